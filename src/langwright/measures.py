@@ -1,0 +1,62 @@
+"""A measured number that says what it is, how sure it is, how it was got and what it does not show.
+
+Training results, evaluations, benchmarks, gates and reports all write this, as `report.json`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from langwright.errors import UserError
+
+FORMAT = 1
+
+
+class Measure(BaseModel):
+    """One number about one model (or dataset, or run)."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    name: Annotated[str, Field(description="What was measured, such as 'bits per byte'")]
+    value: Annotated[float, Field(description="The number")]
+    low: Annotated[float | None, Field(description="Lower end of the 95 % interval; none where none is defined")] = None
+    high: Annotated[float | None, Field(description="Upper end of the 95 % interval")] = None
+    n: Annotated[int, Field(description="How many units it rests on")] = 0
+    unit: Annotated[str, Field(description="Unit of the value, such as 'bits/byte', 'share', 'tokens/s'")] = ""
+    better: Annotated[Literal["higher", "lower", "neither"], Field(description="Which way is good")] = "neither"
+    model: Annotated[str, Field(description="What it was measured on")] = ""
+    data: Annotated[str, Field(description="The data it was measured with")] = ""
+    method: Annotated[str, Field(description="How it was computed, with source")] = ""
+    seed: Annotated[int | None, Field(description="The seed, where chance took part")] = None
+    command: Annotated[str, Field(description="The command that measures it again")] = ""
+    does_not_show: Annotated[str, Field(description="What a reader must not conclude from it")] = ""
+
+
+class Report(BaseModel):
+    """What `report.json` holds."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    format: int = FORMAT
+    measures: tuple[Measure, ...] = ()
+
+
+def write_report(path: Path, measures: tuple[Measure, ...]) -> None:
+    """Write the measures as a `report.json` file."""
+    path.write_text(Report(measures=measures).model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> Report:
+    """The measures of a `report.json` file; UserError when it is not one."""
+    try:
+        return Report.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise UserError(
+            "{path} is not a report this version can read: {error}",
+            fix="make it again with `langwright evaluate`",
+            path=path,
+            error=str(error).splitlines()[0],
+        ) from None

@@ -1,0 +1,59 @@
+"""What a stage is: artifacts in, one artifact out. Declarations import neither torch nor transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from langwright.artifacts import Artifact, Kind, Made, Making
+from langwright.runlog import RunLog
+from langwright.settings import Settings
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a stage."""
+
+    role: str
+    kind: Kind | Literal["source"]  # "source": raw files or folders, given to the stage as paths
+    help: str
+    many: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage's `run` is handed."""
+
+    settings: Any  # an instance of the stage's settings model
+    artifacts: Mapping[str, tuple[Artifact, ...]]
+    sources: Mapping[str, tuple[Path, ...]]
+    making: Making
+    log: RunLog
+    command: str = ""
+
+    def one(self, role: str) -> Artifact:
+        """The only artifact of a role."""
+        return self.artifacts[role][0]
+
+    @property
+    def out(self) -> Path:
+        """The directory to write into."""
+        return self.making.path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A declaration; one settings model is the command's options, the recipe, the job's body and the form."""
+
+    name: str
+    version: int  # raised when the same settings and inputs would give another output
+    summary: str
+    settings: type[Settings]
+    inputs: tuple[Input, ...]
+    makes: Kind
+    run: Callable[[Work], Made]
+    next: str  # template of the next command, with {out}
+    options: Mapping[str, str] = field(default_factory=dict)  # short option -> dotted setting

@@ -1,0 +1,68 @@
+"""What an objective returns: sums, not means, so that a batch may be cut anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A summed loss.
+
+    total    sum over `units`, a scalar that carries a graph; a term that does not depend on data is
+             added as penalty × units
+    units    what `total` sums over (target tokens, pairs, examples), known from the batch alone
+    metrics  further detached sums over the same units, for the log
+    """
+
+    total: Tensor
+    units: int
+    metrics: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Batch(Protocol):
+    """What the loop needs to know of any batch."""
+
+    @property
+    def units(self) -> int:
+        """What the objective's loss will sum over."""
+        ...
+
+    @property
+    def positions(self) -> int:
+        """Token positions computed, padding included."""
+        ...
+
+    @property
+    def padding(self) -> int:
+        """Positions that are padding."""
+        ...
+
+
+B_contra = TypeVar("B_contra", bound=Batch, contravariant=True)
+
+
+class Objective(Protocol[B_contra]):
+    """What a training step minimises, and nothing else.
+
+    separable  False when examples of a batch interact (in-batch negatives); such a batch is never cut
+    """
+
+    separable: bool
+
+    def __call__(self, model: nn.Module, batch: B_contra) -> Loss: ...
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Weights of the objective's own, trained along with the model's."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """State of the objective's own, saved in checkpoints."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take back what `state_dict` gave."""
+        ...
