@@ -1,0 +1,63 @@
+"""Shapes of models to train from scratch, by name. To add one: add its line to PRESETS.
+
+Fields are named as in the `config.json` of transformers, and every preset is built from transformers'
+own classes. Parameter counts are at the preset's own `vocab_size`, embedding and head tied.
+
+Sources   Touvron et al. 2023, arXiv:2302.13971 (the Llama family: pre-norm, SwiGLU, rotary positions)
+          Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (the GPT-2 family:
+          learned positions, GELU with a feed-forward width of 4 × hidden)
+          A SwiGLU layer has three matrices where GELU has two, so 8/3 × hidden gives the Llama-style
+          preset and its GPT-2-style twin nearly the same size (Shazeer 2020, arXiv:2002.05202).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from langwright.errors import unknown
+
+ModelType = Literal["llama", "gpt2"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A shape; vocabulary and context may be replaced when a model is built."""
+
+    name: str
+    model_type: ModelType
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    intermediate_size: int
+    vocab_size: int
+    max_position_embeddings: int  # tokens
+    tie_word_embeddings: bool = True
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.hidden_size // self.num_attention_heads
+
+
+_ALL = (
+    #                               hidden layers heads  kv  mlp   vocab  context
+    Preset("tiny", "llama",            128,  4,    4,    4,  352,   2048,  512),  # 1.1M
+    Preset("mini", "llama",            256,  4,    4,    4,  672,   8192,  512),  # 5.2M
+    Preset("small", "llama",           288,  6,    6,    6,  768,   8192,  512),  # 8.3M
+    Preset("base", "llama",            768, 12,   12,   12, 2048,  32000, 1024),  # 109.5M
+    Preset("gpt2-tiny", "gpt2",        128,  4,    4,    4,  512,   2048,  512),  # 1.1M
+    Preset("gpt2-mini", "gpt2",        256,  4,    4,    4, 1024,   8192,  512),  # 5.4M
+    Preset("gpt2-small", "gpt2",       288,  6,    6,    6, 1152,   8192,  512),  # 8.5M
+    Preset("gpt2-base", "gpt2",        768, 12,   12,   12, 3072,  32000, 1024),  # 110.4M
+)  # fmt: skip
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of this name; UserError with the nearest one when there is none."""
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return PRESETS[name]
