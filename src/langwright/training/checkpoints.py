@@ -1,0 +1,297 @@
+"""Checkpoints: everything a run needs to go on exactly where it was, in safetensors and JSON with hashes.
+
+    checkpoints/step-00000120/model.safetensors      trainable weights (float32 masters) and buffers
+                              optimizer.safetensors  the optimizer's tensors, by weight name
+                              state.json             step, random generators, objective, best value so far
+                              manifest.json          name, size and sha256 of each; written last
+
+A folder is written as `step-N.new` and renamed when whole, so a kill at any moment leaves whole ones only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, JsonValue
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from langwright.artifacts import FileRecord, sync_folder
+from langwright.errors import UserError
+from langwright.training.loss import Batch, Objective
+
+FORMAT = 1
+
+
+class State(BaseModel):
+    """`state.json`: what is not a tensor."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    step: int
+    tokens: int  # positions computed so far, padding included
+    seconds: float  # of training so far, pauses left out
+    best: float | None = None  # lowest validation loss so far
+    best_step: int | None = None
+    python_random: list[JsonValue]
+    numpy_random: list[JsonValue]
+    optimizer_values: dict[str, dict[str, float | int | bool]] = {}  # weight -> what its state holds besides tensors
+
+
+class Manifest(BaseModel):
+    """`manifest.json`: what a whole checkpoint consists of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    files: dict[str, FileRecord]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is, besides weights and generators."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    best_step: int | None = None
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Written:
+    """A checkpoint that became whole."""
+
+    path: Path
+    seconds: float
+    bytes: int
+
+
+def save_checkpoint(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    objective: Objective[Batch],
+    progress: Progress,
+    keep: int,
+) -> Written:
+    """Write the run's whole state, then let go of checkpoints that are neither among the last `keep` nor the best."""
+    began = time.perf_counter()
+    final = folder / f"step-{progress.step:08d}"
+    scratch = final.with_name(final.name + ".new")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        records = {
+            name: write_synced(scratch / name, data)
+            for name, data in contents(model, optimizer, objective, progress).items()
+        }
+        write_synced(scratch / "manifest.json", Manifest(files=records).model_dump_json(indent=2).encode())
+    except OSError:
+        shutil.rmtree(scratch, ignore_errors=True)  # a full disk: give the space back, the last whole one stays
+        raise
+    if final.exists():  # the same step was saved before a stop
+        shutil.rmtree(final)
+    scratch.rename(final)
+    sync_folder(folder)
+    drop_old(folder, keep, progress.best_step)
+    return Written(final, time.perf_counter() - began, sum(record.size for record in records.values()))
+
+
+def contents(
+    model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective[Batch], progress: Progress
+) -> dict[str, bytes]:
+    """The files of a checkpoint."""
+    tensors, values = optimizer_state(model, objective, optimizer)
+    numpy_state = np.random.get_state(legacy=True)
+    version, internal, gauss = random.getstate()
+    state = State(
+        step=progress.step,
+        tokens=progress.tokens,
+        seconds=progress.seconds,
+        best=progress.best,
+        best_step=progress.best_step,
+        python_random=[version, list(internal), gauss],
+        numpy_random=[str(numpy_state[0]), [int(word) for word in numpy_state[1]], *numpy_state[2:]],  # type: ignore[misc]
+        optimizer_values=values,
+    )
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(model, objective).items()}
+    generators = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        generators |= {f"random.cuda.{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
+    objective_state = {
+        f"objective.{name}": tensor.detach().cpu().contiguous() for name, tensor in objective.state_dict().items()
+    }
+    return {
+        "model.safetensors": save_tensors(weights),
+        "optimizer.safetensors": save_tensors(tensors | generators | objective_state),
+        "state.json": state.model_dump_json().encode(),
+    }
+
+
+def trained_tensors(model: nn.Module, objective: Objective[Batch]) -> dict[str, Tensor]:
+    """What training changes: trainable weights of model and objective, and persistent buffers; tied weights once."""
+    persistent = model.state_dict(keep_vars=True)
+    found: dict[str, Tensor] = {f"model.{n}": w for n, w in model.named_parameters() if w.requires_grad}
+    found |= {f"buffer.{n}": b for n, b in model.named_buffers() if n in persistent}
+    found |= {f"objective.{i}": w for i, w in enumerate(objective.parameters())}
+    return found
+
+
+def optimizer_state(
+    model: nn.Module, objective: Objective[Batch], optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor], dict[str, dict[str, float | int | bool]]]:
+    """The optimizer's tensors and plain values, by the name of their weight."""
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, dict[str, float | int | bool]] = {}
+    for name, weight in trained_tensors(model, objective).items():
+        for key, value in optimizer.state.get(weight, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"{name}|{key}"] = value.detach().cpu().contiguous()
+            elif isinstance(value, (bool, int, float)):
+                values.setdefault(name, {})[key] = value
+            else:
+                raise TypeError(f"the optimizer keeps {key} as {type(value).__name__}, which a checkpoint cannot hold")
+    return tensors, values
+
+
+def write_synced(file: Path, data: bytes) -> FileRecord:
+    """Write and flush to the disk."""
+    with file.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return FileRecord(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def drop_old(folder: Path, keep: int, best_step: int | None) -> None:
+    """Remove what is neither recent nor best."""
+    for path in whole_checkpoints(folder)[keep:]:
+        if step_of(path) != best_step:
+            # The manifest goes first: a kill in the middle leaves a folder that is not taken for whole.
+            (path / "manifest.json").unlink()
+            shutil.rmtree(path)
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint folder's name."""
+    return int(path.name.removeprefix("step-"))
+
+
+def whole_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints with a manifest, newest first."""
+    found = [
+        path
+        for path in folder.glob("step-*")
+        if re.fullmatch(r"step-\d+", path.name) and (path / "manifest.json").is_file()
+    ]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint, or None: each file is read and compared with the manifest."""
+    try:
+        manifest = Manifest.model_validate_json((path / "manifest.json").read_bytes())
+        for name, record in manifest.files.items():
+            data = (path / name).read_bytes()
+            if len(data) != record.size or hashlib.sha256(data).hexdigest() != record.sha256:
+                return name
+    except (OSError, ValueError):
+        return "manifest.json"
+    return None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The newest checkpoint that is whole, and the damaged ones passed over on the way to it."""
+
+    path: Path | None
+    damaged: tuple[tuple[Path, str], ...]
+
+
+def newest_whole(folder: Path) -> Found:
+    """Look from the newest back until one passes its hashes.
+
+    raises  UserError when there are checkpoints and every one is damaged
+    """
+    damaged: list[tuple[Path, str]] = []
+    for path in whole_checkpoints(folder):
+        wrong = damage(path)
+        if wrong is None:
+            return Found(path, tuple(damaged))
+        damaged.append((path, wrong))
+    if damaged:
+        raise UserError(
+            "every checkpoint under {folder} is damaged, the newest in {name}",
+            fix="add --restart to begin anew",
+            folder=folder,
+            name=damaged[0][1],
+        )
+    return Found(None, ())
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, objective: Objective[Batch]
+) -> Progress:
+    """Take back weights, buffers, and, where an optimizer is given, its state, the objective's and every generator's."""
+    state = State.model_validate_json((path / "state.json").read_bytes())
+    weights = load_tensors((path / "model.safetensors").read_bytes())
+    targets = trained_tensors(model, objective)
+    if weights.keys() != targets.keys():
+        raise UserError(
+            "{path} holds other weights than this model: {names}",
+            fix="resume with the model it was made with, or add --restart",
+            path=path,
+            names=", ".join(sorted(weights.keys() ^ targets.keys())[:3]),
+        )
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(weights[name])
+    if optimizer is not None:
+        restore_optimizer(path, state, targets, optimizer, objective)
+    return Progress(state.step, state.tokens, state.seconds, state.best, state.best_step)
+
+
+def restore_optimizer(
+    path: Path, state: State, targets: dict[str, Tensor], optimizer: torch.optim.Optimizer, objective: Objective[Batch]
+) -> None:
+    """The optimizer's tensors and values, the objective's state, and the random generators."""
+    tensors = load_tensors((path / "optimizer.safetensors").read_bytes())
+    for key, tensor in tensors.items():
+        name, bar, field = key.partition("|")
+        if bar:
+            weight = targets[name]
+            # Counters of steps stay where the optimizer made them; moments follow their weight.
+            place = weight.device if tensor.shape == weight.shape else tensor.device
+            optimizer.state[weight][field] = tensor.to(place)
+    for name, values in state.optimizer_values.items():
+        optimizer.state[targets[name]].update(values)
+    objective.load_state_dict(
+        {k.removeprefix("objective."): t for k, t in tensors.items() if k.startswith("objective.") and "|" not in k}
+    )
+    torch.set_rng_state(tensors["random.cpu"])
+    cuda = [tensors[key] for key in sorted(k for k in tensors if k.startswith("random.cuda."))]
+    if cuda and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(cuda)
+    version, internal, gauss = json.loads(json.dumps(state.python_random))
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state.numpy_random
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # type: ignore[arg-type]

@@ -1,0 +1,173 @@
+"""The training loop. There is one, and it knows no objective by name.
+
+It is a generator: `for step in train(…)` makes one optimizer update a turn, and whoever turns it decides
+when to log, save, evaluate or stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from langwright.errors import UserError
+from langwright.training.gradients import GradientRule, Sum
+from langwright.training.loss import Batch, Loss, Objective
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer update, as it was made."""
+
+    number: int  # updates done, from 1
+    total: Tensor  # detached sum over units
+    units: int
+    metrics: dict[str, Tensor]  # detached sums over units
+    gradient_norm: Tensor  # before clipping
+    learning_rate: float
+    positions: int  # token positions computed, padding included
+    padding: int
+    seconds: float  # from asking for the data to the end of the update; the caller's own time is left out
+
+    @property
+    def loss(self) -> float:
+        """Per unit, in nats."""
+        return self.total.item() / self.units
+
+    @property
+    def useful(self) -> float:
+        """Share of computed positions that are not padding."""
+        return 1 - self.padding / self.positions
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Positions computed a second, padding included."""
+        return self.positions / self.seconds
+
+
+class NonFinite(UserError):
+    """The loss or a gradient is not a number. The update was not made: the weights are as before it."""
+
+    def __init__(self, step: int, what: str, batches: Sequence[Batch]) -> None:
+        super().__init__(
+            "training broke down at step {step}: {what} is not a finite number",
+            fix="lower the learning rate or raise the warm-up; the last good checkpoint and the batch are kept beside it",
+            step=step,
+            what=what,
+        )
+        self.batches = tuple(batches)
+
+
+@dataclass
+class Gathered:
+    """What an update's micro-batches add up to."""
+
+    total: Tensor | None = None
+    metrics: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, loss: Loss) -> None:
+        """Add one micro-batch's sums."""
+        total = loss.total.detach().float()
+        self.total = total if self.total is None else self.total + total
+        for name, value in loss.metrics.items():
+            self.metrics[name] = self.metrics[name] + value if name in self.metrics else value
+
+
+def train(
+    model: nn.Module,
+    objective: Objective[Batch],
+    batches: Iterable[Sequence[Batch]],
+    optimizer: torch.optim.Optimizer,
+    *,
+    rate: Callable[[int], float],
+    start: int = 0,
+    steps: int,
+    clip: float = 1.0,
+    gradients: GradientRule | None = None,
+    autocast: torch.dtype | None = None,
+) -> Iterator[Step]:
+    """Yield one Step per optimizer update, numbered from `start + 1` to `steps`.
+
+    batches    for each update its micro-batches; ends early, without an error, when it runs out
+    rate       learning rate of an update, given how many were made before it
+    clip       largest norm of the whole gradient; 0 turns clipping off
+    gradients  the rule between backward and the optimizer; the sum of the parts by default
+    autocast   type that matrices are multiplied in; None leaves the model's own
+    raises     NonFinite before the update when the loss or the gradient is not finite;
+               UserError when a batch whose examples interact was cut
+    """
+    rule = gradients or Sum()
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    stream = iter(batches)
+    for number in range(start + 1, steps + 1):
+        began = time.perf_counter()
+        parts = next(stream, None)
+        if parts is None:
+            return
+        if len(parts) > 1 and not objective.separable:
+            raise UserError(
+                "this objective compares the examples of a batch, so the batch cannot be cut into {count} micro-batches",
+                fix="set micro_rows to batch_rows, or lower batch_rows",
+                count=len(parts),
+            )
+        units = sum(part.units for part in parts)
+        gathered = Gathered()
+        rule.backward(scaled_losses(model, objective, parts, units, gathered, autocast))
+        norm = finite_norm(model, weights, gathered, clip, number, parts)
+        learning_rate = rate(number - 1)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        assert gathered.total is not None
+        yield Step(
+            number,
+            gathered.total,
+            units,
+            gathered.metrics,
+            norm,
+            learning_rate,
+            positions=sum(part.positions for part in parts),
+            padding=sum(part.padding for part in parts),
+            seconds=time.perf_counter() - began,
+        )
+
+
+def scaled_losses(
+    model: nn.Module,
+    objective: Objective[Batch],
+    parts: Sequence[Batch],
+    units: int,
+    gathered: Gathered,
+    autocast: torch.dtype | None,
+) -> Iterator[Tensor]:
+    """Each micro-batch's share of the update's mean loss, its graph alive until the next is asked for."""
+    for part in parts:
+        with forward_precision(model, autocast):
+            loss = objective(model, part)
+        gathered.add(loss)
+        yield loss.total / units
+
+
+def forward_precision(model: nn.Module, autocast: torch.dtype | None) -> contextlib.AbstractContextManager[object]:
+    """Autocast on the model's device, or nothing."""
+    if autocast is None:
+        return contextlib.nullcontext()
+    return torch.autocast(next(model.parameters()).device.type, dtype=autocast)
+
+
+def finite_norm(
+    model: nn.Module, weights: list[nn.Parameter], gathered: Gathered, clip: float, number: int, parts: Sequence[Batch]
+) -> Tensor:
+    """The gradient's norm, clipped in place; NonFinite names the first weight that went wrong."""
+    norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    if not (torch.isfinite(norm) and torch.isfinite(gathered.total)):
+        broken = [n for n, w in model.named_parameters() if w.grad is not None and not torch.isfinite(w.grad).all()]
+        raise NonFinite(number, f"the gradient of {broken[0]}" if broken else "the loss", parts)
+    if clip > 0:
+        nn.utils.clip_grads_with_norm_(weights, clip, norm)
+    return norm
