@@ -1,0 +1,12 @@
+"""Stages: artifacts in, one artifact out. To add one: write its file, add its line here.
+
+A stage is named like its command with a dash for the blank (`data-read` is `langwright data read`), and its
+file like its name (`data_read.py`). Importing this package imports no torch: each stage imports what it needs
+when it runs.
+"""
+
+from __future__ import annotations
+
+from langwright.stages.declaration import Stage
+
+STAGES: dict[str, Stage] = {stage.name: stage for stage in ()}

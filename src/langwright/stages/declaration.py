@@ -33,6 +33,7 @@ class Work:
     making: Making
     log: RunLog
     command: str = ""
+    cache: Path | None = None  # of the workspace: what can be made again, such as token stores, shared by runs
 
     def one(self, role: str) -> Artifact:
         """The only artifact of a role."""

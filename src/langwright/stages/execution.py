@@ -1,0 +1,260 @@
+"""How a stage is carried out, whoever asks: the command line, a pipeline or a job of the API.
+
+Inputs are opened and checked, the artifact is made in `OUT.partial`, what happens is logged in its `run/`, and
+the card is written last. A mistake of the person's leaves nothing behind; checkpoints are kept for a resume.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from langwright.artifacts import (
+    Artifact,
+    Making,
+    Origin,
+    Request,
+    making,
+    open_artifact,
+    refuse_existing,
+    source_origin,
+)
+from langwright.errors import UserError
+from langwright.runlog import (
+    Event,
+    Failed,
+    Finished,
+    Occurrence,
+    RunLog,
+    Started,
+    Stepped,
+    Stopped,
+    parse_line,
+    read_events,
+)
+from langwright.settings import Settings
+from langwright.stages.declaration import Input, Stage, Work
+from langwright.wording import Term
+from langwright.workspace import Workspace
+
+Listener = Callable[[Event], None]
+Given = Mapping[str, Sequence[str | Path]]  # role -> names, paths or sources
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage with everything it needs, looked at and found fit; nothing has been written."""
+
+    stage: Stage
+    settings: Settings
+    artifacts: Mapping[str, tuple[Artifact, ...]]
+    sources: Mapping[str, tuple[Path, ...]]
+    request: Request
+
+
+# --- before anything is written ------------------------------------------------------------------
+
+
+def prepare(
+    stage: Stage, inputs: Given, settings: Settings, *, workspace: Workspace | None = None, command: Sequence[str] = ()
+) -> Prepared:
+    """Open the inputs, check their kinds, and take their digests.
+
+    raises  UserError when an input is missing, unfinished, damaged, of another kind, or one too many
+    """
+    workspace = workspace or Workspace()
+    artifacts: dict[str, tuple[Artifact, ...]] = {}
+    sources: dict[str, tuple[Path, ...]] = {}
+    origins: list[Origin] = []
+    check_roles(stage, inputs)
+    for declared in stage.inputs:
+        names = inputs.get(declared.role, ())
+        if declared.kind == "source":
+            paths = tuple(existing_source(name) for name in names)
+            sources[declared.role] = paths
+            origins += [source_origin(path, declared.role) for path in paths]
+        else:
+            opened = tuple(open_input(name, declared, workspace) for name in names)
+            artifacts[declared.role] = opened
+            for name, artifact in zip(names, opened, strict=True):
+                # A Hub name is kept as it was given: the cache folder it came to says nothing.
+                said = str(name) if is_remote(name) else str(artifact.path)
+                origins.append(artifact.origin(declared.role).model_copy(update={"path": said}))
+    request = Request(
+        stage=stage.name,
+        stage_version=stage.version,
+        inputs=tuple(origins),
+        settings=settings.model_dump(mode="json"),
+        command=tuple(command),
+    )
+    return Prepared(stage, settings, artifacts, sources, request)
+
+
+def check_roles(stage: Stage, inputs: Given) -> None:
+    """UserError when an input that must be there is not, or one is given more often than it may be."""
+    for declared in stage.inputs:
+        count = len(inputs.get(declared.role, ()))
+        if count == 0 and not declared.optional:
+            raise UserError(
+                "{stage} needs a {role}", fix="give one: {help}",
+                stage=stage.name, role=Term(declared.role), help=Term(declared.help),
+            )  # fmt: skip
+        if count > 1 and not declared.many:
+            raise UserError(
+                "{stage} takes one {role}, and {count} were given", fix="give only one",
+                stage=stage.name, role=Term(declared.role), count=count,
+            )  # fmt: skip
+
+
+def existing_source(name: str | Path) -> Path:
+    """A raw file or folder; UserError when it is not there."""
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise UserError("there is no {path}", fix="check the path; a source is a file or a folder", path=path)
+    return path
+
+
+def is_remote(name: str | Path) -> bool:
+    """Whether a name says that it is on the Hub."""
+    return str(name).startswith("hf:")
+
+
+def open_input(name: str | Path, declared: Input, workspace: Workspace) -> Artifact:
+    """An artifact by path, workspace name or, for models, Hub name."""
+    assert declared.kind != "source"
+    path = workspace.path(name)
+    if declared.kind == "model" and not path.exists() and looks_remote(name, workspace):
+        from langwright.models.loading import locate
+
+        path = locate(str(name))
+    return open_artifact(path, declared.kind)
+
+
+def looks_remote(name: str | Path, workspace: Workspace) -> bool:
+    """`hf:owner/name`, or `owner/name` whose owner is no folder here: a misspelt `runs/chta` must not reach the network."""
+    if is_remote(name):
+        return True
+    owner, slash, rest = str(name).partition("/")
+    local = owner in (".", "..", "~", "") or (workspace.folder / owner).exists() or Path(owner).exists()
+    return bool(slash and rest and "/" not in rest and not local)
+
+
+# --- the work ------------------------------------------------------------------------------------
+
+
+def execute(
+    stage: Stage,
+    inputs: Given,
+    out: Path,
+    settings: Settings,
+    *,
+    restart: bool = False,
+    command: Sequence[str] = (),
+    listeners: Sequence[Listener] = (),
+    workspace: Workspace | None = None,
+) -> Artifact:
+    """Carry a stage out and return the finished artifact.
+
+    raises  UserError unchanged, with nothing left behind but checkpoints; KeyboardInterrupt when it was asked to stop
+    """
+    workspace = workspace or Workspace()
+    refuse_existing(out)  # before inputs are hashed, which may take a while
+    prepared = prepare(stage, inputs, settings, workspace=workspace, command=command)
+    return carry_out(prepared, out, restart=restart, listeners=listeners, cache=workspace.cache)
+
+
+def carry_out(
+    prepared: Prepared, out: Path, *, restart: bool = False, listeners: Sequence[Listener] = (), cache: Path
+) -> Artifact:
+    """The part of `execute` that writes."""
+    stage, request = prepared.stage, prepared.request
+    with making(out, stage.makes, request, prepared.settings, restart=restart) as work:
+        events = work.run / "events.jsonl"
+        earlier = seconds_worked(events)
+        log = RunLog(events, *listeners)
+        try:
+            return finished(prepared, work, log, earlier, cache)
+        except KeyboardInterrupt as interrupt:
+            note_stop(log, events, str(interrupt) or "asked to stop")
+            raise
+        except UserError as error:
+            log.write(Failed(problem=error.problem(), fix=error.fix()))
+            raise
+        except Exception as error:
+            log.write(Failed(problem=f"{type(error).__name__}: {error}"))
+            raise
+        finally:
+            log.close()
+
+
+def finished(prepared: Prepared, work: Making, log: RunLog, earlier: float, cache: Path) -> Artifact:
+    """Run the stage and close its artifact."""
+
+    log.write(Started(stage=prepared.stage.name, pid=os.getpid()))
+    made = prepared.stage.run(
+        Work(
+            prepared.settings, prepared.artifacts, prepared.sources, work, log,
+            command=shlex.join(prepared.request.command), cache=cache,
+        )
+    )  # fmt: skip
+    seconds = earlier + time.monotonic() - work.started
+    artifact = work.finish(made, seconds)
+    log.write(Finished(seconds=round(seconds, 3)))  # the open file moved along with its folder
+    return artifact
+
+
+def note_stop(log: RunLog, events: Path, reason: str) -> None:
+    """Say that the run stopped, unless the training loop already has."""
+    known = read_events(events)
+    if known and isinstance(known[-1], Stopped):
+        return
+    step = next((event.step for event in reversed(known) if isinstance(event, Stepped)), 0)
+    log.write(Stopped(step=step, reason=reason))
+
+
+def seconds_worked(events: Path) -> float:
+    """Seconds of work by earlier processes on the same run, pauses between them left out."""
+    if not events.is_file():
+        return 0.0
+    total, began, last = 0.0, None, 0.0
+    for line in events.read_bytes().split(b"\n"):
+        event: Occurrence | None = parse_line(line)
+        if event is None:
+            continue
+        if isinstance(event, Started):
+            total += last - began if began is not None else 0.0
+            began = event.time
+        last = event.time
+    return total + (last - began if began is not None else 0.0)
+
+
+# --- being asked to stop -------------------------------------------------------------------------
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does: a KeyboardInterrupt, so that everything open is closed on the way out.
+
+    Training takes both signals over while it steps (`training.stopping`), to save between two updates. Outside
+    the main thread signals cannot be caught, and nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
