@@ -118,7 +118,7 @@ def contents(
 ) -> dict[str, bytes]:
     """The files of a checkpoint."""
     tensors, values = optimizer_state(model, objective, optimizer)
-    numpy_state = np.random.get_state(legacy=True)
+    algorithm, keys, *rest = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()
     state = State(
         step=progress.step,
@@ -127,7 +127,7 @@ def contents(
         best=progress.best,
         best_step=progress.best_step,
         python_random=[version, list(internal), gauss],
-        numpy_random=[str(numpy_state[0]), [int(word) for word in numpy_state[1]], *numpy_state[2:]],  # type: ignore[misc]
+        numpy_random=[str(algorithm), [int(word) for word in keys], *rest],
         optimizer_values=values,
     )
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(model, objective).items()}
@@ -275,15 +275,17 @@ def restore_optimizer(
 ) -> None:
     """The optimizer's tensors and values, the objective's state, and the random generators."""
     tensors = load_tensors((path / "optimizer.safetensors").read_bytes())
+    fields: dict[str, dict[str, Tensor | float | int | bool]] = {
+        name: dict(v) for name, v in state.optimizer_values.items()
+    }
     for key, tensor in tensors.items():
         name, bar, field = key.partition("|")
         if bar:
-            weight = targets[name]
-            # Counters of steps stay where the optimizer made them; moments follow their weight.
-            place = weight.device if tensor.shape == weight.shape else tensor.device
-            optimizer.state[weight][field] = tensor.to(place)
-    for name, values in state.optimizer_values.items():
-        optimizer.state[targets[name]].update(values)
+            fields.setdefault(name, {})[field] = tensor
+    numbers = {id(w): i for i, w in enumerate(w for group in optimizer.param_groups for w in group["params"])}
+    by_number = {numbers[id(targets[name])]: values for name, values in fields.items()}
+    # The optimizer's own loader knows which of its tensors follow the weight to its device.
+    optimizer.load_state_dict({"state": by_number, "param_groups": optimizer.state_dict()["param_groups"]})
     objective.load_state_dict(
         {k.removeprefix("objective."): t for k, t in tensors.items() if k.startswith("objective.") and "|" not in k}
     )

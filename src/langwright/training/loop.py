@@ -165,6 +165,7 @@ def finite_norm(
 ) -> Tensor:
     """The gradient's norm, clipped in place; NonFinite names the first weight that went wrong."""
     norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    assert gathered.total is not None  # an update has at least one part
     if not (torch.isfinite(norm) and torch.isfinite(gathered.total)):
         broken = [n for n, w in model.named_parameters() if w.grad is not None and not torch.isfinite(w.grad).all()]
         raise NonFinite(number, f"the gradient of {broken[0]}" if broken else "the loss", parts)

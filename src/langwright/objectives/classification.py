@@ -1,0 +1,87 @@
+"""Classification: the label of a text from a head on the model.
+
+Source    cross-entropy of softmax regression, Bishop 2006, section 4.3.4
+Shapes    B texts    T positions    C labels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from langwright.training.loss import Loss
+
+
+@dataclass(frozen=True)
+class ClassificationBatch:
+    """Texts padded to the longest of them, with their labels.
+
+    tokens_BT  int64, padded at the end
+    mask_BT    int64, 1 for tokens and 0 for padding
+    labels_B   int64
+    """
+
+    tokens_BT: Tensor
+    mask_BT: Tensor
+    labels_B: Tensor
+
+    @property
+    def units(self) -> int:
+        """Texts."""
+        return len(self.labels_B)
+
+    @property
+    def positions(self) -> int:
+        """B·T."""
+        return self.tokens_BT.numel()
+
+    @property
+    def padding(self) -> int:
+        """Positions that hold no token."""
+        return self.positions - int(self.mask_BT.sum())
+
+
+def collate_texts(texts: Sequence[NDArray[np.int64]], labels: Sequence[int], pad_id: int) -> ClassificationBatch:
+    """Pad token ids at the end to the longest text."""
+    width = max(len(ids) for ids in texts)
+    tokens = np.full((len(texts), width), pad_id, dtype=np.int64)
+    mask = np.zeros((len(texts), width), dtype=np.int64)
+    for number, ids in enumerate(texts):
+        tokens[number, : len(ids)] = ids
+        mask[number, : len(ids)] = 1
+    return ClassificationBatch(
+        torch.from_numpy(tokens), torch.from_numpy(mask), torch.tensor(list(labels), dtype=torch.int64)
+    )
+
+
+class Classification:
+    """Cross-entropy of the label."""
+
+    separable = True
+
+    def __call__(self, model: nn.Module, batch: ClassificationBatch) -> Loss:
+        """The summed loss over texts, with the number that are right."""
+        device = next(model.parameters()).device
+        logits_BC = model(
+            input_ids=batch.tokens_BT.to(device), attention_mask=batch.mask_BT.to(device), use_cache=False
+        ).logits.float()
+        labels_B = batch.labels_B.to(device)
+        right = (logits_BC.detach().argmax(-1) == labels_B).sum()
+        return Loss(F.cross_entropy(logits_BC, labels_B, reduction="sum"), batch.units, {"accuracy": right})
+
+    def parameters(self) -> list[nn.Parameter]:
+        """None of its own: the head is the model's."""
+        return []
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """None of its own."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Nothing to take back."""

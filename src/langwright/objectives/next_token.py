@@ -1,0 +1,140 @@
+"""Next-token prediction: pre-training on running text, and supervised fine-tuning on what is supervised.
+
+Source    causal language modelling as in Radford et al. 2019 (GPT-2), section 2: the sum over tokens of
+          -log p(token | tokens before it); a supervised conversation differs only in which tokens count
+Shapes    B rows    T positions    V vocabulary    S documents in all rows together
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from langwright.training.loss import Loss
+
+IGNORED = -100
+
+
+class PackedRow(Protocol):
+    """A row of the training plan: at most T + 1 token ids of one or more documents, one after the other."""
+
+    @property
+    def ids(self) -> NDArray[np.int64]: ...
+
+    @property
+    def supervised(self) -> NDArray[np.bool_]:
+        """True for the tokens that are to be predicted; aligned with `ids`."""
+        ...
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Index in `ids` at which each document begins; the first is 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class NextTokenBatch:
+    """Rows ready for the model.
+
+    tokens_BT    int64, padded at the end
+    targets_BT   int64, the id to predict at each position; IGNORED where none
+    positions_BT int64, counted from each document's start when attention stops there, else from the row's
+    boundaries   int32, shape (S + 1,): where each document begins in the rows laid end to end, then B·T;
+                 None when a row is one causal sequence
+    """
+
+    tokens_BT: Tensor
+    targets_BT: Tensor
+    positions_BT: Tensor
+    boundaries: Tensor | None
+    units: int
+    padding: int
+
+    @property
+    def positions(self) -> int:
+        """B·T."""
+        return self.tokens_BT.numel()
+
+
+def collate_rows(rows: Sequence[PackedRow], length: int, pad_id: int, *, stop_at_documents: bool) -> NextTokenBatch:
+    """Lay rows of at most T + 1 ids into a batch of width T = `length`.
+
+    stop_at_documents  attention and positions begin anew at each document, and no document's first token
+                       is predicted from another document
+    """
+    count = len(rows)
+    tokens = np.full((count, length), pad_id, dtype=np.int64)
+    targets = np.full((count, length), IGNORED, dtype=np.int64)
+    positions = np.tile(np.arange(length, dtype=np.int64), (count, 1))
+    boundaries: list[int] = []
+    padding = 0
+    for number, row in enumerate(rows):
+        width = min(len(row.ids) - 1, length)
+        tokens[number, :width] = row.ids[:width]
+        wanted = np.array(row.supervised[1 : width + 1], dtype=bool)
+        padding += length - width
+        if stop_at_documents:
+            starts = row.starts[row.starts < width]
+            inner = row.starts[(row.starts > 0) & (row.starts <= width)]
+            wanted[inner - 1] = False
+            ends = np.append(starts[1:], width)
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+                positions[number, start:end] = np.arange(end - start)
+            boundaries += (number * length + starts).tolist()
+            if width < length:
+                boundaries.append(number * length + width)
+                positions[number, width:] = np.arange(length - width)
+        targets[number, :width] = np.where(wanted, row.ids[1 : width + 1], IGNORED)
+    edges = torch.tensor([*boundaries, count * length], dtype=torch.int32) if stop_at_documents else None
+    units = int((targets != IGNORED).sum())
+    return NextTokenBatch(
+        torch.from_numpy(tokens), torch.from_numpy(targets), torch.from_numpy(positions), edges, units, padding
+    )
+
+
+def token_losses(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
+    """Summed negative log-probability of the targets in nats, computed in float32; a scalar."""
+    return F.cross_entropy(
+        logits_BTV.flatten(0, 1).float(), targets_BT.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+
+
+class NextToken:
+    """Predict each supervised token from those before it."""
+
+    separable = True
+
+    def __init__(self, *, compiled: bool = False) -> None:
+        """compiled: compile the loss too, so that the float32 copy of the logits is never written out."""
+        self._losses = torch.compile(token_losses, dynamic=False) if compiled else token_losses
+
+    def __call__(self, model: nn.Module, batch: NextTokenBatch) -> Loss:
+        """The summed loss over the batch's supervised tokens."""
+        device = next(model.parameters()).device
+        extra = {} if batch.boundaries is None else {"document_boundaries": batch.boundaries}
+        out = model(
+            input_ids=batch.tokens_BT.to(device), position_ids=batch.positions_BT.to(device), use_cache=False, **extra
+        )
+        targets_BT = batch.targets_BT.to(device)
+        metrics: dict[str, Tensor] = {}
+        if not torch.is_grad_enabled():
+            metrics["accuracy"] = (out.logits.argmax(-1) == targets_BT).sum()
+        return Loss(self._losses(out.logits, targets_BT), batch.units, metrics)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """None of its own."""
+        return []
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """None of its own."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Nothing to take back."""

@@ -1,0 +1,309 @@
+"""The loop's one caller: resume, cadence of logging, evaluation, samples and saving, and stopping."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from langwright.artifacts import write_whole
+from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Sampled, Saved, Stepped, Stopped, Warned
+from langwright.training.checkpoints import Progress, load_checkpoint, newest_whole, save_checkpoint
+from langwright.training.feed import Examples, Feed, whole_epoch
+from langwright.training.loop import NonFinite, Step, forward_precision, train
+from langwright.training.loss import Batch, Objective
+from langwright.training.optimizers import build_optimizer
+from langwright.training.schedules import rate_factor
+from langwright.training.settings import TrainingSettings
+from langwright.training.stopping import StopFlag, StopRequested, stop_flag
+
+Sampler = Callable[[nn.Module], Iterable[tuple[str, str]]]
+
+
+class Plan(BaseModel):
+    """`run/plan.json`: what was resolved for this machine before the first step; a resume uses the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int
+    batch_rows: int
+    micro_rows: int
+    length: int  # positions a row
+    learning_rate: float
+    dtype: Literal["float32", "bfloat16"]
+    compile: bool
+    threads: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Everything a run of training needs.
+
+    bytes_per_unit  UTF-8 bytes a unit of loss stands for, where the loss is over text; gives bits per byte
+    sampler         what to show of the model as it learns: (prompt, text) pairs
+    checkpoints     folder of this run's checkpoints
+    run             folder of plan and events
+    """
+
+    model: nn.Module
+    objective: Objective[Batch]
+    feed: Feed
+    validation: Examples | None
+    plan: Plan
+    settings: TrainingSettings
+    checkpoints: Path
+    run: Path
+    log: RunLog
+    bytes_per_unit: float | None = None
+    sampler: Sampler | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    progress: Progress
+    train_loss: float  # per unit, mean over the last tenth of this process's updates
+    validation: dict[str, float]  # the last evaluation
+    save_seconds: float  # spent on checkpoints by this process
+
+
+def fit(job: Fit) -> Outcome:
+    """Train to the plan's last step, from the newest whole checkpoint if there is one.
+
+    raises  NonFinite with the last good state saved and the batch written to run/bad-batch.safetensors;
+            StopRequested after saving when SIGTERM or Ctrl-C came
+    """
+    plan, settings = job.plan, job.settings
+    torch.set_num_threads(plan.threads)
+    named = [*job.model.named_parameters(), *((f"objective.{i}", w) for i, w in enumerate(job.objective.parameters()))]
+    optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate)
+    progress = resume(job, optimizer)
+    if progress.step == 0:
+        torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
+    job.model.train()
+    session = Session(job, optimizer, progress)
+    forward = torch.compile(job.model, dynamic=False) if plan.compile else job.model
+    stream = train(
+        forward,  # type: ignore[arg-type]
+        job.objective,
+        job.feed.updates(progress.step),
+        optimizer,
+        rate=lambda update: plan.learning_rate * rate_factor(settings.schedule, update, plan.steps),
+        start=progress.step,
+        steps=plan.steps,
+        clip=settings.clip,
+        autocast=torch.bfloat16 if plan.dtype == "bfloat16" else None,
+    )
+    with stop_flag() as flag:
+        try:
+            for step in stream:
+                session.after(step, flag)
+        except NonFinite as error:
+            session.save()
+            write_whole(job.run / "bad-batch.safetensors", save_tensors(tensors_of(error.batches)))
+            raise
+    return session.outcome()
+
+
+def resume(job: Fit, optimizer: torch.optim.Optimizer) -> Progress:
+    """Take up the newest whole checkpoint; say which damaged ones were passed over."""
+    found = newest_whole(job.checkpoints)
+    for path, name in found.damaged:
+        job.log.write(
+            Warned(
+                message="checkpoint {path} is damaged in {name}; an earlier one is used",
+                values={"path": path.name, "name": name},
+            )
+        )
+    if found.path is None:
+        return Progress()
+    progress = load_checkpoint(found.path, job.model, optimizer, job.objective)
+    job.log.write(Resumed(step=progress.step))
+    return progress
+
+
+class Session:
+    """What this process keeps track of while a run goes on."""
+
+    def __init__(self, job: Fit, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        self.job = job
+        self.optimizer = optimizer
+        self.progress = progress
+        self.saved_step = progress.step
+        self.next_save = 0.0  # time.monotonic(); the first save follows the first step
+        self.save_seconds = 0.0
+        self.losses: list[tuple[float, int]] = []
+        self.validation: dict[str, float] = {}
+
+    def after(self, step: Step, flag: StopFlag) -> None:
+        """Log the step, then whatever is due: evaluation, samples, a checkpoint, the end."""
+        job, settings = self.job, self.job.settings
+        done, steps = step.number, job.plan.steps
+        self.progress = replace(
+            self.progress,
+            step=done,
+            tokens=self.progress.tokens + step.positions,
+            seconds=self.progress.seconds + step.seconds,
+        )
+        self.record(step)
+        if due(done, steps, settings.evaluate_every_share) and job.validation is not None:
+            self.evaluate()
+        if due(done, steps, settings.sample_every_share) and job.sampler is not None:
+            self.sample()
+        if flag.reason or done == steps or self.progress.best_step == done or time.monotonic() >= self.next_save:
+            self.save()
+        if flag.reason and done < steps:
+            job.log.write(Stopped(step=done, reason=flag.reason))
+            raise StopRequested(flag.reason)
+
+    def record(self, step: Step) -> None:
+        """One event, with metrics per unit."""
+        self.losses.append((step.total.item(), step.units))
+        metrics = {name: value.item() / step.units for name, value in step.metrics.items()}
+        if self.job.bytes_per_unit:
+            metrics["bits_per_byte"] = bits_per_byte(step.loss, self.job.bytes_per_unit)
+        self.job.log.write(
+            Stepped(
+                step=step.number,
+                steps=self.job.plan.steps,
+                loss=step.loss,
+                metrics=metrics,
+                learning_rate=step.learning_rate,
+                gradient_norm=step.gradient_norm.item(),
+                units=step.units,
+                tokens=step.positions,
+                useful=step.useful,
+                tokens_per_second=step.tokens_per_second,
+                seconds=step.seconds,
+            )
+        )
+
+    def evaluate(self) -> None:
+        """Loss on validation rows, and whether it is the best so far."""
+        job = self.job
+        assert job.validation is not None
+        self.validation = evaluate_loss(
+            job.model,
+            job.objective,
+            whole_epoch(job.validation, job.plan.micro_rows, job.settings.evaluate_rows),
+            job.plan.dtype,
+        )
+        loss = self.validation["loss"]
+        if job.bytes_per_unit:
+            self.validation["bits_per_byte"] = bits_per_byte(loss, job.bytes_per_unit)
+        best = self.progress.best is None or loss < self.progress.best
+        if best:
+            self.progress = replace(self.progress, best=loss, best_step=self.progress.step)
+        job.log.write(Evaluated(step=self.progress.step, values=self.validation, best=best))
+
+    def sample(self) -> None:
+        """What the model says now; training's own generators are left as they were."""
+        job = self.job
+        assert job.sampler is not None
+        state = torch.get_rng_state()
+        job.model.eval()
+        for prompt, text in job.sampler(job.model):
+            job.log.write(Sampled(step=self.progress.step, prompt=prompt, text=text))
+        job.model.train()
+        torch.set_rng_state(state)
+
+    def save(self) -> None:
+        """A checkpoint, unless this step has one; the next is due when saving has cost 4 % of the time, in 10 minutes at most."""
+        if self.progress.step == self.saved_step:
+            return
+        job = self.job
+        written = save_checkpoint(
+            job.checkpoints, job.model, self.optimizer, job.objective, self.progress, job.settings.keep_checkpoints
+        )
+        self.saved_step = self.progress.step
+        self.save_seconds += written.seconds
+        self.next_save = time.monotonic() + min(600.0, max(15.0, 25 * written.seconds))
+        job.log.write(Saved(step=self.progress.step, seconds=written.seconds, bytes=written.bytes))
+
+    def outcome(self) -> Outcome:
+        """What to report at the end."""
+        tail = self.losses[-max(1, len(self.losses) // 10) :]
+        units = sum(count for _, count in tail)
+        loss = sum(total for total, _ in tail) / units if units else math.nan
+        return Outcome(self.progress, loss, self.validation, self.save_seconds)
+
+
+def due(done: int, steps: int, every_share: float) -> bool:
+    """Whether step `done` of `steps` completes another `every_share` of the run."""
+    return done == steps or math.floor(done / steps / every_share) > math.floor((done - 1) / steps / every_share)
+
+
+def bits_per_byte(loss: float, bytes_per_unit: float) -> float:
+    """Nats per unit as bits per UTF-8 byte."""
+    return loss / math.log(2) / bytes_per_unit
+
+
+@torch.no_grad()
+def evaluate_loss(
+    model: nn.Module, objective: Objective[Batch], batches: Iterable[Batch], dtype: str
+) -> dict[str, float]:
+    """Loss and metrics per unit over all batches, with dropout off; the model is left in training mode."""
+    total, units = 0.0, 0
+    sums: dict[str, float] = {}
+    model.eval()
+    for batch in batches:
+        with forward_precision(model, torch.bfloat16 if dtype == "bfloat16" else None):
+            loss = objective(model, batch)
+        total, units = total + loss.total.item(), units + loss.units
+        for name, value in loss.metrics.items():
+            sums[name] = sums.get(name, 0.0) + value.item()
+    model.train()
+    return {"loss": total / units} | {name: value / units for name, value in sums.items()}
+
+
+def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:
+    """The tensors of some batches, to look at later."""
+    return {
+        f"{number}.{name}": value.contiguous()
+        for number, batch in enumerate(batches)
+        for name, value in vars(batch).items()
+        if isinstance(value, Tensor)
+    }
+
+
+# --- resolving a plan --------------------------------------------------------------------------
+
+
+def probe_seconds(model: nn.Module, objective: Objective[Batch], batch: Batch, dtype: str) -> float:
+    """Seconds for forward and backward of one micro-batch, the second of two; weights, gradients and generators are left as they were."""
+    state = torch.get_rng_state()
+    model.train()
+    seconds = 0.0
+    for _ in range(2):
+        began = time.perf_counter()
+        with forward_precision(model, torch.bfloat16 if dtype == "bfloat16" else None):
+            loss = objective(model, batch)
+        (loss.total / loss.units).backward()  # type: ignore[no-untyped-call]
+        seconds = time.perf_counter() - began
+        model.zero_grad(set_to_none=True)
+    torch.set_rng_state(state)
+    return seconds
+
+
+def worth_compiling(setting: str, seconds: float, available: bool, log: RunLog) -> bool:
+    """Whether a run of this many uncompiled seconds repays the compiler's warm-up of about a minute."""
+    if setting == "off" or (setting == "auto" and (not available or seconds < REPAYS_AFTER_S)):
+        return False
+    if not available:
+        log.write(Warned(message="compile = on, but no C++ compiler was found; the run goes on uncompiled"))
+        return False
+    log.write(Chosen(message="the model is compiled: the run is long enough to repay about a minute of warm-up"))
+    return True
+
+
+REPAYS_AFTER_S = 240.0
