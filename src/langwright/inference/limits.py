@@ -1,0 +1,52 @@
+"""What an engine refuses before it begins, in the same words whichever engine it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langwright.errors import UserError
+
+
+def check_prompt(prompt: Sequence[int], context: int, vocab_size: int | None = None) -> None:
+    """UserError when a prompt is empty, leaves no room for one new token, or names tokens that do not exist."""
+    if not prompt:
+        raise UserError(
+            "the prompt is empty", fix="give at least one token: this tokenizer adds no start token of its own"
+        )
+    if len(prompt) + 1 > context:
+        raise UserError(
+            "the prompt has {tokens} tokens, and with one new token it does not fit the model's context of {context}",
+            fix="shorten the prompt to at most {most} tokens, or use a model with a longer context",
+            tokens=len(prompt),
+            context=context,
+            most=context - 1,
+        )
+    check_vocabulary(prompt, vocab_size)
+
+
+def check_row(row: Sequence[int], context: int, vocab_size: int | None = None) -> None:
+    """UserError when a row to score or encode is empty, longer than the context, or names tokens that do not exist."""
+    if not row:
+        raise UserError("there is nothing to score: the text has no tokens", fix="give a text that is not empty")
+    if len(row) > context:
+        raise UserError(
+            "the text has {tokens} tokens, and the model's context is {context}",
+            fix="cut it into pieces of at most {context} tokens; `langwright evaluate` does this with a rolling window",
+            tokens=len(row),
+            context=context,
+        )
+    check_vocabulary(row, vocab_size)
+
+
+def check_vocabulary(ids: Sequence[int], vocab_size: int | None) -> None:
+    """UserError when a token id is outside the model's vocabulary: tokenizer and model do not belong together."""
+    if vocab_size is None:
+        return
+    wrong = next((id for id in ids if not 0 <= id < vocab_size), None)
+    if wrong is not None:
+        raise UserError(
+            "token {id} does not exist in the model's vocabulary of {vocab_size}",
+            fix="use the tokenizer that the model was trained with",
+            id=wrong,
+            vocab_size=vocab_size,
+        )

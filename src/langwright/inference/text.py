@@ -1,0 +1,317 @@
+"""Text in and text out, over any engine: templates, stop strings, decoding as it comes, scores, embeddings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from langwright.data.schemas import Message
+from langwright.errors import UserError
+from langwright.inference.decoding import Alphabet, StopStrings, TextDecoder
+from langwright.inference.protocol import Engine, FinishReason, Request, Sampling, Stream, Token
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from transformers import PreTrainedTokenizerBase
+
+Prompt = str | Sequence[Message]
+
+
+@dataclass(frozen=True)
+class TextPiece:
+    """What was written since the last piece. `text` never ends inside a character and may be empty in the last one."""
+
+    text: str
+    tokens: tuple[Token, ...]
+
+
+@dataclass(frozen=True)
+class TextCompletion:
+    """A finished continuation.
+
+    text       what was written, up to and without a stop string
+    token_ids  exactly what the model made, those that spell a stop string included
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+    seed: int
+    prompt_tokens: int
+    tokens: tuple[Token, ...]
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """How probable a model finds a text (the chain rule: P(y|x) is the product of P(y_t | y_<t, x)).
+
+    log_probability  nats, of all scored tokens together
+    tokens           (text of the token, log-probability) in order
+    bytes            UTF-8 bytes that the scored tokens stand for
+    """
+
+    log_probability: float
+    token_ids: tuple[int, ...]
+    tokens: tuple[tuple[str, float], ...]
+    bytes: int
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Comparable between tokenizers, unlike perplexity."""
+        return -self.log_probability / math.log(2) / self.bytes
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean negative log-probability per token."""
+        return math.exp(-self.log_probability / len(self.tokens))
+
+
+class TextStream:
+    """A continuation as it is written: iterate it for pieces, then ask for `completion`.
+
+    Leaving a `with` block cancels what still runs.
+    """
+
+    def __init__(self, stream: Stream, decoder: TextDecoder, stop: Sequence[str], prompt_tokens: int) -> None:
+        self.prompt_tokens = prompt_tokens
+        self._stream = stream
+        self._decoder = decoder
+        self._stops = StopStrings(stop)
+        self._tokens: list[Token] = []
+        self._text: list[str] = []
+        self._done = False
+        self._pieces = self._read()
+
+    def __iter__(self) -> Iterator[TextPiece]:
+        return self._pieces
+
+    def __next__(self) -> TextPiece:
+        return next(self._pieces)
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._done:
+            self.cancel()
+
+    @property
+    def seed(self) -> int:
+        """The seed in use, given or drawn."""
+        return self._stream.seed
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why it ended; None while there is more to read."""
+        if not self._done:
+            return None
+        return "stop" if self._stops.found else self._stream.finish_reason
+
+    def cancel(self) -> None:
+        """End it; the engine frees its place."""
+        self._stream.cancel()
+
+    def result(self) -> TextCompletion:
+        """Read to the end and return the whole."""
+        for _ in self._pieces:
+            pass
+        return self.completion
+
+    @property
+    def completion(self) -> TextCompletion:
+        """The whole, once the stream was read to its end."""
+        reason = self.finish_reason
+        if reason is None:
+            raise RuntimeError("the stream is not read to its end; iterate it, or call result()")
+        tokens = tuple(self._tokens)
+        ids = tuple(token.id for token in tokens)
+        return TextCompletion("".join(self._text), ids, reason, self.seed, self.prompt_tokens, tokens)
+
+    def _read(self) -> Iterator[TextPiece]:
+        waiting: list[Token] = []
+        for token in self._stream:
+            self._tokens.append(token)
+            waiting.append(token)
+            text = self._stops.push(self._decoder.push(token.id))
+            if self._stops.found:
+                self._stream.cancel()
+                yield self._piece(text, waiting)
+                break
+            if text:
+                yield self._piece(text, waiting)
+                waiting = []
+        else:
+            rest = self._stops.flush()  # an unfinished character at the very end is left out
+            if rest or waiting:
+                yield self._piece(rest, waiting)
+        self._done = True
+
+    def _piece(self, text: str, tokens: list[Token]) -> TextPiece:
+        self._text.append(text)
+        return TextPiece(text, tuple(tokens))
+
+
+class TextModel:
+    """A model that reads and writes text: an engine, its tokenizer and a name to be called by."""
+
+    def __init__(
+        self, engine: Engine, tokenizer: PreTrainedTokenizerBase, name: str, *, stop_ids: frozenset[int] | None = None
+    ) -> None:
+        """stop_ids: tokens that end a text; the tokenizer's end token when left out."""
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.name = name
+        self.alphabet = Alphabet(tokenizer)
+        end = tokenizer.eos_token_id
+        self.stop_ids = stop_ids if stop_ids is not None else frozenset(() if end is None else (end,))
+
+    @property
+    def context(self) -> int:
+        """Most tokens a prompt and its continuation may take together."""
+        return self.engine.context
+
+    @property
+    def chats(self) -> bool:
+        """True when the tokenizer has a chat template."""
+        return bool(self.tokenizer.chat_template)
+
+    # --- text to ids ---------------------------------------------------------------------------
+
+    def tokenize(self, text: str) -> list[int]:
+        """A plain prompt as ids, with the tokenizer's own start token if it adds one.
+
+        An end token that the tokenizer adds behind the text is taken off: a prompt is to be continued.
+        """
+        ids = list(self.tokenizer(text, add_special_tokens=True)["input_ids"])
+        bare = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        added = len(ids) > 0 and ids[-1] in self._ends() and not (bare and ids[-len(bare) :] == bare)
+        return ids[:-1] if added else ids
+
+    def render(self, messages: Sequence[Message]) -> list[int]:
+        """A conversation as ids, by the tokenizer's chat template, up to where the assistant begins to speak."""
+        if not self.chats:
+            raise UserError(
+                "{name} has no chat template",
+                fix="fine-tune it on conversations with `langwright finetune`, or give it a plain prompt",
+                name=self.name,
+            )
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        rendered = self.tokenizer.apply_chat_template(
+            turns, tokenize=True, add_generation_prompt=True, return_dict=False
+        )
+        return list(rendered)
+
+    def token_text(self, id: int) -> str:
+        """One token alone as text; bytes that are no whole character show as U+FFFD."""
+        return self.token_bytes(id).decode("utf-8", "replace")
+
+    def token_bytes(self, id: int) -> bytes:
+        """One token alone as bytes."""
+        return self.alphabet.token_bytes(id)
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def stream(
+        self,
+        prompt: Prompt,
+        sampling: Sampling | None = None,
+        *,
+        stop: Sequence[str] = (),
+        top_logprobs: int = 0,
+        priority: int = 0,
+        deadline_s: float | None = None,
+    ) -> TextStream:
+        """Begin a continuation of a text, or the assistant's next turn of a conversation.
+
+        stop    strings that end it; the text is cut before them
+        raises  UserError when the prompt is empty or too long, or messages are given to a model without a template
+        """
+        ids, ends = self._prompt(prompt)
+        request = Request(ids, sampling or Sampling(), ends, top_logprobs, priority, deadline_s)
+        return TextStream(self.engine.submit(request), TextDecoder(self.alphabet, ids), stop, len(ids))
+
+    def complete(
+        self,
+        prompt: Prompt,
+        sampling: Sampling | None = None,
+        *,
+        stop: Sequence[str] = (),
+        top_logprobs: int = 0,
+        priority: int = 0,
+        deadline_s: float | None = None,
+    ) -> TextCompletion:
+        """The blocking form of `stream`."""
+        with self.stream(
+            prompt, sampling, stop=stop, top_logprobs=top_logprobs, priority=priority, deadline_s=deadline_s
+        ) as stream:
+            return stream.result()
+
+    def complete_all(
+        self, prompts: Sequence[Prompt], sampling: Sampling | None = None, *, stop: Sequence[str] = ()
+    ) -> list[TextCompletion]:
+        """Continue many prompts, as many at a time as the engine holds, in the order asked."""
+        streams: list[TextStream] = []
+        try:
+            streams.extend(self.stream(prompt, sampling, stop=stop) for prompt in prompts)
+            return [stream.result() for stream in streams]
+        except BaseException:
+            for stream in streams:
+                stream.cancel()
+            raise
+
+    def close(self) -> None:
+        """Close the engine."""
+        self.engine.close()
+
+    def _prompt(self, prompt: Prompt) -> tuple[list[int], frozenset[int]]:
+        if isinstance(prompt, str):
+            return self.tokenize(prompt), self.stop_ids
+        return self.render(prompt), self.stop_ids
+
+    def _ends(self) -> frozenset[int]:
+        end = self.tokenizer.eos_token_id
+        return frozenset(() if end is None else (end,))
+
+    # --- measuring -----------------------------------------------------------------------------
+
+    def score_text(self, text: str, given: str = "") -> TextScore:
+        """How probable the model finds `text`, after `given` when there is one.
+
+        The first token is scored after the tokenizer's start token, or its end token, which stands
+        between documents in training, where there is no start token; as in lm-evaluation-harness.
+        `given` and `text` are tokenised as one text and parted where `given` alone would end, blanks at
+        its end going with `text`, so that a word is never split at the border.
+
+        raises  UserError for an empty text, or one that does not fit the context
+        """
+        before, after = self._parted(text, given)
+        if not after:
+            raise UserError("there is nothing to score: the text has no tokens", fix="give a text that is not empty")
+        logprobs = self.engine.score([[*before, *after]])[0][-len(after) :]
+        pairs = tuple((self.token_text(id), value) for id, value in zip(after, logprobs, strict=True))
+        return TextScore(math.fsum(logprobs), tuple(after), pairs, len(text.encode()))
+
+    def embed(self, texts: Sequence[str]) -> NDArray:  # type: ignore[type-arg]
+        """One vector a text, shape (texts, width): the mean of the last hidden states over its tokens, padding left out."""
+        import numpy as np
+
+        rows = self.engine.encode([self.tokenize(text) for text in texts])
+        return np.stack([row.mean(axis=0) for row in rows]) if rows else np.zeros((0, 0), dtype=np.float32)
+
+    def _parted(self, text: str, given: str) -> tuple[list[int], list[int]]:
+        """(ids to condition on, ids to score)."""
+        blanks = len(given) - len(given.rstrip())
+        if blanks:
+            given, text = given[:-blanks], given[-blanks:] + text
+        whole, head = self.tokenize(given + text), self.tokenize(given) if given else []
+        if given:
+            return whole[: len(head)], whole[len(head) :]
+        start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
+        if start is None:
+            return whole[:1], whole[1:]
+        return [start], whole[1:] if whole and whole[0] == start else whole
