@@ -60,6 +60,26 @@ def collate_texts(texts: Sequence[NDArray[np.int64]], labels: Sequence[int], pad
     )
 
 
+@dataclass(frozen=True)
+class TextExamples:
+    """Encoded texts with labels, batched by length."""
+
+    texts: Sequence[NDArray[np.int64]]
+    labels: NDArray[np.int64]
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Texts of like length next to each other, so that little is padded."""
+        return rows[np.argsort([len(self.texts[row]) for row in rows], kind="stable")]
+
+    def batch(self, rows: NDArray[np.int64]) -> ClassificationBatch:
+        """These texts."""
+        return collate_texts([self.texts[row] for row in rows], self.labels[rows].tolist(), self.pad_id)
+
+
 class Classification:
     """Cross-entropy of the label."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,26 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from langwright.data.packing import RowPlan, Sample
+from langwright.data.store import TokenStore
 from langwright.training.loss import Loss
 
 IGNORED = -100
-
-
-class PackedRow(Protocol):
-    """A row of the training plan: at most T + 1 token ids of one or more documents, one after the other."""
-
-    @property
-    def ids(self) -> NDArray[np.int64]: ...
-
-    @property
-    def supervised(self) -> NDArray[np.bool_]:
-        """True for the tokens that are to be predicted; aligned with `ids`."""
-        ...
-
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """Index in `ids` at which each document begins; the first is 0."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +48,7 @@ class NextTokenBatch:
         return self.tokens_BT.numel()
 
 
-def collate_rows(rows: Sequence[PackedRow], length: int, pad_id: int, *, stop_at_documents: bool) -> NextTokenBatch:
+def collate_rows(rows: Sequence[Sample], length: int, pad_id: int, *, stop_at_documents: bool) -> NextTokenBatch:
     """Lay rows of at most T + 1 ids into a batch of width T = `length`.
 
     stop_at_documents  attention and positions begin anew at each document, and no document's first token
@@ -84,8 +69,7 @@ def collate_rows(rows: Sequence[PackedRow], length: int, pad_id: int, *, stop_at
             starts = row.starts[row.starts < width]
             inner = row.starts[(row.starts > 0) & (row.starts <= width)]
             wanted[inner - 1] = False
-            ends = np.append(starts[1:], width)
-            for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            for start, end in pairwise([*starts.tolist(), width]):
                 positions[number, start:end] = np.arange(end - start)
             boundaries += (number * length + starts).tolist()
             if width < length:
@@ -97,6 +81,28 @@ def collate_rows(rows: Sequence[PackedRow], length: int, pad_id: int, *, stop_at
     return NextTokenBatch(
         torch.from_numpy(tokens), torch.from_numpy(targets), torch.from_numpy(positions), edges, units, padding
     )
+
+
+@dataclass(frozen=True)
+class RowExamples:
+    """The rows of a plan over a token store, as batches of width `plan.length`."""
+
+    store: TokenStore
+    plan: RowPlan
+    pad_id: int
+    stop_at_documents: bool
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As they come: all rows are equally wide."""
+        return rows
+
+    def batch(self, rows: NDArray[np.int64]) -> NextTokenBatch:
+        """These rows."""
+        samples = [self.plan.row(self.store, int(row)) for row in rows]
+        return collate_rows(samples, self.plan.length, self.pad_id, stop_at_documents=self.stop_at_documents)
 
 
 def token_losses(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import random
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,17 +132,31 @@ def contents(
         optimizer_values=values,
     )
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(model, objective).items()}
-    generators = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        generators |= {f"random.cuda.{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
     objective_state = {
         f"objective.{name}": tensor.detach().cpu().contiguous() for name, tensor in objective.state_dict().items()
     }
     return {
         "model.safetensors": save_tensors(weights),
-        "optimizer.safetensors": save_tensors(tensors | generators | objective_state),
+        "optimizer.safetensors": save_tensors(tensors | generator_states() | objective_state),
         "state.json": state.model_dump_json().encode(),
     }
+
+
+def generator_states() -> dict[str, Tensor]:
+    """Where torch's random generators are."""
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"random.cuda.{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def set_generators(states: Mapping[str, Tensor]) -> None:
+    """Put torch's random generators back where `generator_states` found them; other tensors are ignored."""
+    torch.set_rng_state(states["random.cpu"])
+    if torch.cuda.is_available():
+        for name, state in states.items():
+            if name.startswith("random.cuda."):
+                torch.cuda.set_rng_state(state, int(name.removeprefix("random.cuda.")))
 
 
 def trained_tensors(model: nn.Module, objective: Objective[Batch]) -> dict[str, Tensor]:
@@ -289,10 +304,7 @@ def restore_optimizer(
     objective.load_state_dict(
         {k.removeprefix("objective."): t for k, t in tensors.items() if k.startswith("objective.") and "|" not in k}
     )
-    torch.set_rng_state(tensors["random.cpu"])
-    cuda = [tensors[key] for key in sorted(k for k in tensors if k.startswith("random.cuda."))]
-    if cuda and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(cuda)
+    set_generators(tensors)
     version, internal, gauss = json.loads(json.dumps(state.python_random))
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = state.numpy_random

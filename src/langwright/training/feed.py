@@ -34,7 +34,7 @@ class Examples(Protocol):
 class Order(Protocol):
     """Which row stands at a position of an endless run through the rows, each epoch in its own order."""
 
-    def at(self, positions: Rows) -> Rows: ...
+    def many(self, positions: Rows) -> Rows: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Feed:
     def update(self, number: int) -> list[Batch]:
         """The micro-batches of an update, counted from 0."""
         first = number * self.batch_rows
-        rows = self.examples.arrange(self.order.at(np.arange(first, first + self.batch_rows, dtype=np.int64)))
+        rows = self.examples.arrange(self.order.many(np.arange(first, first + self.batch_rows, dtype=np.int64)))
         return [self.examples.batch(rows[i : i + self.micro_rows]) for i in range(0, len(rows), self.micro_rows)]
 
     def updates(self, start: int) -> Iterator[list[Batch]]:

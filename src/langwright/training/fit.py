@@ -16,7 +16,14 @@ from torch import Tensor, nn
 
 from langwright.artifacts import write_whole
 from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Sampled, Saved, Stepped, Stopped, Warned
-from langwright.training.checkpoints import Progress, load_checkpoint, newest_whole, save_checkpoint
+from langwright.training.checkpoints import (
+    Progress,
+    generator_states,
+    load_checkpoint,
+    newest_whole,
+    save_checkpoint,
+    set_generators,
+)
 from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.loop import NonFinite, Step, forward_precision, train
 from langwright.training.loss import Batch, Objective
@@ -109,6 +116,7 @@ def fit(job: Fit) -> Outcome:
             for step in stream:
                 session.after(step, flag)
         except NonFinite as error:
+            set_generators(session.generators)  # the update that failed has drawn from them
             session.save()
             write_whole(job.run / "bad-batch.safetensors", save_tensors(tensors_of(error.batches)))
             raise
@@ -144,6 +152,7 @@ class Session:
         self.save_seconds = 0.0
         self.losses: list[tuple[float, int]] = []
         self.validation: dict[str, float] = {}
+        self.generators = generator_states()
 
     def after(self, step: Step, flag: StopFlag) -> None:
         """Log the step, then whatever is due: evaluation, samples, a checkpoint, the end."""
@@ -155,6 +164,7 @@ class Session:
             tokens=self.progress.tokens + step.positions,
             seconds=self.progress.seconds + step.seconds,
         )
+        self.generators = generator_states()
         self.record(step)
         if due(done, steps, settings.evaluate_every_share) and job.validation is not None:
             self.evaluate()
@@ -210,12 +220,11 @@ class Session:
         """What the model says now; training's own generators are left as they were."""
         job = self.job
         assert job.sampler is not None
-        state = torch.get_rng_state()
         job.model.eval()
         for prompt, text in job.sampler(job.model):
             job.log.write(Sampled(step=self.progress.step, prompt=prompt, text=text))
         job.model.train()
-        torch.set_rng_state(state)
+        set_generators(self.generators)
 
     def save(self) -> None:
         """A checkpoint, unless this step has one; the next is due when saving has cost 4 % of the time, in 10 minutes at most."""
@@ -281,7 +290,7 @@ def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:
 
 def probe_seconds(model: nn.Module, objective: Objective[Batch], batch: Batch, dtype: str) -> float:
     """Seconds for forward and backward of one micro-batch, the second of two; weights, gradients and generators are left as they were."""
-    state = torch.get_rng_state()
+    generators = generator_states()
     model.train()
     seconds = 0.0
     for _ in range(2):
@@ -291,7 +300,7 @@ def probe_seconds(model: nn.Module, objective: Objective[Batch], batch: Batch, d
         (loss.total / loss.units).backward()  # type: ignore[no-untyped-call]
         seconds = time.perf_counter() - began
         model.zero_grad(set_to_none=True)
-    torch.set_rng_state(state)
+    set_generators(generators)
     return seconds
 
 

@@ -1,0 +1,94 @@
+"""Next-token loss against a lookup table whose every probability is known, and against transformers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from langwright.data.packing import Sample
+from langwright.objectives.next_token import IGNORED, NextToken, collate_rows
+
+
+def row(ids, supervised=None, starts=(0,)):
+    mask = [True] * len(ids) if supervised is None else supervised
+    return Sample(np.array(ids, dtype=np.int64), np.array(mask, dtype=bool), np.array(starts, dtype=np.int64))
+
+
+class Bigram(nn.Module):
+    """A whole language model: row = current token, column = next."""
+
+    def __init__(self, size=7):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(size, size, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, input_ids, position_ids, use_cache, document_boundaries=None):
+        return SimpleNamespace(logits=self.table[input_ids])
+
+
+def test_each_token_is_scored_from_the_one_before_it():
+    model = Bigram()
+    batch = collate_rows([row([0, 3, 1, 4])], length=5, pad_id=0, stop_at_documents=False)
+    logp = model.table.log_softmax(-1)
+    loss = NextToken()(model, batch)
+    assert loss.units == 3 and batch.padding == 2 and batch.positions == 5
+    torch.testing.assert_close(loss.total, -(logp[0, 3] + logp[3, 1] + logp[1, 4]))
+
+
+def test_only_supervised_tokens_count():
+    model = Bigram()
+    batch = collate_rows([row([0, 3, 1, 4], [False, False, True, False])], length=3, pad_id=0, stop_at_documents=False)
+    loss = NextToken()(model, batch)
+    assert loss.units == 1
+    torch.testing.assert_close(loss.total, -model.table.log_softmax(-1)[3, 1])
+
+
+def test_no_document_predicts_the_first_token_of_the_next():
+    batch = collate_rows([row([1, 2, 3, 4, 5], starts=(0, 2))], length=6, pad_id=0, stop_at_documents=True)
+    assert batch.targets_BT.tolist() == [[2, IGNORED, 4, 5, IGNORED, IGNORED]]
+    assert batch.positions_BT.tolist() == [[0, 1, 0, 1, 0, 1]]
+    assert batch.boundaries.tolist() == [0, 2, 4, 6]  # two documents, padding, the end
+
+
+def test_without_stops_the_next_document_is_predicted_too():
+    batch = collate_rows([row([1, 2, 3, 4, 5], starts=(0, 2))], length=4, pad_id=0, stop_at_documents=False)
+    assert batch.targets_BT.tolist() == [[2, 3, 4, 5]] and batch.boundaries is None
+
+
+@given(st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=9), min_size=1, max_size=5), st.booleans())
+def test_units_are_known_before_the_forward_pass(rows, stop):
+    batch = collate_rows([row(ids) for ids in rows], length=8, pad_id=0, stop_at_documents=stop)
+    assert batch.units == int((batch.targets_BT != IGNORED).sum()) == sum(len(ids) - 1 for ids in rows)
+    assert batch.padding == sum(8 - (len(ids) - 1) for ids in rows)
+
+
+LLAMA = LlamaConfig(
+    vocab_size=61,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+)
+GPT2 = GPT2Config(
+    vocab_size=61, n_embd=32, n_layer=2, n_head=4, n_positions=32, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
+)
+
+
+@pytest.mark.spec("P1", "the loss equals transformers' causal LM loss to 1e-6 in fp32, on Llama and GPT-2")
+@pytest.mark.parametrize("build", [lambda: LlamaForCausalLM(LLAMA), lambda: GPT2LMHeadModel(GPT2)])
+def test_loss_equals_transformers(build):
+    torch.manual_seed(0)
+    model = build().eval()
+    ids = np.random.default_rng(0).integers(0, 61, (3, 17))
+    batch = collate_rows([row(r) for r in ids], length=16, pad_id=0, stop_at_documents=False)
+    whole = torch.from_numpy(ids)
+    theirs = model(input_ids=whole, labels=whole).loss
+    ours = NextToken()(model, batch)
+    torch.testing.assert_close(ours.total / ours.units, theirs, rtol=1e-6, atol=1e-6)

@@ -1,0 +1,247 @@
+"""A run of training: resumed exactly, stopped in order, and not undone by damage, a full disk or a bad loss."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import signal
+
+import numpy as np
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from langwright.data.order import Order
+from langwright.data.packing import plan_stream
+from langwright.data.store import Document, build_store
+from langwright.errors import UserError
+from langwright.objectives.next_token import NextToken, RowExamples
+from langwright.runlog import Evaluated, Resumed, RunLog, Saved, Stepped, Stopped, Warned, read_events
+from langwright.training import checkpoints
+from langwright.training.checkpoints import newest_whole, whole_checkpoints
+from langwright.training.feed import Feed
+from langwright.training.fit import Fit, Plan, due, fit
+from langwright.training.loop import NonFinite
+from langwright.training.settings import TrainingSettings
+from langwright.training.stopping import StopRequested
+
+STEPS = 6
+OPEN: list[RunLog] = []
+
+
+@pytest.fixture(autouse=True)
+def close_logs():
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    numbers = np.random.default_rng(0)
+    documents = [Document(numbers.integers(0, 50, 40).tolist(), None, 100) for _ in range(30)]
+    return build_store(tmp_path_factory.mktemp("store") / "s", documents, 50)
+
+
+def model(dropout=0.1):
+    torch.manual_seed(1)
+    config = GPT2Config(
+        vocab_size=50,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        n_positions=16,
+        resid_pdrop=dropout,
+        embd_pdrop=dropout,
+        attn_pdrop=dropout,
+    )
+    return GPT2LMHeadModel(config)
+
+
+def job(folder, store, *, net=None, listeners=(), objective=None, steps=STEPS, **changes):
+    run = folder / "run"
+    run.mkdir(parents=True, exist_ok=True)
+    examples = RowExamples(store, plan_stream(store, 16), pad_id=0, stop_at_documents=False)
+    settings = TrainingSettings(evaluate_every_share=0.5, **changes)
+    log = RunLog(run / "events.jsonl", *listeners)
+    OPEN.append(log)
+    return Fit(
+        model=net or model(),
+        objective=objective or NextToken(),
+        feed=Feed(examples, Order(7, len(examples)), batch_rows=4, micro_rows=2),
+        validation=examples,
+        plan=Plan(steps=steps, batch_rows=4, micro_rows=2, length=16, learning_rate=1e-2, dtype="float32", compile=False, threads=1, device="cpu"),
+        settings=settings,
+        checkpoints=folder / "checkpoints",
+        run=run,
+        log=log,
+        bytes_per_unit=2.5,
+    )  # fmt: skip
+
+
+def weights(net):
+    return {name: weight.detach().clone() for name, weight in net.named_parameters()}
+
+
+def assert_identical(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, store):
+    work = job(tmp_path_factory.mktemp("whole"), store)
+    fit(work)
+    return weights(work.model), read_events(work.run / "events.jsonl")
+
+
+def save_every_step(monkeypatch):
+    """A clock that runs a thousand seconds each time it is looked at, so that a checkpoint is always due."""
+    clock = itertools.count(1e9, 1000)
+    monkeypatch.setattr("langwright.training.fit.time.monotonic", lambda: next(clock))
+
+
+class Die(Exception):
+    """Stands for kill -9: nothing of ours runs after it."""
+
+
+def dying_at(step, kind=Stepped):
+    def listener(event):
+        if isinstance(event, kind) and event.step == step:
+            raise Die
+
+    return listener
+
+
+@pytest.mark.spec(
+    "TR16", "a run that died at any step and was resumed ends with bit-identical weights, dropout included"
+)
+@pytest.mark.spec("TR17", "the same seed gives the same weights, bit for bit")
+@pytest.mark.parametrize("step", [2, 3, 4, 5])
+def test_resuming_is_bit_exact(tmp_path, store, uninterrupted, step, monkeypatch):
+    save_every_step(monkeypatch)
+    first = job(tmp_path, store, listeners=[dying_at(step)])
+    with pytest.raises(Die):
+        fit(first)
+    second = job(tmp_path, store, net=model())
+    outcome = fit(second)
+    assert outcome.progress.step == STEPS
+    assert_identical(weights(second.model), uninterrupted[0])
+    events = read_events(second.run / "events.jsonl")
+    assert [e.step for e in events if isinstance(e, Stepped)] == [1, 2, 3, 4, 5, 6]
+    assert [e.loss for e in events if isinstance(e, Stepped)] == [
+        e.loss for e in uninterrupted[1] if isinstance(e, Stepped)
+    ]
+    assert any(isinstance(e, Resumed) for e in events)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, store, uninterrupted):
+    fit(job(tmp_path, store))
+    again = job(tmp_path, store)
+    outcome = fit(again)
+    assert outcome.progress.step == STEPS
+    assert_identical(weights(again.model), uninterrupted[0])
+
+
+@pytest.mark.spec("TR15", "loss, rate, norm, tokens and bits per byte of every update can be read from a file later")
+def test_the_log_holds_every_update(uninterrupted):
+    steps = [event for event in uninterrupted[1] if isinstance(event, Stepped)]
+    assert len(steps) == STEPS
+    for event in steps:
+        assert event.tokens == 64 and event.useful == 1.0 and event.units == 64 and event.gradient_norm > 0
+        assert event.metrics["bits_per_byte"] == pytest.approx(event.loss / np.log(2) / 2.5)
+    evaluations = [event for event in uninterrupted[1] if isinstance(event, Evaluated)]
+    assert [event.step for event in evaluations] == [3, 6] and 0 <= evaluations[0].values["accuracy"] <= 1
+
+
+def test_a_signal_saves_and_stops_between_two_updates(tmp_path, store, uninterrupted):
+    def interrupt(event):
+        if isinstance(event, Stepped) and event.step == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(StopRequested):
+        fit(job(tmp_path, store, listeners=[interrupt]))
+    events = read_events(tmp_path / "run" / "events.jsonl")
+    assert isinstance(events[-1], Stopped) and events[-1].step == 3
+    second = job(tmp_path, store)
+    fit(second)
+    assert_identical(weights(second.model), uninterrupted[0])
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path, store, uninterrupted, monkeypatch):
+    save_every_step(monkeypatch)
+    with pytest.raises(Die):
+        fit(job(tmp_path, store, listeners=[dying_at(4, Saved)]))
+    newest = whole_checkpoints(tmp_path / "checkpoints")[0]
+    data = bytearray((newest / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (newest / "model.safetensors").write_bytes(data)
+    second = job(tmp_path, store)
+    fit(second)
+    (warning,) = [e for e in read_events(second.run / "events.jsonl") if isinstance(e, Warned)]
+    assert warning.values == {"path": newest.name, "name": "model.safetensors"}
+    assert_identical(weights(second.model), uninterrupted[0])
+
+
+def test_when_all_are_damaged_it_says_so(tmp_path, store):
+    fit(job(tmp_path, store))
+    for path in whole_checkpoints(tmp_path / "checkpoints"):
+        (path / "state.json").write_text("{")
+    with pytest.raises(UserError, match="every checkpoint"):
+        fit(job(tmp_path, store))
+
+
+def test_a_full_disk_keeps_the_last_whole_checkpoint(tmp_path, store, monkeypatch):
+    save_every_step(monkeypatch)
+    written = checkpoints.write_synced
+    calls = []
+
+    def full(file, data):
+        calls.append(file)
+        if len(calls) > 6:  # within the second checkpoint
+            raise OSError(errno.ENOSPC, "No space left on device", str(file))
+        return written(file, data)
+
+    monkeypatch.setattr(checkpoints, "write_synced", full)
+    with pytest.raises(OSError, match="No space left"):
+        fit(job(tmp_path, store))
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+    assert newest_whole(tmp_path / "checkpoints").path.name == "step-00000001"
+
+
+class Breaking(NextToken):
+    """Gives a loss that is not finite at one update."""
+
+    calls = 0
+
+    def __call__(self, model, batch):
+        loss = super().__call__(model, batch)
+        if torch.is_grad_enabled():
+            self.calls += 1
+            if self.calls == 5:  # the first part of update 3
+                loss.total.data.mul_(float("nan"))
+        return loss
+
+
+def test_a_loss_that_is_not_finite_saves_the_state_before_it_and_the_batch(tmp_path, store, uninterrupted):
+    with pytest.raises(NonFinite, match="step 3"):
+        fit(job(tmp_path, store, objective=Breaking()))
+    assert newest_whole(tmp_path / "checkpoints").path.name == "step-00000002"
+    assert (tmp_path / "run" / "bad-batch.safetensors").stat().st_size > 1000
+    second = job(tmp_path, store)
+    fit(second)
+    assert_identical(weights(second.model), uninterrupted[0])
+
+
+def test_only_the_last_checkpoints_and_the_best_are_kept(tmp_path, store, monkeypatch):
+    save_every_step(monkeypatch)
+    fit(job(tmp_path, store, keep_checkpoints=1))
+    kept = [path.name for path in whole_checkpoints(tmp_path / "checkpoints")]
+    best = [e.step for e in read_events(tmp_path / "run" / "events.jsonl") if isinstance(e, Evaluated) and e.best][-1]
+    assert kept == sorted({"step-00000006", f"step-{best:08d}"}, reverse=True)
+
+
+def test_due_divides_the_run_evenly():
+    assert [step for step in range(1, 21) if due(step, 20, 0.25)] == [5, 10, 15, 20]
+    assert [step for step in range(1, 4) if due(step, 3, 0.1)] == [1, 2, 3]
