@@ -64,6 +64,19 @@ class Workspace:
                 return place
         return given
 
+    def names_remote(self, name: str | Path) -> bool:
+        """Whether a name leads to the Hub: `hf:owner/name`, or `owner/name` where there is nothing of that name here.
+
+        An owner that is a folder here is never asked for on the network: a misspelt `runs/chta` stays a mistake.
+        """
+        text = str(name)
+        if text.startswith("hf:"):
+            return True
+        owner, slash, rest = text.partition("/")
+        if not slash or not rest or "/" in rest or owner in ("", ".", "..", "~"):
+            return False
+        return not (Path(owner).exists() or (self.folder / owner).exists() or self.path(name).exists())
+
     def runs(self) -> list[Run]:
         """Every run below `runs/`, in order of name."""
         found = {out: read_run(out, self.name_of(out)) for out in outputs_below(self.runs_folder, DEPTH)}

@@ -9,4 +9,6 @@ from __future__ import annotations
 
 from langwright.stages.declaration import Stage
 
-STAGES: dict[str, Stage] = {stage.name: stage for stage in ()}
+_declared: tuple[Stage, ...] = ()
+
+STAGES: dict[str, Stage] = {stage.name: stage for stage in _declared}

@@ -24,6 +24,7 @@ from langwright.artifacts import (
     Request,
     making,
     open_artifact,
+    read_card,
     refuse_existing,
     source_origin,
 )
@@ -42,6 +43,7 @@ from langwright.runlog import (
 )
 from langwright.settings import Settings
 from langwright.stages.declaration import Input, Stage, Work
+from langwright.tasks.loading import find_model
 from langwright.wording import Term
 from langwright.workspace import Workspace
 
@@ -86,7 +88,7 @@ def prepare(
             artifacts[declared.role] = opened
             for name, artifact in zip(names, opened, strict=True):
                 # A Hub name is kept as it was given: the cache folder it came to says nothing.
-                said = str(name) if is_remote(name) else str(artifact.path)
+                said = str(name) if workspace.names_remote(name) else str(artifact.path)
                 origins.append(artifact.origin(declared.role).model_copy(update={"path": said}))
     request = Request(
         stage=stage.name,
@@ -114,6 +116,65 @@ def check_roles(stage: Stage, inputs: Given) -> None:
             )  # fmt: skip
 
 
+def assign(stage: Stage, names: Sequence[str], kind_of: Callable[[str], str | None]) -> dict[str, tuple[str, ...]]:
+    """Give names, in the order of the command line, to the stage's inputs.
+
+    One input may take many or none: it gets what the others leave. Where several may, each name goes to the
+    first that is free and of its kind.
+
+    raises  UserError when there are too few or too many
+    """
+    flexible = [declared for declared in stage.inputs if declared.many or declared.optional]
+    least = sum(not declared.optional for declared in stage.inputs)
+    most = None if any(declared.many for declared in stage.inputs) else len(stage.inputs)
+    if len(names) < least or (most is not None and len(names) > most):
+        raise UserError(
+            "{stage} takes {expected}, and {count} were given",
+            fix="give {expected}, in this order",
+            stage=stage.name,
+            expected=" ".join(shown(declared) for declared in stage.inputs),
+            count=len(names),
+        )
+    if len(flexible) <= 1:
+        spare = len(names) - (len(stage.inputs) - len(flexible))
+        rest = iter(names)
+        return {
+            declared.role: tuple(next(rest) for _ in range(spare if declared in flexible else 1))
+            for declared in stage.inputs
+        }
+    found: dict[str, tuple[str, ...]] = {declared.role: () for declared in stage.inputs}
+    for name in names:
+        kind = kind_of(name)
+        fitting = [d for d in stage.inputs if d.kind == kind and (d.many or not found[d.role])]
+        if not fitting:
+            raise UserError(
+                "{name} is nothing that {stage} takes: {expected}",
+                fix="leave it out, or check the path",
+                name=name,
+                stage=stage.name,
+                expected=", ".join(str(declared.kind) for declared in stage.inputs),
+            )
+        found[fitting[0].role] += (name,)
+    return found
+
+
+def shown(declared: Input) -> str:
+    """An input as the usage line shows it."""
+    name = declared.role.upper() + ("..." if declared.many else "")
+    return f"[{name}]" if declared.optional else name
+
+
+def kind_at(name: str, workspace: Workspace) -> str | None:
+    """The kind of artifact that a name leads to; "source" for other files and folders, None for nothing."""
+    path = workspace.path(name)
+    if not path.exists():
+        return "model" if workspace.names_remote(name) else None
+    card = read_card(path)
+    if card is not None:
+        return card.kind
+    return "model" if (path / "config.json").is_file() else "source"
+
+
 def existing_source(name: str | Path) -> Path:
     """A raw file or folder; UserError when it is not there."""
     path = Path(name).expanduser()
@@ -122,29 +183,11 @@ def existing_source(name: str | Path) -> Path:
     return path
 
 
-def is_remote(name: str | Path) -> bool:
-    """Whether a name says that it is on the Hub."""
-    return str(name).startswith("hf:")
-
-
 def open_input(name: str | Path, declared: Input, workspace: Workspace) -> Artifact:
     """An artifact by path, workspace name or, for models, Hub name."""
     assert declared.kind != "source"
-    path = workspace.path(name)
-    if declared.kind == "model" and not path.exists() and looks_remote(name, workspace):
-        from langwright.models.loading import locate
-
-        path = locate(str(name))
+    path = find_model(name, workspace) if declared.kind == "model" else workspace.path(name)
     return open_artifact(path, declared.kind)
-
-
-def looks_remote(name: str | Path, workspace: Workspace) -> bool:
-    """`hf:owner/name`, or `owner/name` whose owner is no folder here: a misspelt `runs/chta` must not reach the network."""
-    if is_remote(name):
-        return True
-    owner, slash, rest = str(name).partition("/")
-    local = owner in (".", "..", "~", "") or (workspace.folder / owner).exists() or Path(owner).exists()
-    return bool(slash and rest and "/" not in rest and not local)
 
 
 # --- the work ------------------------------------------------------------------------------------

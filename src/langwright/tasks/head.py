@@ -1,0 +1,139 @@
+"""Solving by a trained head: one logit a label, over the model's last token or its pooled state.
+
+Shapes    B texts    T positions    C labels    D model width
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langwright.errors import UserError, unknown
+from langwright.tasks.classification import ClassificationInput, ClassificationOutput
+from langwright.tasks.solvers import Solver
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model with a classification head, its tokenizer, and its labels in the order of the logits."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    labels: tuple[str, ...]
+    name: str
+    context: int  # tokens
+
+    def probabilities(self, texts: Sequence[str], max_batch: int = 32) -> NDArray:  # type: ignore[type-arg]
+        """Softmax of the logits, float32 (B, C), texts cut to the context; row order as given."""
+        import numpy as np
+        import torch
+
+        found_BC = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
+        with torch.inference_mode():
+            for rows, tokens_BT, mask_BT in self.batches(texts, max_batch):
+                logits_BC = self.model(input_ids=tokens_BT, attention_mask=mask_BT, use_cache=False).logits
+                found_BC[rows] = logits_BC.float().softmax(-1).cpu().numpy()
+        return found_BC
+
+    def embed(self, texts: Sequence[str], max_batch: int = 32) -> NDArray:  # type: ignore[type-arg]
+        """The mean of the last hidden states over each text's tokens, float32 (B, D)."""
+        import numpy as np
+        import torch
+
+        found: list[tuple[list[int], NDArray]] = []  # type: ignore[type-arg]
+        with torch.inference_mode():
+            for rows, tokens_BT, mask_BT in self.batches(texts, max_batch):
+                hidden_BTD = self.model.base_model(
+                    input_ids=tokens_BT, attention_mask=mask_BT, use_cache=False
+                ).last_hidden_state.float()
+                weights_BT1 = mask_BT[..., None].float()
+                mean_BD = (hidden_BTD * weights_BT1).sum(1) / weights_BT1.sum(1)
+                found.append((rows, mean_BD.cpu().numpy()))
+        vectors_BD = np.zeros((len(texts), found[0][1].shape[1] if found else 0), dtype=np.float32)
+        for rows, part_BD in found:
+            vectors_BD[rows] = part_BD
+        return vectors_BD
+
+    def batches(self, texts: Sequence[str], max_batch: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """(row numbers, token ids (B, T) padded at the end, mask (B, T)), texts of like length together."""
+        import torch
+
+        ids = [self.encode(text) for text in texts]
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        device = next(self.model.parameters()).device
+        for start in range(0, len(order), max_batch):
+            rows = order[start : start + max_batch]
+            width = max(len(ids[row]) for row in rows)
+            pad = self.tokenizer.pad_token_id
+            tokens_BT = torch.tensor([ids[row] + [pad] * (width - len(ids[row])) for row in rows], device=device)
+            mask_BT = torch.tensor([[1] * len(ids[row]) + [0] * (width - len(ids[row])) for row in rows], device=device)
+            yield rows, tokens_BT, mask_BT
+
+    def encode(self, text: str) -> list[int]:
+        """A text as ids, as in training: the tokenizer's own special tokens, cut to the context.
+
+        raises  UserError for a text without tokens
+        """
+        ids = list(self.tokenizer(text, truncation=True, max_length=self.context)["input_ids"])
+        if not ids:
+            raise UserError("there is nothing to label: the text has no tokens", fix="give a text that is not empty")
+        return ids
+
+    def truncates(self, text: str) -> bool:
+        """Whether a text is longer than the context."""
+        return len(self.tokenizer(text)["input_ids"]) > self.context
+
+
+def open_classifier(path: Path, name: str = "") -> Classifier:
+    """Open a model folder that has a classification head.
+
+    raises  UserError when it has none
+    """
+    from langwright.models.loading import load_model
+    from langwright.tokenizers.loading import load_tokenizer
+
+    model = load_model(path, head="classification").eval()
+    labels = tuple(str(model.config.id2label[index]) for index in range(model.config.num_labels))
+    tokenizer = load_tokenizer(path)
+    return Classifier(model, tokenizer, labels, name or path.name, int(model.config.max_position_embeddings))
+
+
+def classify(classifier: Classifier, asked: ClassificationInput) -> ClassificationOutput:
+    """The label of a text; with `labels`, the likeliest among those, which must be among the head's.
+
+    raises  UserError for a label the head does not know, or when several labels are asked for
+    """
+    if asked.multi_label:
+        raise UserError(
+            "{name} was trained to give one label a text",
+            fix="leave multi_label out, or ask a model that writes: it judges each label by itself",
+            name=classifier.name,
+        )
+    for label in asked.labels:
+        if label not in classifier.labels:
+            raise unknown("label", label, classifier.labels)
+    kept = [index for index, label in enumerate(classifier.labels) if not asked.labels or label in asked.labels]
+    row_C = classifier.probabilities([asked.text])[0]
+    total = float(row_C[kept].sum())
+    probabilities = {classifier.labels[index]: float(row_C[index]) / total for index in kept}
+    best = max(probabilities, key=lambda label: probabilities[label])
+    return ClassificationOutput(
+        label=best, labels=(best,), probabilities=probabilities, solver=HEAD.name,
+        truncated=classifier.truncates(asked.text),
+    )  # fmt: skip
+
+
+HEAD = Solver(
+    name="head",
+    summary="A head trained on labelled texts gives each label a probability",
+    needs="head",
+    maker="langwright finetune MODEL DATASET OUT --task classification",
+    solve=classify,
+)

@@ -1,0 +1,255 @@
+"""The front door: `langwright.load(name)` gives a model that can be asked in plain strings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from langwright.artifacts import Artifact, open_artifact
+from langwright.data.schemas import Message
+from langwright.errors import UserError, unknown
+from langwright.inference.protocol import Sampling
+from langwright.tasks import SOLVERS, TASKS
+from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
+from langwright.tasks.head import Classifier, open_classifier
+from langwright.tasks.solvers import Solver
+from langwright.wording import Term
+from langwright.workspace import Workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from langwright.inference.text import TextCompletion, TextModel, TextScore, TextStream
+
+Turn = Message | Mapping[str, str]
+Conversation = str | Sequence[Turn]
+
+
+def find_model(name: str | Path, workspace: Workspace | None = None) -> Path:
+    """Where a model lies: a folder, the name of a run, or a model of the Hub, fetched only if the name says so.
+
+    raises  UserError when there is none
+    """
+    workspace = workspace or Workspace()
+    if workspace.names_remote(name):
+        from langwright.models.loading import locate
+
+        return locate(str(name))
+    return workspace.path(name)
+
+
+def load(name: str | Path, *, max_batch: int = 8, workspace: Workspace | None = None) -> Model:
+    """Open a model: an artifact, a local Hugging Face folder, a workspace name, or `hf:owner/name`.
+
+    max_batch  how many texts are continued at the same time
+    raises     UserError when there is no model of that name, or it cannot be opened
+    """
+    artifact = open_artifact(find_model(name, workspace), "model")
+    if has_head(artifact):
+        return Model(str(name), artifact, classifier=open_classifier(artifact.path, str(name)))
+    from langwright.inference.opening import open_text_model
+
+    return Model(str(name), artifact, text=open_text_model(artifact.path, max_batch=max_batch))
+
+
+def has_head(artifact: Artifact) -> bool:
+    """Whether a model's own class is one with a classification head."""
+    config = json.loads((artifact.path / "config.json").read_text(encoding="utf-8"))
+    return any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
+
+
+class Model:
+    """A loaded model. What it cannot do it says, with the command that makes one that can."""
+
+    def __init__(
+        self, name: str, artifact: Artifact, *, text: TextModel | None = None, classifier: Classifier | None = None
+    ) -> None:
+        """text: for a model that writes; classifier: for one with a trained head."""
+        self.name = name
+        self.artifact = artifact
+        self.text = text
+        self.classifier = classifier
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, {', '.join(sorted(self.abilities))})"
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def abilities(self) -> dict[str, str]:
+        """Task -> the solver it would use."""
+        found = {task.name: self.solver_of(task.name) for task in TASKS.values()}
+        return {task: solver.name for task, solver in found.items() if solver is not None}
+
+    def solver_of(self, task: str) -> Solver | None:
+        """The first of a task's solvers that this model can be used with."""
+        for name in TASKS[task].solvers:
+            solver = SOLVERS[name]
+            if solver.needs == "head" and self.classifier is not None:
+                return solver
+            if solver.needs == "text" and self.text is not None and (task != "chat" or self.text.chats):
+                return solver
+        return None
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        prompt: Conversation,
+        *,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+    ) -> str:
+        """What the model writes after a prompt, without the prompt; `complete` tells more about it."""
+        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        return self.complete(prompt, sampling, stop=stop).text
+
+    def complete(
+        self, prompt: Conversation, sampling: Sampling | None = None, *, stop: Sequence[str] = ()
+    ) -> TextCompletion:
+        """A continuation with its token ids, why it ended, and the seed."""
+        return self.writer("write").complete(as_prompt(prompt), sampling, stop=stop)
+
+    def stream(self, prompt: Conversation, sampling: Sampling | None = None, *, stop: Sequence[str] = ()) -> TextStream:
+        """A continuation as it is written: iterate it for pieces, `cancel()` ends it."""
+        return self.writer("write").stream(as_prompt(prompt), sampling, stop=stop)
+
+    def chat(
+        self,
+        messages: Conversation,
+        *,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+    ) -> str:
+        """The assistant's next turn; a plain string is the user's first one.
+
+        raises  UserError when the model has no chat template
+        """
+        turns = [Message(role="user", content=messages)] if isinstance(messages, str) else messages
+        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        return self.writer("chat").complete(as_prompt(turns), sampling).text
+
+    # --- labelling -----------------------------------------------------------------------------
+
+    def predict(
+        self,
+        text: str,
+        labels: Iterable[str] | None = None,
+        *,
+        multi_label: bool = False,
+        threshold: float = 0.5,
+        normalise: Normalise = "pmi",
+        task: str = "classification",
+    ) -> ClassificationOutput:
+        """The label of a text, or with multi_label every one that fits; the answer says which solver found it.
+
+        labels  to choose from; a model with a trained head knows its own
+        raises  UserError for labels that the head does not know, or none where they are needed
+        """
+        asked = ClassificationInput(
+            text=text, labels=tuple(labels or ()), multi_label=multi_label, threshold=threshold, normalise=normalise
+        )
+        return self.solve(task, asked)  # type: ignore[return-value]
+
+    def solve(self, task: str, asked: object) -> object:
+        """Do any task by its name, with an instance of its input.
+
+        raises  UserError for an unknown task, or one this model cannot do
+        """
+        if task not in TASKS:
+            raise unknown("task", task, TASKS)
+        solver = self.solver_of(task)
+        if solver is None:
+            raise self.cannot(task, SOLVERS[TASKS[task].solvers[0]])
+        model = self.classifier if solver.needs == "head" else self.text
+        return solver.solve(model, asked)
+
+    # --- measuring -----------------------------------------------------------------------------
+
+    def score(self, text: str, given: str = "") -> TextScore:
+        """How probable the model finds a text, in nats, token by token, and in bits per byte."""
+        return self.writer("score").score_text(text, given)
+
+    def embed(self, texts: str | Sequence[str]) -> NDArray:  # type: ignore[type-arg]
+        """One vector a text, float32 (texts, width): the mean of the last hidden states."""
+        rows = [texts] if isinstance(texts, str) else list(texts)
+        if self.classifier is not None:
+            return self.classifier.embed(rows)
+        return self.writer("embed").embed(rows)
+
+    def close(self) -> None:
+        """Free what it holds."""
+        if self.text is not None:
+            self.text.close()
+
+    # --- what it cannot do ----------------------------------------------------------------------
+
+    def writer(self, doing: str) -> TextModel:
+        """The model as one that writes; UserError when it is a classifier."""
+        if self.text is None:
+            solver = SOLVERS["generation"] if doing == "chat" else SOLVERS["likelihood"]
+            raise self.cannot(doing, solver)
+        return self.text
+
+    def cannot(self, doing: str, solver: Solver) -> UserError:
+        """Which kind of model can, and the command that makes one."""
+        if self.text is not None:
+            return UserError(
+                "{name} cannot do {doing}: it is a language model, and that needs {needed}",
+                fix="make one with `{maker}`",
+                name=self.name,
+                doing=Term(doing),
+                needed=Term(NEEDED[solver.name]),
+                maker=solver.maker,
+            )
+        return UserError(
+            "{name} cannot {doing}: it has a head that gives labels, and that needs a model that writes",
+            fix="make one with `{maker}`",
+            name=self.name,
+            doing=Term(doing),
+            maker=solver.maker,
+        )
+
+
+NEEDED = {"generation": "one with a chat template", "head": "a trained head", "likelihood": "a model that writes"}
+
+
+def as_prompt(conversation: Conversation) -> str | list[Message]:
+    """A plain prompt as it is; turns given as tables become messages.
+
+    raises  UserError for a turn without a role and a content
+    """
+    if isinstance(conversation, str):
+        return conversation
+    turns: list[Message] = []
+    for turn in conversation:
+        if isinstance(turn, Message):
+            turns.append(turn)
+            continue
+        try:
+            turns.append(Message.model_validate(dict(turn)))
+        except ValueError:
+            raise UserError(
+                "{turn} is not a turn of a conversation",
+                fix='write it as {{"role": "user", "content": "..."}}; roles are system, user and assistant',
+                turn=dict(turn),
+            ) from None
+    if not turns:
+        raise UserError("the conversation has no turns", fix="give at least one with role and content")
+    return turns
