@@ -1,0 +1,120 @@
+"""The HTTP application over some text models: OpenAI's interface, the tutorials' /generate, health, one page of docs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from langwright.errors import UserError, unknown
+from langwright.inference.text import TextModel
+from langwright.serving.complaints import ApiError, ErrorBody
+from langwright.serving.docs_page import BODIES, docs_routes
+from langwright.serving.guards import Audience, Guard
+from langwright.serving.health import health_routes
+from langwright.serving.house import House
+from langwright.serving.openai_routes import openai_routes
+from langwright.serving.settings import ServingSettings
+from langwright.serving.streaming import Desk, broken
+from langwright.serving.tutorial_routes import tutorial_routes
+
+REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}
+CLIENT_CLOSED = 499  # nginx's number for a caller that did not wait; nobody reads it
+
+
+def build_app(
+    models: Mapping[str, TextModel], *, audience: Audience | None = None, settings: ServingSettings | None = None
+) -> FastAPI:
+    """The application.
+
+    models    by the name that requests ask for; not closed by the application
+    audience  whom it listens to; callers on this computer only when left out
+    raises    UserError when there is no model
+
+    Its `state.desk` knows what is open.
+    """
+    if not models:
+        raise UserError("there is no model to serve", fix="name at least one: `langwright serve MODEL`")
+    settings = settings or ServingSettings()
+    audience = audience or Audience()
+    house = House(dict(models), Desk(settings.max_open), settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        house.desk.cancel_all()
+        await house.desk.empty(within_s=5.0)
+
+    app = FastAPI(
+        title="Langwright", docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False, responses=REFUSALS
+    )
+    app.state.desk = house.desk
+    for router in (openai_routes(house), tutorial_routes(house), health_routes(house), docs_routes(house)):
+        app.include_router(router)
+    add_refusals(app)
+    if audience.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=sorted(audience.origins), allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(Guard, audience=audience)
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def add_refusals(app: FastAPI) -> None:
+    """Every answer that is not a success in one shape, in the caller's language."""
+
+    @app.exception_handler(ApiError)
+    async def refused(request: Request, error: ApiError) -> Response:
+        return error.response()
+
+    @app.exception_handler(UserError)
+    async def mistaken(request: Request, error: UserError) -> Response:
+        return ApiError(error).response()
+
+    @app.exception_handler(HTTPException)
+    async def routed(request: Request, error: HTTPException) -> Response:
+        return not_routed(app, request, error).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_CLOSED)
+
+    @app.exception_handler(Exception)
+    async def ours(request: Request, error: Exception) -> Response:
+        return broken().response()
+
+
+def not_routed(app: FastAPI, request: Request, error: HTTPException) -> ApiError:
+    """A path or method that is not there."""
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        problem = UserError(
+            "{path} does not take {method}",
+            fix="use {allowed}",
+            path=request.url.path,
+            method=request.method,
+            allowed=allowed,
+        )
+        return ApiError(problem, status=405, headers=error.headers)
+    paths = {path for path in app.openapi()["paths"] if "{" not in path} | {"/docs"}
+    return ApiError(unknown("path", request.url.path, paths), status=error.status_code, headers=error.headers)
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The interface for programs: FastAPI's, with the schemas of the bodies that routes read themselves."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        _, bodies = models_json_schema(
+            [(body, "validation") for body in BODIES.values()], ref_template="#/components/schemas/{model}"
+        )
+        schema["components"]["schemas"] |= bodies["$defs"]
+        app.openapi_schema = schema
+    return app.openapi_schema

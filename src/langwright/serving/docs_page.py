@@ -1,0 +1,98 @@
+"""GET /docs: what the server does, as one plain page without scripts or anything from elsewhere."""
+
+from __future__ import annotations
+
+import html
+import json
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+
+from langwright.serving.complaints import asked_for
+from langwright.serving.house import House
+from langwright.serving.openai_models import ChatRequest, CompletionRequest
+from langwright.serving.tutorial_routes import GenerateRequest
+from langwright.settings import describe
+from langwright.wording import current_language, say
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+STYLE = """
+body{font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;max-width:54rem;margin:2rem auto;
+padding:0 1rem;color:#1c1c1c;background:#fff}
+code,pre{font:14px/1.5 ui-monospace,Menlo,Consolas,monospace;background:#f3f3f0;border-radius:4px}
+code{padding:.1em .3em}pre{padding:.8rem;overflow-x:auto}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #ddd}
+@media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}code,pre{background:#262626}th,td{border-color:#3a3a3a}}
+"""
+BODIES: dict[str, type[BaseModel]] = {
+    "/v1/chat/completions": ChatRequest,
+    "/v1/completions": CompletionRequest,
+    "/generate": GenerateRequest,
+}
+OTHERS = {
+    "GET /v1/models": "The models that can be asked",
+    "GET /health/live": "Says that the process runs; asks no model",
+    "GET /health/ready": "Has every model make one token; 503 when one does not in time, or the server is stopping",
+    "GET /openapi.json": "This interface for programs",
+}
+
+
+def docs_routes(house: House) -> APIRouter:
+    """The page, in the caller's language."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/", response_class=HTMLResponse)
+    @router.get("/docs", response_class=HTMLResponse)
+    async def docs() -> HTMLResponse:
+        """The page."""
+        return HTMLResponse(page(list(house.models)), headers={"Content-Security-Policy": POLICY})
+
+    return router
+
+
+def page(models: list[str]) -> str:
+    """The whole page."""
+    title = say("What this server does")
+    parts = [
+        f"<h1>{title}</h1>",
+        f"<p>{say('Models')}: {', '.join(code(name) for name in models)}</p>",
+        f"<p>{say('Fields that are not listed are refused by name; nothing is ignored in silence.')}</p>",
+    ]
+    for path, body in BODIES.items():
+        parts += [f"<h2>POST {path}</h2>", f"<pre>{html.escape(curl(path, models[0]))}</pre>", table(body)]
+    rows = "".join(f"<tr><td>{code(path)}</td><td>{html.escape(say(text))}</td></tr>" for path, text in OTHERS.items())
+    parts.append(f"<h2>{say('Also')}</h2><table>{rows}</table>")
+    return (
+        f'<!doctype html><html lang="{current_language()}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style></head>'
+        f"<body>{''.join(parts)}</body></html>"
+    )
+
+
+def table(body: type[BaseModel]) -> str:
+    """The fields of a request: name, what it is, what it may be."""
+    rows = []
+    for name in asked_for(body):
+        field = body.model_fields[name]
+        allowed = str(field.examples[0]) if field.examples else describe(field)
+        help = html.escape(say(field.description or ""))
+        rows.append(f"<tr><td>{code(name)}</td><td>{help}</td><td>{html.escape(allowed)}</td></tr>")
+    return f"<table>{''.join(rows)}</table>"
+
+
+def curl(path: str, model: str, url: str = "http://localhost:8000") -> str:
+    """A command that calls an endpoint."""
+    hello = say("Hello")
+    bodies: dict[str, object] = {
+        "/v1/chat/completions": {"model": model, "messages": [{"role": "user", "content": hello}], "temperature": 0},
+        "/v1/completions": {"model": model, "prompt": hello, "max_tokens": 40},
+        "/generate": {"text": hello, "max_length": 40},
+    }
+    body = json.dumps(bodies[path], ensure_ascii=False).replace("'", "'\\''")
+    return f"curl {url}{path} -H 'Content-Type: application/json' -d '{body}'"
+
+
+def code(text: str) -> str:
+    """Text as code."""
+    return f"<code>{html.escape(text)}</code>"

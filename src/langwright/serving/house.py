@@ -1,0 +1,79 @@
+"""What every route is handed: the models, the desk that takes on their work, and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from langwright.errors import UserError, unknown
+from langwright.inference.text import TextModel
+from langwright.serving.complaints import ApiError, refused
+from langwright.serving.guards import media_type, read_body
+from langwright.serving.settings import ServingSettings
+from langwright.serving.streaming import Desk
+
+M = TypeVar("M", bound=BaseModel)
+JSON = ("application/json",)
+
+
+@dataclass(frozen=True)
+class House:
+    """One server's models and means."""
+
+    models: Mapping[str, TextModel]
+    desk: Desk
+    settings: ServingSettings
+
+    def model(self, name: str) -> TextModel:
+        """A model by name; ApiError 404 with the nearest one when there is none."""
+        if name not in self.models:
+            raise ApiError(unknown("model", name, self.models), status=404, param="model")
+        return self.models[name]
+
+    def check_new_tokens(self, asked: int) -> None:
+        """UserError when a caller asks for more new tokens than the server makes in one answer."""
+        if asked > self.settings.max_new_tokens:
+            raise UserError(
+                "{asked} new tokens are more than this server makes in one answer",
+                fix="ask for at most {limit}, or start it with a larger max_new_tokens",
+                asked=asked,
+                limit=self.settings.max_new_tokens,
+            )
+
+    async def read(self, request: Request, model: type[M]) -> M:
+        """The JSON body of a request.
+
+        raises  ApiError 400 for what is not JSON or not done, 413, 415, 422 for what the model does not allow
+        """
+        refuse_query(request)
+        media_type(request, "application/json")
+        return parse(model, await read_body(request, self.settings.max_body_bytes))
+
+
+def parse(model: type[M], body: bytes) -> M:
+    """A JSON body as a request; ApiError for what is wrong with it."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise refused(model, error) from None
+
+
+def refuse_query(request: Request) -> None:
+    """ApiError 422 when a POST has something after the question mark: nothing here reads it."""
+    if request.query_params:
+        name = next(iter(request.query_params))
+        raise ApiError(
+            UserError("nothing reads {name!r} after the '?'", fix="send it in the body", name=name),
+            status=422,
+            param=name,
+        )
+
+
+def documented(model: type[BaseModel], *kinds: str) -> dict[str, object]:
+    """The OpenAPI entry of a body that the route reads itself; its schema is put beside the others by the app."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds or JSON}}}

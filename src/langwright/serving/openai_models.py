@@ -1,0 +1,282 @@
+"""The requests of OpenAI's interface that this server reads.
+
+What OpenAI defines and this version does not do is declared all the same, with the only value that
+asks for nothing, so that it is refused by name and never ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from langwright.data.schemas import Message
+from langwright.errors import UserError
+from langwright.inference.protocol import Sampling
+from langwright.serving.complaints import NOT_DONE, ApiError, not_done
+from langwright.settings import Settings
+
+LARGEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
+COMPLETION_TOKENS = 16  # OpenAI's default for /v1/completions
+
+Zero = Annotated[float | None, Field(ge=0, le=0), NOT_DONE]
+Unset = Annotated[None, NOT_DONE]
+Empty = Annotated[tuple[JsonValue, ...] | None, Field(max_length=0), NOT_DONE]
+EmptyTable = Annotated[dict[str, JsonValue] | None, Field(max_length=0), NOT_DONE]
+StopText = Annotated[str, Field(min_length=1)]
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class StreamOptions(Settings):
+    """How a stream ends."""
+
+    include_usage: Annotated[bool, Field(description="Send one more event with the token counts at the end")] = False
+    include_obfuscation: Annotated[Literal[False] | None, NOT_DONE] = None
+
+
+class Asked(Settings):
+    """What both kinds of requests may say."""
+
+    model: Annotated[
+        str,
+        Field(description="Name of the model, one of those in /v1/models", examples=['"chat" (a name in /v1/models)']),
+    ]
+    n: Annotated[int | None, Field(ge=1, le=128, description="How many answers to make to each prompt; default 1")] = 1
+    stop: Annotated[
+        StopText | Annotated[tuple[StopText, ...], Field(max_length=16)] | None,
+        Field(
+            description="Texts that end the answer and are left out of it: one, or a list of up to 16",
+            examples=['"\\n" or ["\\n", "。"]'],
+        ),
+    ] = None
+    temperature: Annotated[
+        float | None, Field(ge=0, le=2, description="0 always takes the likeliest token; default 1, as OpenAI's")
+    ] = 1.0
+    top_p: Annotated[
+        float | None,
+        Field(
+            gt=0, le=1, description="Sample among the likeliest tokens that hold this share of probability; default 1"
+        ),
+    ] = 1.0
+    top_k: Annotated[
+        int | None,
+        Field(ge=0, description="Sample among the k likeliest tokens; default 0, all. Not in OpenAI's interface"),
+    ] = 0
+    seed: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=LARGEST_SEED,
+            description="Seed of the first answer, the next one has seed + 1; drawn and reported when left out",
+        ),
+    ] = None
+    stream: Annotated[bool | None, Field(description="Send the answer as server-sent events; default false")] = False
+    stream_options: Annotated[StreamOptions | None, Field(description="Only with stream")] = None
+
+    frequency_penalty: Zero = None
+    presence_penalty: Zero = None
+    logit_bias: EmptyTable = None
+    user: Unset = None
+
+    @model_validator(mode="after")
+    def _stream_options_need_a_stream(self) -> Self:
+        if self.stream_options is not None and not self.stream:
+            raise needs("stream_options", "stream")
+        return self
+
+    @property
+    def answers(self) -> int:
+        """How many answers to each prompt."""
+        return self.n or 1
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop strings as a tuple."""
+        return (self.stop,) if isinstance(self.stop, str) else self.stop or ()
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream ends with the token counts."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    def sampling(self, number: int, max_new_tokens: int) -> Sampling:
+        """How the answer with this number, from 0, is sampled."""
+        return Sampling(
+            temperature=1.0 if self.temperature is None else self.temperature,
+            top_p=self.top_p or 1.0,
+            top_k=self.top_k or 0,
+            max_new_tokens=max_new_tokens,
+            seed=None if self.seed is None else self.seed + number,
+        )
+
+
+class CompletionRequest(Asked):
+    """POST /v1/completions: continue a text."""
+
+    prompt: Annotated[
+        str
+        | tuple[TokenId, ...]
+        | Annotated[tuple[str, ...], Field(min_length=1)]
+        | Annotated[tuple[tuple[TokenId, ...], ...], Field(min_length=1)],
+        Field(
+            description="The text to continue, or a list of texts; token ids, or a list of lists of them, will do too",
+            examples=['"Once upon a time"'],
+        ),
+    ]
+    max_tokens: Annotated[
+        int | None, Field(ge=0, description="Most new tokens; default 16, as OpenAI's; 0 only with echo")
+    ] = None
+    echo: Annotated[bool | None, Field(description="Put the prompt before the answer; default false")] = False
+    logprobs: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=5,
+            description="Log-probabilities of the tokens in nats, with this many alternatives; with echo of the prompt too, 0",
+        ),
+    ] = None
+
+    best_of: Annotated[int | None, NOT_DONE] = None
+    suffix: Annotated[Literal[""] | None, NOT_DONE] = None
+
+    @model_validator(mode="after")
+    def _what_goes_together(self) -> Self:
+        if self.best_of is not None and self.best_of != self.answers:
+            raise not_done("best_of")
+        if self.max_tokens == 0 and not self.echo:
+            raise needs("max_tokens = 0", "echo", "max_tokens")
+        if self.echo and self.logprobs:
+            raise ApiError(
+                UserError(
+                    "alternatives to the tokens of a prompt are not computed",
+                    fix="give logprobs = 0 with echo, or leave echo out",
+                ),
+                param="logprobs",
+            )
+        return self
+
+    @property
+    def prompts(self) -> tuple[str | tuple[int, ...], ...]:
+        """The prompts as a tuple of texts or ids."""
+        if isinstance(self.prompt, str):
+            return (self.prompt,)
+        if self.prompt and not isinstance(self.prompt[0], int):
+            return self.prompt
+        return (self.prompt,)  # type: ignore[return-value]
+
+
+class TextPart(Settings):
+    """One part of a message's content; this version reads text only."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(Settings):
+    """One turn of a conversation. The fields that answers carry may be sent back with them."""
+
+    role: Annotated[Literal["system", "user", "assistant"], Field(description="Who speaks")]
+    content: Annotated[
+        str | tuple[TextPart, ...],
+        Field(description="What is said: a text, or parts of type text, joined as they are", examples=['"你好"']),
+    ]
+
+    refusal: Unset = None
+    name: Unset = None
+    audio: Unset = None
+    annotations: Empty = None
+    tool_calls: Empty = None
+    function_call: Unset = None
+    reasoning_content: Unset = None
+
+    def message(self) -> Message:
+        """As the rest of the house knows it."""
+        content = self.content
+        return Message(
+            role=self.role, content=content if isinstance(content, str) else "".join(p.text for p in content)
+        )
+
+
+class PlainText(Settings):
+    """The response format that asks for nothing."""
+
+    type: Literal["text"]
+
+
+class ChatRequest(Asked):
+    """POST /v1/chat/completions: the assistant's next turn."""
+
+    messages: Annotated[
+        tuple[ChatMessage, ...],
+        Field(min_length=1, description="The conversation so far", examples=['[{"role": "user", "content": "你好"}]']),
+    ]
+    max_completion_tokens: Annotated[
+        int | None,
+        Field(ge=1, description="Most new tokens; default what the context has room for, up to the server's limit"),
+    ] = None
+    max_tokens: Annotated[int | None, Field(ge=1, description="The old name of max_completion_tokens")] = None
+    logprobs: Annotated[bool | None, Field(description="Log-probabilities of the tokens in nats; default false")] = (
+        False
+    )
+    top_logprobs: Annotated[
+        int | None,
+        Field(ge=0, le=20, description="How many alternatives to report with each token; only with logprobs"),
+    ] = None
+
+    audio: Unset = None
+    function_call: Unset = None
+    functions: Empty = None
+    metadata: EmptyTable = None
+    modalities: Annotated[tuple[Literal["text"]] | None, NOT_DONE] = None
+    moderation: Unset = None
+    parallel_tool_calls: Unset = None
+    prediction: Unset = None
+    prompt_cache_key: Unset = None
+    prompt_cache_options: Unset = None
+    prompt_cache_retention: Unset = None
+    reasoning_effort: Unset = None
+    response_format: Annotated[PlainText | None, NOT_DONE] = None
+    safety_identifier: Unset = None
+    service_tier: Annotated[Literal["auto", "default"] | None, NOT_DONE] = None
+    store: Annotated[Literal[False] | None, NOT_DONE] = None
+    tool_choice: Annotated[Literal["none"] | None, NOT_DONE] = None
+    tools: Empty = None
+    verbosity: Unset = None
+    web_search_options: Unset = None
+
+    @model_validator(mode="after")
+    def _what_goes_together(self) -> Self:
+        if self.top_logprobs is not None and not self.logprobs:
+            raise needs("top_logprobs", "logprobs")
+        limits = {self.max_tokens, self.max_completion_tokens} - {None}
+        if len(limits) > 1:
+            raise ApiError(
+                UserError(
+                    "max_tokens = {old} and max_completion_tokens = {new} contradict each other",
+                    fix="give one of them; they mean the same",
+                    old=self.max_tokens,
+                    new=self.max_completion_tokens,
+                ),
+                status=422,
+                param="max_tokens",
+            )
+        return self
+
+    @property
+    def most(self) -> int | None:
+        """Most new tokens, by either name."""
+        return self.max_completion_tokens or self.max_tokens
+
+
+def needs(field: str, other: str, param: str | None = None) -> ApiError:
+    """A field that says nothing without another."""
+    return ApiError(
+        UserError(
+            "{field} means nothing without {other}",
+            fix="give {other} too, or leave {field} out",
+            field=field,
+            other=other,
+        ),
+        status=422,
+        param=param or field,
+    )

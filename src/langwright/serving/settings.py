@@ -1,0 +1,40 @@
+"""What the server may be told, with what holds when nothing is said. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from langwright.settings import Settings
+
+
+class ServingSettings(Settings):
+    """How much the server takes on, and whom it listens to."""
+
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Field(description="Names that a request may address the server by, besides localhost and the address it binds"),
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Field(description="Web pages' origins that may call the server from a browser, such as https://notes.example"),
+    ] = ()
+    max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body, in bytes; a larger one gets 413")] = (
+        1_048_576
+    )
+    max_open: Annotated[
+        int, Field(ge=1, description="Most continuations running or waiting at once; a request beyond it gets 503")
+    ] = 64
+    max_choices: Annotated[
+        int, Field(ge=1, description="Most continuations one request may ask for: its prompts times n")
+    ] = 16
+    max_new_tokens: Annotated[
+        int, Field(ge=1, description="Most new tokens a request may ask for in one continuation")
+    ] = 4096
+    drain_s: Annotated[
+        float, Field(ge=0, description="Seconds that open streams get to end by themselves when the server is stopped")
+    ] = 10.0
+    ready_s: Annotated[
+        float, Field(gt=0, description="Seconds within which each engine must make a token for /health/ready to say so")
+    ] = 5.0

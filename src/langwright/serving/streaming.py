@@ -1,0 +1,323 @@
+"""From the engine's threads to the event loop: a bounded number of open continuations, each read by one thread.
+
+A continuation blocks while the model computes, so a thread reads it and hands its pieces to the loop.
+When the caller goes away, or the server stops, the continuations are cancelled in the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Response
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from langwright.errors import UserError
+from langwright.inference.decoding import TextDecoder
+from langwright.inference.protocol import Request, Sampling
+from langwright.inference.text import TextCompletion, TextModel, TextPiece, TextStream
+from langwright.serving.complaints import ApiError
+
+RETRY_AFTER_S = 1
+ASIDE = 8  # threads at most for work beside the continuations
+log = logging.getLogger("langwright.serving")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One continuation to make. `prompt` is token ids: the server tokenizes once, to count before it begins."""
+
+    prompt: Sequence[int]
+    sampling: Sampling
+    stop: tuple[str, ...] = ()
+    top_logprobs: int = 0
+
+    def begin(self, model: TextModel) -> TextStream:
+        """Submit it. UserError when the prompt is empty or does not fit the context."""
+        request = Request(self.prompt, self.sampling, model.stop_ids, self.top_logprobs)
+        return TextStream(
+            model.engine.submit(request), TextDecoder(model.alphabet, self.prompt), self.stop, len(self.prompt)
+        )
+
+
+class Desk:
+    """Takes on continuations up to a number, and knows which are open. Lives on one event loop."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.taken = 0
+        self.closing = False
+        self.heard: dict[TextModel, float] = {}  # when each model last wrote something, by the monotonic clock
+        self._open: set[Answers] = set()
+        self._aside = asyncio.Semaphore(ASIDE)
+
+    async def open(self, model: TextModel, asks: Sequence[Ask]) -> Answers:
+        """Begin continuations, all or none.
+
+        raises  ApiError 503 when there is no room or the server is stopping; what the engine refuses
+        """
+        self._take(len(asks))
+        try:
+            streams = await self.aside(begin_all, model, asks)
+        except BaseException:
+            self._release(len(asks))
+            raise
+        answers = Answers(model, streams, self)
+        self._open.add(answers)
+        if self.closing:
+            answers.cancel()
+        answers.read()
+        return answers
+
+    async def aside(self, work: Callable[..., T], *values: Any) -> T:
+        """The result of work that would block the loop, such as tokenizing a long text; a few at a time."""
+        async with self._aside:
+            return await in_thread(work, *values)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold one place for work that is not a continuation, such as scoring."""
+        self._take(1)
+        try:
+            yield
+        finally:
+            self._release(1)
+
+    def cancel_all(self) -> None:
+        """Take on nothing more and end what is open."""
+        self.closing = True
+        for answers in list(self._open):
+            answers.cancel()
+
+    async def empty(self, within_s: float) -> bool:
+        """Wait until nothing is open; False when it takes longer."""
+        until = asyncio.get_running_loop().time() + within_s
+        while self.taken and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.01)
+        return self.taken == 0
+
+    def ended(self, answers: Answers) -> None:
+        """One continuation of these was read to its end."""
+        self._release(1)
+        if answers.left == 0:
+            self._open.discard(answers)
+
+    def _take(self, count: int) -> None:
+        if self.closing:
+            raise stopping()
+        if self.taken + count > self.places:
+            raise ApiError(
+                UserError(
+                    "the server is busy: {taken} of {places} continuations are open",
+                    fix="ask again in {seconds} s, or for fewer at once",
+                    taken=self.taken,
+                    places=self.places,
+                    seconds=RETRY_AFTER_S,
+                ),
+                status=503,
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            )
+        self.taken += count
+
+    def _release(self, count: int) -> None:
+        self.taken -= count
+
+
+class Answers:
+    """Continuations that belong to one request, in the order asked."""
+
+    def __init__(self, model: TextModel, streams: Sequence[TextStream], desk: Desk) -> None:
+        self.left = len(streams)
+        self._model = model
+        self._streams = streams
+        self._loop = asyncio.get_running_loop()
+        self._desk = desk
+        self._events: asyncio.Queue[tuple[int, TextPiece | TextCompletion | Exception]] = asyncio.Queue()
+
+    def read(self) -> None:
+        """Set a thread, a daemon as in `in_thread`, to read each continuation."""
+        for index in range(len(self._streams)):
+            threading.Thread(target=self._read, args=(index,), name=f"answer-{index}", daemon=True).start()
+
+    def cancel(self) -> None:
+        """End what still runs; the engine frees its places."""
+        for stream in self._streams:
+            stream.cancel()
+
+    async def events(self) -> AsyncIterator[tuple[int, TextPiece | TextCompletion]]:
+        """Pieces as they are written, with the number of their continuation; each ends with its completion.
+
+        raises  what the engine raised; ApiError 503 when the server stopped them
+        """
+        left = len(self._streams)
+        while left:
+            index, event = await self._events.get()
+            if isinstance(event, Exception):
+                raise event
+            if isinstance(event, TextCompletion):
+                left -= 1
+                if event.finish_reason not in ("stop", "length"):
+                    raise stopping()
+            yield index, event
+
+    async def completions(self) -> list[TextCompletion]:
+        """All of them, read to the end."""
+        done: dict[int, TextCompletion] = {}
+        async for index, event in self.events():
+            if isinstance(event, TextCompletion):
+                done[index] = event
+        return [done[index] for index in range(len(self._streams))]
+
+    def _read(self, index: int) -> None:
+        stream = self._streams[index]
+        try:
+            for piece in stream:
+                self._desk.heard[self._model] = time.monotonic()
+                tell(self._loop, self._events.put_nowait, (index, piece))
+            tell(self._loop, self._events.put_nowait, (index, stream.completion))
+        except Exception as error:
+            stream.cancel()
+            tell(self._loop, self._events.put_nowait, (index, error))
+        finally:
+            tell(self._loop, self._end)
+
+    def _end(self) -> None:
+        self.left -= 1
+        self._desk.ended(self)
+
+
+def begin_all(model: TextModel, asks: Sequence[Ask]) -> list[TextStream]:
+    """Submit all; when one is refused the others are taken back."""
+    streams: list[TextStream] = []
+    try:
+        for ask in asks:
+            streams.append(ask.begin(model))
+    except BaseException:
+        for stream in streams:
+            stream.cancel()
+        raise
+    return streams
+
+
+def tell(loop: asyncio.AbstractEventLoop, what: Callable[..., object], *values: Any) -> None:
+    """Have the loop do something, from another thread."""
+    with suppress(RuntimeError):  # the loop is closed: the server has stopped and nobody listens
+        loop.call_soon_threadsafe(what, *values)
+
+
+async def in_thread(work: Callable[..., T], *values: Any) -> T:
+    """The result of blocking work. The thread is a daemon: an engine that hangs must not keep the process alive."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(done: Callable[[Any], None], value: Any) -> None:
+        if not result.done():  # it was cancelled meanwhile
+            done(value)
+
+    def run() -> None:
+        try:
+            value = work(*values)
+        except Exception as error:
+            tell(loop, settle, result.set_exception, error)
+        else:
+            tell(loop, settle, result.set_result, value)
+
+    threading.Thread(target=run, name="aside", daemon=True).start()
+    return await result
+
+
+def stopping() -> ApiError:
+    """What a caller is told whose answer the server could not end."""
+    return ApiError(
+        UserError("the server is stopping", fix="ask again when it is back"),
+        status=503,
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def broken() -> ApiError:
+    """What a caller is told of an error that is ours; its traceback goes to the server's log."""
+    return ApiError(
+        UserError("the server made a mistake", fix="see its log, and report it with the request that caused it"),
+        status=500,
+    )
+
+
+# --- answering -----------------------------------------------------------------------------------
+
+
+async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
+    """The result of the work, unless the caller closes the connection before; then the work is cancelled.
+
+    raises  ClientDisconnect
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(closed(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def closed(receive: Receive) -> None:
+    """Return when the caller has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+class EventStream(Response):
+    """Server-sent events; `close` is called however it ends: at its end, by an error, or when the caller goes away."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[bytes], close: Callable[[], None]) -> None:
+        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._events = events
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await unless_gone(receive, self._send(send))
+        except ClientDisconnect:
+            log.debug("the caller closed the connection of a stream")
+        finally:
+            self._close()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for event in said_in_stream(self._events):
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def said_in_stream(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The events; an error among them becomes the last one, since the status was sent long ago."""
+    try:
+        async for event in events:
+            yield event
+    except ApiError as refusal:
+        yield event_of(refusal.body())
+    except UserError as error:
+        yield event_of(ApiError(error).body())
+    except Exception:
+        log.exception("a stream broke")
+        yield event_of(broken().body())
+
+
+def event_of(model: BaseModel) -> bytes:
+    """One server-sent event: JSON has no raw line breaks, so it is one line."""
+    return b"data: " + model.model_dump_json().encode() + b"\n\n"
