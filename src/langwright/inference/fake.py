@@ -10,21 +10,18 @@ from __future__ import annotations
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from langwright.inference.limits import check_prompt, check_row
 from langwright.inference.protocol import Completion, FinishReason, Request, Token
 from langwright.inference.text import TextModel
+from langwright.tokenizers.templates import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
-
-CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 class Parrot:
@@ -41,7 +38,7 @@ class Parrot:
         self._context = context
         self._reply = reply or list
         self._token_s = token_s
-        self._streams: list[ParrotStream] = []
+        self._streams: weakref.WeakSet[ParrotStream] = weakref.WeakSet()
 
     @property
     def context(self) -> int:
@@ -51,7 +48,7 @@ class Parrot:
         check_prompt(request.prompt, self._context)
         most = min(request.sampling.max_new_tokens, self._context - len(request.prompt))
         stream = ParrotStream(request, self._reply(request.prompt), most, self._token_s)
-        self._streams.append(stream)
+        self._streams.add(stream)
         return stream
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
@@ -76,7 +73,7 @@ class Parrot:
         return [((np.array(row)[:, None] >> np.arange(8)) & 1).astype(np.float32) for row in rows]
 
     def close(self) -> None:
-        for stream in self._streams:
+        for stream in list(self._streams):
             stream.cancel()
 
 
@@ -143,7 +140,7 @@ def letters() -> PreTrainedTokenizerBase:
         tokenizer_object=backend, eos_token="<|endoftext|>", pad_token="<|pad|>", clean_up_tokenization_spaces=False
     )
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
-    tokenizer.chat_template = CHATML
+    tokenizer.chat_template = DEFAULT_TEMPLATE
     return tokenizer
 
 

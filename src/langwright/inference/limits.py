@@ -14,14 +14,19 @@ def check_prompt(prompt: Sequence[int], context: int, vocab_size: int | None = N
             "the prompt is empty", fix="give at least one token: this tokenizer adds no start token of its own"
         )
     if len(prompt) + 1 > context:
-        raise UserError(
-            "the prompt has {tokens} tokens, and with one new token it does not fit the model's context of {context}",
-            fix="shorten the prompt to at most {most} tokens, or use a model with a longer context",
-            tokens=len(prompt),
-            context=context,
-            most=context - 1,
-        )
+        raise prompt_too_long(len(prompt), context)
     check_vocabulary(prompt, vocab_size)
+
+
+def prompt_too_long(tokens: int, context: int) -> UserError:
+    """What is said of a prompt that leaves no room for one new token."""
+    return UserError(
+        "the prompt has {tokens} tokens, and with one new token it does not fit the model's context of {context}",
+        fix="shorten the prompt to at most {most} tokens, or use a model with a longer context",
+        tokens=tokens,
+        context=context,
+        most=context - 1,
+    )
 
 
 def check_row(row: Sequence[int], context: int, vocab_size: int | None = None) -> None:

@@ -12,6 +12,7 @@ from langwright.data.schemas import Message
 from langwright.errors import UserError
 from langwright.inference.decoding import Alphabet, StopStrings, TextDecoder
 from langwright.inference.protocol import Engine, FinishReason, Request, Sampling, Stream, Token
+from langwright.tokenizers.templates import end_of_turn_ids, render
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,16 +141,16 @@ class TextStream:
             text = self._stops.push(self._decoder.push(token.id))
             if self._stops.found:
                 self._stream.cancel()
+                self._done = True
                 yield self._piece(text, waiting)
-                break
+                return
             if text:
                 yield self._piece(text, waiting)
                 waiting = []
-        else:
-            rest = self._stops.flush()  # an unfinished character at the very end is left out
-            if rest or waiting:
-                yield self._piece(rest, waiting)
         self._done = True
+        rest = self._stops.flush()  # an unfinished character at the very end is left out
+        if rest or waiting:
+            yield self._piece(rest, waiting)
 
     def _piece(self, text: str, tokens: list[Token]) -> TextPiece:
         self._text.append(text)
@@ -160,15 +161,14 @@ class TextModel:
     """A model that reads and writes text: an engine, its tokenizer and a name to be called by."""
 
     def __init__(
-        self, engine: Engine, tokenizer: PreTrainedTokenizerBase, name: str, *, stop_ids: frozenset[int] | None = None
+        self, engine: Engine, tokenizer: PreTrainedTokenizerBase, name: str, *, stop_ids: frozenset[int] = frozenset()
     ) -> None:
-        """stop_ids: tokens that end a text; the tokenizer's end token when left out."""
+        """stop_ids: further tokens that end a text, beside the tokenizer's end token and its template's end of turn."""
         self.engine = engine
         self.tokenizer = tokenizer
         self.name = name
         self.alphabet = Alphabet(tokenizer)
-        end = tokenizer.eos_token_id
-        self.stop_ids = stop_ids if stop_ids is not None else frozenset(() if end is None else (end,))
+        self.stop_ids = stop_ids | ends_of(tokenizer)
 
     @property
     def context(self) -> int:
@@ -187,10 +187,11 @@ class TextModel:
 
         An end token that the tokenizer adds behind the text is taken off: a prompt is to be continued.
         """
-        ids = list(self.tokenizer(text, add_special_tokens=True)["input_ids"])
-        bare = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        added = len(ids) > 0 and ids[-1] in self._ends() and not (bare and ids[-len(bare) :] == bare)
-        return ids[:-1] if added else ids
+        ids = list(self.tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"])
+        if not ids or ids[-1] != self.tokenizer.eos_token_id or ids[-1] == self.tokenizer.bos_token_id:
+            return ids
+        bare = list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        return ids if bare and ids[-len(bare) :] == bare else ids[:-1]
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         """A conversation as ids, by the tokenizer's chat template, up to where the assistant begins to speak."""
@@ -200,11 +201,7 @@ class TextModel:
                 fix="fine-tune it on conversations with `langwright finetune`, or give it a plain prompt",
                 name=self.name,
             )
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        rendered = self.tokenizer.apply_chat_template(
-            turns, tokenize=True, add_generation_prompt=True, return_dict=False
-        )
-        return list(rendered)
+        return render(self.tokenizer, messages)
 
     def token_text(self, id: int) -> str:
         """One token alone as text; bytes that are no whole character show as U+FFFD."""
@@ -231,9 +228,24 @@ class TextModel:
         stop    strings that end it; the text is cut before them
         raises  UserError when the prompt is empty or too long, or messages are given to a model without a template
         """
-        ids, ends = self._prompt(prompt)
-        request = Request(ids, sampling or Sampling(), ends, top_logprobs, priority, deadline_s)
-        return TextStream(self.engine.submit(request), TextDecoder(self.alphabet, ids), stop, len(ids))
+        ids = self.tokenize(prompt) if isinstance(prompt, str) else self.render(prompt)
+        return self.stream_ids(
+            ids, sampling, stop=stop, top_logprobs=top_logprobs, priority=priority, deadline_s=deadline_s
+        )
+
+    def stream_ids(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling | None = None,
+        *,
+        stop: Sequence[str] = (),
+        top_logprobs: int = 0,
+        priority: int = 0,
+        deadline_s: float | None = None,
+    ) -> TextStream:
+        """`stream` for a prompt that is token ids already."""
+        request = Request(prompt, sampling or Sampling(), self.stop_ids, top_logprobs, priority, deadline_s)
+        return TextStream(self.engine.submit(request), TextDecoder(self.alphabet, prompt), stop, len(prompt))
 
     def complete(
         self,
@@ -268,33 +280,25 @@ class TextModel:
         """Close the engine."""
         self.engine.close()
 
-    def _prompt(self, prompt: Prompt) -> tuple[list[int], frozenset[int]]:
-        if isinstance(prompt, str):
-            return self.tokenize(prompt), self.stop_ids
-        return self.render(prompt), self.stop_ids
-
-    def _ends(self) -> frozenset[int]:
-        end = self.tokenizer.eos_token_id
-        return frozenset(() if end is None else (end,))
-
     # --- measuring -----------------------------------------------------------------------------
 
     def score_text(self, text: str, given: str = "") -> TextScore:
         """How probable the model finds `text`, after `given` when there is one.
 
         The first token is scored after the tokenizer's start token, or its end token, which stands
-        between documents in training, where there is no start token; as in lm-evaluation-harness.
+        between documents in training, where there is no start token; as in lm-evaluation-harness. With
+        neither it has no probability, and it is left out of the sum, the tokens and the bytes.
         `given` and `text` are tokenised as one text and parted where `given` alone would end, blanks at
         its end going with `text`, so that a word is never split at the border.
 
         raises  UserError for an empty text, or one that does not fit the context
         """
-        before, after = self._parted(text, given)
+        before, after, size = self._parted(text, given)
         if not after:
             raise UserError("there is nothing to score: the text has no tokens", fix="give a text that is not empty")
         logprobs = self.engine.score([[*before, *after]])[0][-len(after) :]
         pairs = tuple((self.token_text(id), value) for id, value in zip(after, logprobs, strict=True))
-        return TextScore(math.fsum(logprobs), tuple(after), pairs, len(text.encode()))
+        return TextScore(math.fsum(logprobs), tuple(after), pairs, size)
 
     def embed(self, texts: Sequence[str]) -> NDArray:  # type: ignore[type-arg]
         """One vector a text, shape (texts, width): the mean of the last hidden states over its tokens, padding left out."""
@@ -303,15 +307,25 @@ class TextModel:
         rows = self.engine.encode([self.tokenize(text) for text in texts])
         return np.stack([row.mean(axis=0) for row in rows]) if rows else np.zeros((0, 0), dtype=np.float32)
 
-    def _parted(self, text: str, given: str) -> tuple[list[int], list[int]]:
-        """(ids to condition on, ids to score)."""
+    def _parted(self, text: str, given: str) -> tuple[list[int], list[int], int]:
+        """(ids to condition on, ids to score, bytes of what is scored)."""
         blanks = len(given) - len(given.rstrip())
         if blanks:
             given, text = given[:-blanks], given[-blanks:] + text
-        whole, head = self.tokenize(given + text), self.tokenize(given) if given else []
+        size = len(text.encode())
+        whole = self.tokenize(given + text)
         if given:
-            return whole[: len(head)], whole[len(head) :]
+            head = len(self.tokenize(given))
+            return whole[:head], whole[head:], size
         start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
         if start is None:
-            return whole[:1], whole[1:]
-        return [start], whole[1:] if whole and whole[0] == start else whole
+            return whole[:1], whole[1:], size - len(self.token_bytes(whole[0])) if whole else 0
+        return [start], whole[1:] if whole and whole[0] == start else whole, size
+
+
+def ends_of(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Tokens after which nothing belongs to a text: its end, and the end of a turn."""
+    try:
+        return end_of_turn_ids(tokenizer)
+    except UserError:  # a template whose turns cannot be told apart; what the model's own settings name remains
+        return frozenset(() if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,))

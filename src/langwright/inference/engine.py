@@ -1,0 +1,168 @@
+"""An engine over any causal language model of transformers: continuous batching with a key-value cache.
+
+One thread owns the model. Between two steps requests join the running batch, after their prompts were
+read together, and finished ones leave it at once (iteration-level scheduling: Yu et al. 2022, "Orca",
+OSDI, section 4). Scores and hidden states are computed by the same thread, piece by piece between
+steps, so that a long text does not stop the streams.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedModel
+
+from langwright.inference.batch import Row
+from langwright.inference.limits import check_prompt, check_row
+from langwright.inference.protocol import Completion, Request
+from langwright.inference.sampling import draw_seed
+from langwright.inference.scoring import encode_group, groups, positions_at_once, score_group
+from langwright.inference.streams import QueuedStream
+from langwright.inference.subject import Subject
+from langwright.inference.worker import Job, Worker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class TorchEngine:
+    """`Engine` for a transformers model.
+
+    model       put into evaluation mode; the engine's own until `close`, which gives it back as it was
+    max_batch   most requests that run together; the others wait
+    max_tokens  most positions of all running requests together, prompts and what may yet come; default
+                max_batch × context. Memory is taken as rows grow, with at most 256 positions a row ahead
+    context     most positions of one request, where the model's own limit is not wanted or not known
+
+    raises  UserError when the model does not say how long its context is, or max_tokens is below the context
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, *, max_batch: int = 8, max_tokens: int | None = None, context: int | None = None
+    ) -> None:
+        if max_batch < 1:
+            raise ValueError(f"max_batch is {max_batch}; an engine needs at least one place")
+        self._context_wish = context
+        self._worker = Worker(Subject(model, context), max_batch, max_tokens)
+        thread = threading.Thread(target=self._worker.run, name="langwright-engine", daemon=True)
+        self._worker.thread = thread
+        thread.start()
+        # also at the end of the process: a daemon thread inside torch must not outlive the interpreter
+        self._finalizer = weakref.finalize(self, self._worker.close)
+
+    @property
+    def context(self) -> int:
+        """Most positions a prompt and its continuation may take together."""
+        return self._worker.subject.context
+
+    @property
+    def vocab_size(self) -> int:
+        """Token ids run from 0 to one below this."""
+        return self._worker.subject.vocab_size
+
+    # --- asking --------------------------------------------------------------------------------
+
+    def submit(self, request: Request) -> QueuedStream:
+        """Begin one continuation.
+
+        raises  UserError when the prompt is empty or does not fit, or this kind of model cannot write;
+                RuntimeError when the engine is closed
+        """
+        subject = self._worker.subject
+        subject.refuse_unable()
+        check_prompt(request.prompt, subject.context, subject.vocab_size)
+        seed = request.sampling.seed
+        stream = QueuedStream(draw_seed() if seed is None else seed, self._wake)
+        deadline = None if request.deadline_s is None else time.monotonic() + request.deadline_s
+        self._worker.add(Row(request, stream, deadline))
+        return stream
+
+    def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        """The blocking form of `submit`, in the order asked; an error in one cancels the rest."""
+        streams: list[QueuedStream] = []
+        try:
+            streams.extend(self.submit(request) for request in requests)
+            return [completion(stream) for stream in streams]
+        except BaseException:
+            for stream in streams:
+                stream.cancel()
+            raise
+
+    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Log-probability in nats of each token given all before it; a row of n ids gives n - 1 numbers.
+
+        raises  UserError for an empty row or one longer than the context
+        """
+        most = positions_at_once(self.vocab_size)
+        long_enough = [index for index, row in enumerate(rows) if len(row) > 1]
+        scores = self._in_groups(rows, long_enough, most, partial(score_group, most=most))
+        return [scores.get(index, []) for index in range(len(rows))]
+
+    def encode(self, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
+        """Last hidden states, float32, one array (tokens, width) a row, padding left out.
+
+        raises  UserError for an empty row or one longer than the context
+        """
+        found = self._in_groups(rows, range(len(rows)), positions_at_once(self.vocab_size), encode_group)
+        return [found[index] for index in range(len(rows))]
+
+    # --- the model -----------------------------------------------------------------------------
+
+    def load(self, model: PreTrainedModel) -> None:
+        """Go on with another model, or with the same one after its weights were changed.
+
+        Requests that run are finished with the old one first; those that wait get the new one. Blocks
+        until the change is made.
+        """
+        subject = Subject(model, self._context_wish)
+        self._results([self._worker.do(Job(partial(self._worker.adopt, subject), alone=True))])
+
+    def close(self) -> None:
+        """End all streams as cancelled, join the thread and give the memory back. May be called twice."""
+        self._finalizer()
+
+    def _wake(self) -> None:  # a method of the engine, so that a stream keeps its engine alive
+        self._worker.wake()
+
+    def _in_groups(
+        self,
+        rows: Sequence[Sequence[int]],
+        indices: Sequence[int],
+        most: int,
+        work: Callable[[PreTrainedModel, list[Sequence[int]]], list[Any]],
+    ) -> dict[int, Any]:
+        """Work on the rows with these indices, a group at a time between steps; index -> result."""
+        for row in rows:
+            check_row(row, self.context, self.vocab_size)
+        cuts = groups([len(rows[index]) for index in indices], most)
+        parts = [[indices[place] for place in cut] for cut in cuts]
+        worker = self._worker
+        jobs = [worker.do(Job(partial(worker.apply, work, [rows[index] for index in part]))) for part in parts]
+        results = self._results(jobs)
+        return {
+            index: value
+            for part, got in zip(parts, results, strict=True)
+            for index, value in zip(part, got, strict=True)
+        }
+
+    def _results(self, jobs: Sequence[Future[Any]]) -> list[Any]:
+        try:
+            return [job.result() for job in jobs]
+        except BaseException:
+            for job in jobs:
+                job.cancel()
+            raise
+
+
+def completion(stream: QueuedStream) -> Completion:
+    """Read a stream to its end."""
+    tokens = tuple(stream)
+    reason = stream.finish_reason
+    assert reason is not None  # a stream that failed has raised
+    return Completion(tokens, reason, stream.seed)

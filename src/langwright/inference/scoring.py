@@ -1,0 +1,110 @@
+"""What a model says of texts that already exist: log-probabilities of their tokens, and hidden states.
+
+Rows are grouped by length, so that little is padding, and cut, so that the logits in memory stay small.
+Padding stands on the right: a causal model's real tokens never see it.
+
+Shapes    R rows    T tokens    V vocabulary    W width
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from transformers import Cache, PreTrainedModel
+
+from langwright.errors import UserError
+from langwright.inference.cache import prefill_cache
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LOGITS_BYTES = 64 * 2**20  # of float32 logits at a time; a second copy of that size is made on the way
+MOST_POSITIONS = 8192  # in one forward pass, padding included
+
+
+def positions_at_once(vocab_size: int, logits_bytes: int = LOGITS_BYTES) -> int:
+    """Positions whose float32 logits fit the limit."""
+    return max(1, min(MOST_POSITIONS, logits_bytes // (4 * vocab_size)))
+
+
+def groups(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Indices of rows to compute together: similar lengths, at most `most` positions with their padding.
+
+    A row longer than `most` stands alone.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index], reverse=True)
+    group: list[int] = []
+    for index in order:
+        if group and (len(group) + 1) * lengths[group[0]] > most:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+@torch.inference_mode()
+def score_group(model: PreTrainedModel, rows: Sequence[Sequence[int]], most: int) -> list[list[float]]:
+    """Log-probabilities of all tokens but the first of each row, in nats; see `Engine.score`.
+
+    most: positions at once; a single row that is longer is read in pieces of that length
+    """
+    if len(rows) == 1 and len(rows[0]) - 1 > most:
+        return [score_long(model, rows[0], most)]
+    ids_RT, mask_RT = padded([row[:-1] for row in rows], model)
+    targets_RT, _ = padded([row[1:] for row in rows], model)
+    logits_RTV = model(input_ids=ids_RT, attention_mask=mask_RT, use_cache=False).logits
+    logprob_RT = taken(logits_RTV, targets_RT).tolist()
+    return [values[: len(row) - 1] for values, row in zip(logprob_RT, rows, strict=True)]
+
+
+def score_long(model: PreTrainedModel, row: Sequence[int], most: int) -> list[float]:
+    """One row in pieces of `most` tokens, what came before held in a cache; the numbers are the same."""
+    cache = cache_or_none(model)
+    if cache is None:  # nothing to hold the past in: all at once, whatever it takes
+        return score_group(model, [row], len(row))[0]
+    device = next(model.parameters()).device
+    ids_1T = torch.tensor([list(row)], device=device)
+    found: list[float] = []
+    for at in range(0, len(row) - 1, most):
+        until = min(at + most, len(row) - 1)
+        output = model(input_ids=ids_1T[:, at:until], past_key_values=cache, use_cache=True)
+        found += taken(output.logits, ids_1T[:, at + 1 : until + 1])[0].tolist()
+    return found
+
+
+def taken(logits_RTV: Tensor, targets_RT: Tensor) -> Tensor:
+    """Log-probability of the target at every position, shape (R, T)."""
+    logits_RTV = logits_RTV.float()
+    return logits_RTV.gather(-1, targets_RT[..., None]).squeeze(-1) - logits_RTV.logsumexp(-1)
+
+
+@torch.inference_mode()
+def encode_group(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
+    """Last hidden states of each row's own tokens, float32, (tokens, width) a row."""
+    ids_RT, mask_RT = padded(rows, model)
+    keep = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    output = model(input_ids=ids_RT, attention_mask=mask_RT, output_hidden_states=True, **keep)
+    hidden_RTW = output.hidden_states[-1].float().cpu().numpy()
+    return [hidden_RTW[number, : len(row)].copy() for number, row in enumerate(rows)]
+
+
+def padded(rows: Sequence[Sequence[int]], model: PreTrainedModel) -> tuple[Tensor, Tensor]:
+    """(ids, mask) of shape (R, T), padding on the right."""
+    device = next(model.parameters()).device
+    longest = max(len(row) for row in rows)
+    ids_RT = torch.tensor([list(row) + [0] * (longest - len(row)) for row in rows], device=device)
+    lengths_R = torch.tensor([len(row) for row in rows], device=device)
+    return ids_RT, (torch.arange(longest, device=device) < lengths_R[:, None]).long()
+
+
+def cache_or_none(model: PreTrainedModel) -> Cache | None:
+    """A cache for this model, or None where its kind of memory is not keys and values."""
+    try:
+        return prefill_cache(model.config)
+    except UserError:
+        return None

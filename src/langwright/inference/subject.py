@@ -1,0 +1,59 @@
+"""The model an engine works with, and what the engine needs to know of it."""
+
+from __future__ import annotations
+
+from transformers import PretrainedConfig, PreTrainedModel
+
+from langwright.errors import UserError
+from langwright.inference.cache import blank_layers
+
+
+class Subject:
+    """A model in evaluation mode. `release` gives it back as it was."""
+
+    def __init__(self, model: PreTrainedModel, context: int | None = None) -> None:
+        """context: where the model's own limit is not wanted or not known."""
+        self.model: PreTrainedModel = getattr(model, "_orig_mod", model)  # compiled: shapes change at every step here
+        self.context = context or context_of(self.model.config)
+        self.vocab_size = int(self.model.get_input_embeddings().num_embeddings)
+        self.unable = why_unable(self.model)
+        self._was_training = self.model.training
+        self.model.eval()
+
+    def refuse_unable(self) -> None:
+        """UserError when this model cannot continue a text."""
+        if self.unable is not None:
+            raise self.unable
+
+    def release(self) -> None:
+        """Put the model back into the mode it came in."""
+        self.model.train(self._was_training)
+
+
+def why_unable(model: PreTrainedModel) -> UserError | None:
+    """Why a model cannot continue a text in this engine, or None when it can."""
+    config = model.config
+    if config.is_encoder_decoder or not model.can_generate():
+        return UserError(
+            "models of type {type} do not continue a text",
+            fix="use a causal language model, such as Llama, Qwen, Mistral, Gemma or GPT-2",
+            type=config.model_type,
+        )
+    try:
+        blank_layers(config)
+    except UserError as error:
+        return error
+    return None
+
+
+def context_of(config: PretrainedConfig) -> int:
+    """The positions a model was made for; UserError where its config does not say."""
+    text = config.get_text_config()
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
+        found = getattr(text, name, None)
+        if isinstance(found, int) and found > 0:
+            return found
+    raise UserError(
+        "the model's config does not say how long its context is",
+        fix="give it: context=2048, or whatever the model was trained with",
+    )
