@@ -1,0 +1,60 @@
+"""What a run leaves open, resolved for this machine once and written down; a resume uses the same."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from langwright.artifacts import write_whole
+from langwright.errors import UserError
+from langwright.training.fit import Plan
+
+
+def pretraining_rate(parameters: int) -> float:
+    """Peak learning rate for training from scratch, by model size (Kaplan et al. 2020, arXiv:2001.08361, equation D.1)."""
+    return 0.003239 - 0.0001395 * math.log(parameters)
+
+
+def finetuning_rate(parameters: int, *, lora: bool) -> float:
+    """Peak learning rate for fine-tuning: 5e-5 at 100M weights, as is usual for BERT- and GPT-2-sized models, more for
+    smaller ones by the square root of the size, at most 1e-3; ten times that for LoRA, whose update is scaled down
+    (Schulman et al. 2025, "LoRA Without Regret", find a factor of about ten).
+    """
+    rate = min(1e-3, 5e-5 * math.sqrt(1e8 / parameters))
+    return min(5e-3, 10 * rate) if lora else rate
+
+
+def steps_for(steps: int | None, epochs: float | None, rows: int, batch_rows: int) -> int:
+    """Updates of a run: as many as asked for, or as many as make the epochs."""
+    if steps is not None:
+        return steps
+    return max(1, math.ceil((epochs or 1.0) * rows / batch_rows))
+
+
+def rows_that_fit(wanted: int, bytes_per_row: float, fixed_bytes: float, available_bytes: float) -> int:
+    """Rows to compute at once so that half of the free memory is enough; the largest divisor of `wanted` that fits.
+
+    raises  UserError when not even one row fits
+    """
+    room = available_bytes * 0.5 - fixed_bytes
+    if room < bytes_per_row:
+        raise UserError(
+            "one row needs {need:.1f} GB of memory beside the model's {model:.1f} GB, and {free:.1f} GB are free",
+            fix="shorten the rows with --set length=N, turn on gradient_checkpointing, or take a smaller model",
+            need=bytes_per_row / 1e9,
+            model=fixed_bytes / 1e9,
+            free=available_bytes / 1e9,
+        )
+    most = int(room // bytes_per_row)
+    return max(rows for rows in range(1, wanted + 1) if wanted % rows == 0 and rows <= max(most, 1))
+
+
+def save_plan(run: Path, plan: Plan) -> None:
+    """Write `run/plan.json`."""
+    write_whole(run / "plan.json", plan.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_plan(run: Path) -> Plan | None:
+    """The plan of a run that was begun, or None."""
+    file = run / "plan.json"
+    return Plan.model_validate_json(file.read_bytes()) if file.is_file() else None
