@@ -1,0 +1,34 @@
+"""Pure functions of predictions and references, with intervals. To add one: write its file, add its line here.
+
+A name with a field in braces stands for a family, such as distinct-1 and distinct-2.
+"""
+
+from __future__ import annotations
+
+from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL
+from langwright.metrics.comparison import DIFFERENCE, MCNEMAR
+from langwright.metrics.containment import CONTAINMENT
+from langwright.metrics.likelihood import ASSISTANT_LOSS, BITS_PER_BYTE, NEXT_TOKEN_ACCURACY, PERPLEXITY
+from langwright.metrics.origin import COPIED, FREQUENT, VALID
+from langwright.metrics.variety import COVERAGE, DISTINCT, REPETITION
+from langwright.metrics.yardsticks import Yardstick
+
+MEASURES: dict[str, Yardstick] = {
+    "bits per byte": BITS_PER_BYTE,
+    "perplexity": PERPLEXITY,
+    "next-token accuracy": NEXT_TOKEN_ACCURACY,
+    "loss on assistant tokens": ASSISTANT_LOSS,
+    "replies with the expected phrase": CONTAINMENT,
+    "accuracy": ACCURACY,
+    "macro F1": F1_MACRO,
+    "micro F1": F1_MICRO,
+    "F1 of {label}": F1_OF_LABEL,
+    "distinct-{n}": DISTINCT,
+    "repetition-{n}": REPETITION,
+    "vocabulary coverage": COVERAGE,
+    "copied {n}-grams": COPIED,
+    "frequent characters": FREQUENT,
+    "valid UTF-8": VALID,
+    "difference in {of}": DIFFERENCE,
+    "McNemar p-value": MCNEMAR,
+}

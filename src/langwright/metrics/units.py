@@ -1,0 +1,45 @@
+"""What counts as one piece of text: a Chinese (or Japanese) character, a word of other scripts, a punctuation mark.
+
+Chinese is written without spaces, so words there need a segmenter and every segmenter gives other
+numbers; characters need none. The same rule serves mixed text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+# Han with its extensions and compatibility forms, iteration mark, zero; hiragana and katakana
+CHARACTERS = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+_WORD = rf"[^\W_{CHARACTERS}]+"
+_UNIT = re.compile(rf"[{CHARACTERS}]|{_WORD}(?:['’]{_WORD})*|\S")
+_CHARACTER = re.compile(f"[{CHARACTERS}]")
+_WORDS = re.compile(_WORD)
+
+
+def units(text: str) -> list[str]:
+    """The pieces of a text, casefolded; white space separates and is not a piece.
+
+    >>> units("我有2个Cats，don't!")
+    ['我', '有', '2', '个', 'cats', '，', "don't", '!']
+    """
+    return _UNIT.findall(text.casefold())
+
+
+def language_of(text: str) -> Literal["zh", "en"]:
+    """zh when a text has at least as many Chinese characters as words of other scripts, and some; else en.
+
+    A rough guess for choosing how to count, not language identification.
+    """
+    characters = len(_CHARACTER.findall(text))
+    return "zh" if characters and characters >= len(_WORDS.findall(text)) else "en"
+
+
+def ngrams(pieces: list[str], n: int) -> Iterator[tuple[str, ...]]:
+    """Every run of n pieces.
+
+    >>> list(ngrams(["a", "b", "c"], 2))
+    [('a', 'b'), ('b', 'c')]
+    """
+    return zip(*(pieces[start:] for start in range(n)), strict=False)
