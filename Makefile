@@ -5,8 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 PY := .venv/bin/python
 TORCH_INDEX ?=
-PINS := pyproject.toml constraints.txt scripts/setup.py $(if $(TORCH_INDEX),force)
-INSTALL = $(or $(PYTHON),python3) scripts/setup.py $@
+PINS := pyproject.toml constraints.txt scripts/setup.py scripts/speech.py $(if $(TORCH_INDEX),force)
+INSTALL = $(or $(PYTHON),python3) -m scripts.setup $@
 INDEX = $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 RECIPES := $(filter-out recipes/demo.toml,$(wildcard recipes/*.toml))
 
@@ -30,10 +30,10 @@ setup: .venv/.core .venv/.dev .venv/.docs ## virtual environment in .venv with e
 	@$(INSTALL) docs $(INDEX)
 
 demo: .venv/.core ## text to tokenizer to model to chat to report, in minutes ## 几分钟内：文本、分词器、模型、对话、报告
-	@$(PY) scripts/demo.py
+	@$(PY) -m scripts.demo
 
 test: .venv/.dev check ## style, types and all quick tests; records what they prove ## 风格、类型与全部快速测试；记录证明了什么
-	@LANGWRIGHT_RECORD=1 $(PY) -m pytest; code=$$?; $(PY) scripts/coverage.py && exit $$code
+	@LANGWRIGHT_RECORD=1 $(PY) -m pytest; code=$$?; $(PY) -m scripts.coverage && exit $$code
 
 check: .venv/.dev
 	$(PY) -m ruff check
@@ -46,19 +46,19 @@ lint: .venv/.dev ## put right what the style checker can, show the rest ## 自�
 	$(PY) -m mypy
 
 prove: .venv/.dev ## the long tests: kills, loads, fuzz; goes on where it stopped ## 长测试：中断、负载、模糊；可接着上次继续
-	$(PY) scripts/prove.py
+	$(PY) -m scripts.prove
 
 results: .venv/.core ## real training on real sets, hours; goes on where it stopped ## 真实数据上的训练，数小时；可接着上次继续
 	@for recipe in $(RECIPES); do echo "== $$recipe"; .venv/bin/langwright run $$recipe || exit; done
 
 bench: .venv/.dev ## us and the peers side by side, interleaved ## 与同类并列交错测速
-	$(PY) scripts/bench.py
+	$(PY) -m scripts.bench
 
-data: ## fetch the public data sets of tests and recipes ## 下载测试与配方所用的公开数据集
-	@$(or $(PYTHON),python3) scripts/data.py
+data: .venv/.core ## fetch the public data sets of tests and recipes ## 下载测试与配方所用的公开数据集
+	@$(PY) -m scripts.data
 
 docs: .venv/.docs ## both languages of the handbook into docs/_build ## 构建中英文手册到 docs/_build
-	@$(PY) scripts/docs.py
+	@$(PY) -m scripts.docs
 
 wheel: .venv/.dev ## a wheel in dist ## 在 dist 中构建 wheel
 	$(PY) -m build --wheel --no-isolation

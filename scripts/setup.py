@@ -1,6 +1,6 @@
 """Makes the virtual environment and installs what is pinned; called by make, needs the standard library only.
 
-    python scripts/setup.py .venv/.dev dev [--torch-index URL]
+    python -m scripts.setup .venv/.dev dev [--torch-index URL]
 
 The first argument is the stamp: a file that says what was installed, so that nothing is done twice.
 Before anything is downloaded it prints how much that will be. The language is that of the locale.
@@ -24,10 +24,12 @@ import tempfile
 import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
+
+from scripts.speech import speaker, stop
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -55,23 +57,9 @@ CHINESE = {
     "no C++ compiler: training runs uncompiled, which is slower; on macOS: xcode-select --install": "没有 C++ 编译器：训练不经编译，速度较慢；在 macOS 上：xcode-select --install",
     "no Python headers: training runs uncompiled, which is slower; on Debian and Ubuntu: sudo apt install {headers}": "没有 Python 头文件：训练不经编译，速度较慢；在 Debian 和 Ubuntu 上：sudo apt install {headers}",
     "ready": "已就绪",
-    "error": "错误",
-    "fix": "解决",
 }  # fmt: skip
+say = speaker(CHINESE)
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"
-
-
-def say(template: str, **values: object) -> str:
-    """A sentence in the language of the locale."""
-    locale = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    if locale.lower().startswith("zh"):
-        template = CHINESE[template]
-    return template.format(**values)
-
-
-def stop(problem: str, fix: str, **values: object) -> NoReturn:
-    """End with two lines that say what is wrong and what to do."""
-    sys.exit("{}: {}\n  {}: {}".format(say("error"), say(problem, **values), say("fix"), say(fix, **values)))
 
 
 # --- what is wanted ----------------------------------------------------------------------------
@@ -109,17 +97,16 @@ def pinned(name: str, constraints: Path) -> str:
 def check_python() -> None:
     """Stop unless this Python is new enough and can make virtual environments."""
     if sys.version_info < OLDEST:
+        oldest, found = ".".join(map(str, OLDEST)), platform.python_version()
         stop(
-            "Python {oldest} or newer is needed, and this is {found}",
-            "install it, or name another: make PYTHON=python3.12 …",
-            oldest=".".join(map(str, OLDEST)),
-            found=platform.python_version(),
+            say("Python {oldest} or newer is needed, and this is {found}", oldest=oldest, found=found),
+            say("install it, or name another: make PYTHON=python3.12 …"),
         )
     if importlib.util.find_spec("ensurepip") is None:
+        package = "python{}.{}-venv".format(*sys.version_info[:2])
         stop(
-            "this Python cannot make virtual environments: it has no ensurepip",
-            "on Debian and Ubuntu: sudo apt install {package}",
-            package="python{}.{}-venv".format(*sys.version_info[:2]),
+            say("this Python cannot make virtual environments: it has no ensurepip"),
+            say("on Debian and Ubuntu: sudo apt install {package}", package=package),
         )
 
 
@@ -162,9 +149,8 @@ def pip(python: str, what: str, *arguments: str) -> None:
     command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
     if subprocess.run(command, check=False).returncode != 0:
         stop(
-            "{what} failed: what pip says stands above",
-            "run the same command again when it is put right; what was installed is kept",
-            what=say(what),
+            say("{what} failed: what pip says stands above", what=say(what)),
+            say("run the same command again when it is put right; what was installed is kept"),
         )
 
 
