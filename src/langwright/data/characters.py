@@ -1,0 +1,82 @@
+"""What a text is made of, counted in one pass over its code points.
+
+Shapes    N characters of the text
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPACE, LETTER, CHINESE, DIGIT, PUNCTUATION, SYMBOL, REPLACED = range(7)
+RUN = 8  # a character said this often in a row is a run
+
+
+@dataclass(frozen=True)
+class Makeup:
+    """Counts of characters by kind. Signs and marks belong to symbols, accents to the letters they stand on."""
+
+    spaces: int
+    letters: int  # of any script, Chinese included
+    chinese: int
+    digits: int
+    punctuation: int
+    symbols: int
+    replaced: int
+    in_runs: int  # characters, spaces aside, that stand in runs of one character
+
+    @property
+    def written(self) -> int:
+        """All but spaces."""
+        return self.letters + self.digits + self.punctuation + self.symbols + self.replaced
+
+
+def makeup(text: str) -> Makeup:
+    """What a text is made of."""
+    codes_N = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    kinds_N = kinds()[codes_N]
+    counts = np.bincount(kinds_N, minlength=7)
+    return Makeup(
+        spaces=int(counts[SPACE]),
+        letters=int(counts[LETTER] + counts[CHINESE]),
+        chinese=int(counts[CHINESE]),
+        digits=int(counts[DIGIT]),
+        punctuation=int(counts[PUNCTUATION]),
+        symbols=int(counts[SYMBOL]),
+        replaced=int(counts[REPLACED]),
+        in_runs=in_runs(codes_N, kinds_N),
+    )
+
+
+def in_runs(codes_N: NDArray[np.uint32], kinds_N: NDArray[np.uint8]) -> int:
+    """Characters, spaces aside, in runs of `RUN` or more of the same."""
+    if not len(codes_N):
+        return 0
+    begins = np.flatnonzero(np.concatenate([[True], codes_N[1:] != codes_N[:-1]]))
+    lengths = np.diff(np.append(begins, len(codes_N)))
+    counted = (lengths >= RUN) & (kinds_N[begins] != SPACE)
+    return int(lengths[counted].sum())
+
+
+@cache
+def kinds() -> NDArray[np.uint8]:
+    """The kind of every code point, from its Unicode category; shape (0x110000,)."""
+    by_category = {
+        "L": LETTER, "M": LETTER, "Nd": DIGIT, "N": SYMBOL, "P": PUNCTUATION, "S": SYMBOL, "Z": SPACE, "Cc": SPACE,
+    }  # fmt: skip
+    table = np.full(0x110000, SYMBOL, dtype=np.uint8)
+    for code in range(0x20000):  # letters above are Chinese, marked below
+        category = unicodedata.category(chr(code))
+        table[code] = by_category.get(category, by_category.get(category[0], SYMBOL))
+    for low, high in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF)):
+        table[low : high + 1] = CHINESE
+    for sign in "/\\<>=*#@&%_|~^`+$":  # punctuation by Unicode in part, but signs in running text
+        table[ord(sign)] = SYMBOL
+    for code in (0x200C, 0x200D, *range(0xFE00, 0xFE10)):  # joiners and variation selectors
+        table[code] = LETTER
+    table[0xFFFD] = REPLACED
+    return table

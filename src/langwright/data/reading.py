@@ -1,0 +1,315 @@
+"""From files to rows, as a stream: nothing is held but the row being made and one chunk of its file."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from langwright.data.conversations import CHAT_COLUMNS, NotConversation, messages_of
+from langwright.data.cutting import documents_of
+from langwright.data.dataset import SPLITS
+from langwright.data.encoding import Decoding, clean_text, read_text
+from langwright.data.records import Record, bad_row, json_array, json_lines, parquet_rows, separated
+from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Row, TextRow
+from langwright.data.settings import ReadSettings
+from langwright.data.sources import Passed, Source, find_sources, matches
+from langwright.errors import UserError
+from langwright.runlog import Progressed, RunLog, Warned
+
+SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
+               "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
+ROW_COLUMNS = frozenset({"id", "source", "licence", "language"})
+NO_TEXT = "it has no text in column"
+NO_LABEL = "it has no label in column"
+NO_SPLIT = "its split is none of train, validation, dev, test"
+BAD, EMPTY = "cannot be read", "empty"  # names of counts
+REPORT_BYTES = 4 << 20
+CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+LETTERS = re.compile(r"[^\W\d_]")
+GUESS_FROM = 4000  # characters looked at to guess a language
+
+
+@dataclass(frozen=True)
+class Read:
+    """A row, and its split where the source names one."""
+
+    row: Row
+    split: str | None
+
+
+class Malformed(Exception):
+    """A record that is no row: a template and a detail."""
+
+    def __init__(self, problem: str, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem, self.detail = problem, detail
+
+
+def read_sources(sources: Sequence[Path], settings: ReadSettings, log: RunLog) -> Iterator[Row]:
+    """The rows of files and folders, in a fixed order; see `Reader`."""
+    return (read.row for read in Reader(settings, log).rows(sources))
+
+
+class Reader:
+    """Reads sources once; what was left out is counted in `left_out` when the rows are read."""
+
+    def __init__(self, settings: ReadSettings, log: RunLog) -> None:
+        self.settings = settings
+        self.log = log
+        self.left_out: Counter[str] = Counter()
+        self._unused: dict[str, None] = {}  # columns, in the order met
+        self._done = self._reported = self._total = 0
+
+    def rows(self, sources: Sequence[Path]) -> Iterator[Read]:
+        """The rows of all sources.
+
+        raises  UserError when a source is missing, empty or of the wrong kind, holds a bad row and `skip_bad` is
+                off, is not text, or when nothing at all was found
+        """
+        settings = self.settings
+        passed = Passed()
+        found = find_sources(sources, settings.schema_name, settings.include, settings.exclude, passed)
+        self._total = sum(source.path.stat().st_size for source in found)
+        count = 0
+        for source in found:
+            split = self.split_of(source)
+            for read in self.read_one(source):
+                count += 1
+                yield read if read.split or split is None else Read(read.row, split)
+            self._done += source.path.stat().st_size
+        self.log.write(Progressed(what="reading", done=self._total, total=self._total))
+        if not count:
+            raise UserError(
+                "no rows were found in {paths}",
+                fix="see that the files hold text, and that the settings name the right columns",
+                paths=", ".join(str(path) for path in sources),
+            )
+        self.report(passed)
+
+    def read_one(self, source: Source) -> Iterator[Read]:
+        """The rows of one file."""
+        if source.format == "text":
+            if self.settings.schema_name != "text":
+                raise UserError(
+                    "{path} is running text, and {schema} rows come from tables",
+                    fix="give .jsonl, .json, .csv, .tsv or .parquet files, or leave out --schema",
+                    path=source.path,
+                    schema=self.settings.schema_name,
+                )
+            yield from self.running_text(source)
+        else:
+            yield from self.table(source)
+
+    # --- running text ---
+
+    def running_text(self, source: Source) -> Iterator[Read]:
+        """Documents of a text file."""
+        chunks, decoding = self.text(source)
+        limit = self.settings.document_characters
+        for number, text in enumerate(documents_of(chunks, self.settings.unit, limit), start=1):
+            cleaned = clean_text(text)
+            if cleaned.strip():
+                yield Read(TextRow(text=cleaned, **self.about(source, number, cleaned, {})), None)
+        self.note_broken(source, decoding)
+
+    def text(self, source: Source) -> tuple[Iterator[str], Decoding]:
+        """The decoded chunks of a file, telling the log how far it is."""
+        return read_text(source.path, self.settings.encoding, self.settings.max_broken, self.at)
+
+    def at(self, position: int) -> None:
+        """Report progress, every few megabytes."""
+        done = self._done + position
+        if done - self._reported >= REPORT_BYTES:
+            self._reported = done
+            self.log.write(Progressed(what="reading", done=done, total=self._total))
+
+    def note_broken(self, source: Source, decoding: Decoding) -> None:
+        """Say that broken characters were replaced."""
+        if decoding.broken:
+            self.log.write(
+                Warned(
+                    message="{path}: {broken} broken characters were replaced, the first at byte {offset}",
+                    values={"path": str(source.path), "broken": decoding.broken, "offset": decoding.first_broken or 0},
+                )
+            )
+
+    # --- tables ---
+
+    def table(self, source: Source) -> Iterator[Read]:
+        """Rows of a table."""
+        checked = False
+        for record in self.records(source):
+            try:
+                if record.problem:
+                    raise Malformed(record.problem, record.detail)
+                values = self.renamed(record.values)
+                if not checked and source.format in ("csv", "tsv", "parquet"):
+                    self.check_columns(source, record.values, values)
+                    checked = True
+                read = self.row(source, record.row, values)
+            except (Malformed, NotConversation) as error:
+                if not self.settings.skip_bad:
+                    raise bad_row(source.path, Record(record.row, problem=error.problem, detail=error.detail)) from None
+                self.left_out[BAD] += 1
+                continue
+            self.note_columns(record.values)
+            if read is None:
+                self.left_out[EMPTY] += 1
+            else:
+                yield read
+
+    def records(self, source: Source) -> Iterator[Record]:
+        """The records of a table, whatever its format."""
+        if source.format == "parquet":
+            yield from parquet_rows(source.path, self.wanted() | frozenset(self.settings.fields.values()))
+            return
+        limit = self.settings.max_row_megabytes << 20
+        chunks, decoding = self.text(source)
+        if source.format == "jsonl":
+            yield from json_lines(chunks, limit)
+        elif source.format == "json":
+            yield from json_array(chunks, limit)
+        else:
+            usual = "\t" if source.format == "tsv" else ","
+            delimiter = usual if self.settings.delimiter == "auto" else self.settings.delimiter
+            yield from separated(chunks, delimiter, self.settings.columns, limit)
+        self.note_broken(source, decoding)
+
+    def wanted(self) -> frozenset[str]:
+        """Names a row can use."""
+        names = set(SCHEMAS[self.settings.schema_name].model_fields) | ROW_COLUMNS
+        if self.settings.schema_name == "chat":
+            names |= CHAT_COLUMNS
+        if self.settings.split.column:
+            names.add(self.settings.split.column)
+        return frozenset(names)
+
+    def renamed(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The record with fields under the names that the schema has for them."""
+        if not self.settings.fields:
+            return values
+        moved = {field: values[column] for field, column in self.settings.fields.items() if column in values}
+        absent = {field: None for field, column in self.settings.fields.items() if column not in values}
+        return {**values, **absent, **moved}
+
+    def check_columns(self, source: Source, found: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Refuse a table without a column that its rows need."""
+        needed = {"text": ["text"], "classification": ["text", "label"], "chat": []}[self.settings.schema_name]
+        for name in needed:
+            column = self.settings.fields.get(name, name)
+            if column not in found and values.get(name) is None:
+                near = get_close_matches(column, list(found), n=1)
+                raise UserError(
+                    "{path} has no column called {column!r}; it has {columns}",
+                    fix="name the right one with --set fields.{name}={near}, or name all columns of a file without a header line with --set columns",
+                    path=source.path,
+                    column=column,
+                    columns=", ".join(repr(header[:40]) for header in found),
+                    name=name,
+                    near=near[0] if near else "COLUMN",
+                )
+
+    def note_columns(self, found: Mapping[str, Any]) -> None:
+        """Remember columns that nothing uses."""
+        if not found.keys() <= self._unused.keys():
+            used = self.wanted() | set(self.settings.fields.values())
+            self._unused |= dict.fromkeys(name for name in found if name not in used)
+
+    def row(self, source: Source, number: int, values: Mapping[str, Any]) -> Read | None:
+        """A record as a row; None when it says nothing."""
+        split = self.named_split(values)
+        if self.settings.schema_name == "chat":
+            messages = messages_of(values)
+            expect = values.get("expect")
+            about = self.about(source, number, "\n".join(message.content for message in messages), values)
+            return Read(ChatRow(messages=messages, expect=clean_text(expect) if expect else None, **about), split)
+        text = values.get("text")
+        if not isinstance(text, str):
+            raise Malformed(NO_TEXT, self.settings.fields.get("text", "text"))
+        text = clean_text(text).strip()
+        if not text:
+            return None
+        about = self.about(source, number, text, values)
+        if self.settings.schema_name == "text":
+            return Read(TextRow(text=text, **about), split)
+        return Read(ClassificationRow(text=text, label=self.label(values.get("label")), **about), split)
+
+    def label(self, value: object) -> str:
+        """A label as text, under the name the settings give it."""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # a column of whole numbers with gaps comes as floats
+        if not isinstance(value, (str, int, float)) or not str(value).strip():
+            raise Malformed(NO_LABEL, self.settings.fields.get("label", "label"))
+        label = clean_text(str(value)).strip()
+        return self.settings.labels.get(label, label)
+
+    def named_split(self, values: Mapping[str, Any]) -> str | None:
+        """The split that a row's own column names."""
+        column = self.settings.split.column
+        if column is None:
+            return None
+        split = SPLIT_NAMES.get(str(values.get(column)).strip().lower())
+        if split is None:
+            raise Malformed(NO_SPLIT, f"{column}: {values.get(column)}")
+        return split
+
+    def split_of(self, source: Source) -> str | None:
+        """The split that a file is, by the settings' patterns."""
+        for split, pattern in self.settings.split.files.items():
+            if matches(source.name, [pattern]):
+                return known_split(split)
+        return None
+
+    def about(self, source: Source, number: int, text: str, values: Mapping[str, Any]) -> dict[str, str]:
+        """What every row has beside its content: the record's own, else ours."""
+        ours = {
+            "id": f"{source.name}#{number}",
+            "source": source.name,
+            "licence": self.settings.licence,
+            "language": self.settings.language if self.settings.language != "auto" else "",
+        }
+        about = {
+            name: str(values[name]) if isinstance(values.get(name), (str, int)) and values[name] != "" else default
+            for name, default in ours.items()
+        }
+        about["language"] = about["language"] or guess_language(text)
+        return about
+
+    def report(self, passed: Passed) -> None:
+        """Say what was not used."""
+        if self._unused:
+            names = ", ".join(list(self._unused)[:20])
+            self.log.write(Warned(message="columns that are not used: {columns}", values={"columns": names}))
+        if passed.count:
+            self.log.write(
+                Warned(
+                    message="{count} files were passed over, such as {examples}",
+                    values={"count": passed.count, "examples": ", ".join(passed.examples)},
+                )
+            )
+        if self.left_out[BAD]:
+            self.log.write(Warned(message="{count} rows could not be read", values={"count": self.left_out[BAD]}))
+
+
+def known_split(name: str) -> str:
+    """One of train, validation and test, by any of its usual names."""
+    split = SPLIT_NAMES.get(name.lower())
+    if split is None:
+        raise UserError(
+            "no split called {name!r}", fix="choose one of: {choices}", name=name, choices=", ".join(SPLITS)
+        )
+    return split
+
+
+def guess_language(text: str) -> str:
+    """zh when at least a fifth of the first letters are Chinese characters, else en."""
+    start = text[:GUESS_FROM]
+    if start.isascii():
+        return "en"
+    chinese = len(CHINESE.findall(start))
+    return "zh" if chinese and chinese >= 0.2 * len(LETTERS.findall(start)) else "en"
