@@ -1,0 +1,460 @@
+"""The engine against transformers' `generate`, and what happens when requests come, go, fail and wait."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from scipy import stats
+from tests.inference.tiny import CONTEXT, GPT2, LLAMA, VOCAB, Gate, prompts_of, random_model, reference
+from transformers import PreTrainedModel
+
+from langwright.errors import UserError
+from langwright.inference.engine import TorchEngine
+from langwright.inference.protocol import Request, Sampling
+from langwright.inference.streams import EngineFailed
+
+EngineOf = Callable[..., TorchEngine]
+GateOf = Callable[[PreTrainedModel], Gate]
+
+
+def greedy(prompt: list[int], max_new_tokens: int, **options: object) -> Request:
+    return Request(prompt, Sampling(max_new_tokens=max_new_tokens), **options)  # type: ignore[arg-type]
+
+
+# --- the same tokens as transformers -----------------------------------------------------------
+
+
+@pytest.mark.spec("G4", "greedy decoding equals transformers' generate token for token, one request at a time")
+def test_greedy_alone(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    engine = engine_of(model)
+    for prompt in prompts_of((1, 2, 7, 30)):
+        (done,) = engine.generate([greedy(prompt, 25)])
+        assert done.ids == reference(model, prompt, 25)
+        assert done.finish_reason == "length"
+
+
+@pytest.mark.spec("G4", "greedy decoding in a ragged batch, rows ending at different times, equals each alone")
+def test_greedy_in_ragged_batches(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    lengths, news = (3, 41, 9, 1, 12, 5, 20), (30, 8, 45, 25, 1, 60, 13)
+    engine = engine_of(model, max_batch=3)
+    prompts = prompts_of(lengths)
+    found = engine.generate([greedy(prompt, new) for prompt, new in zip(prompts, news, strict=True)])
+    for prompt, new, done in zip(prompts, news, found, strict=True):
+        assert done.ids == reference(model, prompt, new)
+
+
+def test_requests_that_join_a_running_batch(model: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(model, max_batch=4), gate_of(model)
+    long, short, longer = prompts_of((10, 3, 35), seed=4)
+    gate.shut()
+    first = engine.submit(greedy(long, 40))
+    gate.let(6)  # the prefill and five steps
+    gate.wait_for(7)
+    second = engine.submit(greedy(short, 12))
+    gate.let(4)
+    gate.wait_for(11)
+    third = engine.submit(greedy(longer, 20))  # its prompt is longer than everything in the cache
+    gate.open()
+    ids = [[token.id for token in stream] for stream in (first, second, third)]
+    widths = [rows for rows, _ in gate.shapes]
+    gate.remove()
+    assert max(widths) == 3  # they did run together
+    assert ids == [reference(model, long, 40), reference(model, short, 12), reference(model, longer, 20)]
+
+
+def test_the_buffer_is_moved_when_it_is_full(
+    llama: PreTrainedModel, engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langwright.inference.cache.ROOM", 3)
+    engine = engine_of(llama, max_batch=3)
+    prompts = prompts_of((4, 17, 8, 2))
+    for prompt, done in zip(prompts, engine.generate([greedy(prompt, 30) for prompt in prompts]), strict=True):
+        assert done.ids == reference(llama, prompt, 30)
+
+
+def test_log_probabilities_are_those_of_the_whole_text(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    prompts = prompts_of((5, 11))
+    sampling = Sampling(temperature=1.3, top_k=20, max_new_tokens=12, seed=3)
+    for prompt, done in zip(
+        prompts, engine_of(model).generate([Request(p, sampling, top_logprobs=3) for p in prompts]), strict=True
+    ):
+        with torch.no_grad():
+            logprob_TV = model(torch.tensor([prompt + done.ids])).logits[0].log_softmax(-1)
+        for place, token in enumerate(done.tokens, start=len(prompt) - 1):
+            assert token.logprob == pytest.approx(logprob_TV[place, token.id].item(), abs=1e-5)
+            assert [id for id, _ in token.top] == logprob_TV[place].topk(3).indices.tolist()
+            assert [value for _, value in token.top] == pytest.approx(
+                logprob_TV[place].topk(3).values.tolist(), abs=1e-5
+            )
+
+
+# --- seeds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(
+    "G2", "a seed gives the same text alone, in a batch and again; it is drawn and reported when left out"
+)
+def test_a_seed_reproduces_alone_and_in_a_batch(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    engine = engine_of(model, max_batch=5)
+    mine = Request(prompts_of((6,))[0], Sampling(temperature=1.0, max_new_tokens=30, seed=11))
+    alone = engine.generate([mine])[0]
+    others = [
+        Request(prompt, Sampling(temperature=temperature, top_k=5, max_new_tokens=new))
+        for prompt, temperature, new in zip(prompts_of((20, 2, 9), seed=8), (0.0, 2.0, 0.7), (5, 40, 22), strict=True)
+    ]
+    torch.manual_seed(123)  # of no consequence
+    together = engine.generate([others[0], mine, *others[1:]])[1]
+    assert together.ids == alone.ids
+    assert together.seed == alone.seed == 11
+    assert (
+        engine.generate([Request(mine.prompt, Sampling(temperature=1.0, max_new_tokens=30, seed=12))])[0].ids
+        != alone.ids
+    )
+
+
+def test_a_drawn_seed_is_reported_and_gives_the_same_again(llama: PreTrainedModel, engine_of: EngineOf) -> None:
+    engine, prompt = engine_of(llama), prompts_of((6,))[0]
+    free = Sampling(temperature=1.0, max_new_tokens=30)
+    first, second = engine.generate([Request(prompt, free), Request(prompt, free)])
+    assert first.seed != second.seed
+    again = engine.generate([Request(prompt, free.model_copy(update={"seed": first.seed}))])[0]
+    assert again.ids == first.ids
+
+
+def test_first_tokens_over_many_seeds_follow_the_models_distribution(
+    llama: PreTrainedModel, engine_of: EngineOf
+) -> None:
+    prompt, draws = prompts_of((4,))[0], 1500
+    requests = [Request(prompt, Sampling(temperature=1.0, max_new_tokens=1, seed=seed)) for seed in range(draws)]
+    found_V = torch.zeros(VOCAB)
+    for done in engine_of(llama, max_batch=64).generate(requests):
+        found_V[done.ids[0]] += 1
+    with torch.no_grad():
+        expected_V = draws * (llama(torch.tensor([prompt])).logits[0, -1].double()).softmax(-1)
+    common = expected_V >= 5
+    assert 5 < common.sum() < VOCAB
+    observed = [*found_V[common].tolist(), found_V[~common].sum().item()]
+    expected = [*expected_V[common].tolist(), expected_V[~common].sum().item()]
+    assert stats.chisquare(observed, expected).pvalue > 1e-3
+
+
+# --- how a stream ends -------------------------------------------------------------------------
+
+
+def test_a_stop_id_ends_the_stream_and_is_not_among_its_tokens(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    engine, prompt = engine_of(model), prompts_of((8,))[0]
+    whole = engine.generate([greedy(prompt, 20)])[0].ids
+    stop = whole[9]
+    (done,) = engine.generate([greedy(prompt, 20, stop_ids=frozenset({stop}))])
+    assert done.ids == whole[: whole.index(stop)]
+    assert done.finish_reason == "stop"
+
+
+def test_the_context_ends_a_stream(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    engine = engine_of(model)
+    assert engine.context == CONTEXT
+    (done,) = engine.generate([greedy(prompts_of((CONTEXT - 4,))[0], 50)])
+    assert (len(done.ids), done.finish_reason) == (4, "length")
+    (last,) = engine.generate([greedy(prompts_of((CONTEXT - 1,))[0], 50)])
+    assert (len(last.ids), last.finish_reason) == (1, "length")
+
+
+def test_prompts_that_cannot_be_continued(llama: PreTrainedModel, engine_of: EngineOf) -> None:
+    engine = engine_of(llama)
+    with pytest.raises(UserError, match="the prompt is empty"):
+        engine.submit(greedy([], 5))
+    with pytest.raises(UserError, match=rf"{CONTEXT} tokens.*context of {CONTEXT}") as error:
+        engine.submit(greedy([1] * CONTEXT, 5))
+    assert f"at most {CONTEXT - 1} tokens" in error.value.fix()
+    with pytest.raises(UserError, match=rf"token {VOCAB} does not exist.*{VOCAB}"):
+        engine.submit(greedy([1, VOCAB], 5))
+    assert engine.generate([greedy([1, 2], 3)])[0].finish_reason == "length"  # and it goes on
+
+
+def test_cancelling_frees_the_place(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
+    gate.shut()
+    prompt = prompts_of((4,))[0]
+    endless, waiting = engine.submit(greedy(prompt, 90)), engine.submit(greedy(prompt, 3))
+    gate.let(3)
+    gate.wait_for(4)
+    tokens = iter(endless)
+    seen = [next(tokens).id for _ in range(3)]
+    endless.cancel()
+    assert endless.finish_reason == "cancelled"
+    assert list(endless) == []  # the reader is told at once, not after the step in progress
+    gate.open()
+    assert [token.id for token in waiting] == reference(llama, prompt, 3)
+    assert seen == reference(llama, prompt, 3)
+    assert len(gate.shapes) < 20  # nothing was made of the other ninety tokens
+
+
+def test_cancelling_one_that_waits(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
+    gate.shut()
+    prompt = prompts_of((4,))[0]
+    running, waiting, last = (engine.submit(greedy(prompt, 3)) for _ in range(3))
+    waiting.cancel()
+    gate.open()
+    assert len(list(running)) == 3
+    assert list(waiting) == []
+    assert waiting.finish_reason == "cancelled"
+    assert len(list(last)) == 3
+
+
+def test_a_deadline_ends_a_stream_that_runs(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(llama), gate_of(llama)
+    gate.pause_s = 0.02
+    stream = engine.submit(greedy(prompts_of((4,))[0], 90, deadline_s=0.2))
+    tokens = list(stream)
+    assert stream.finish_reason == "deadline"
+    assert 0 < len(tokens) < 90
+
+
+def test_a_deadline_ends_a_stream_that_waits(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
+    gate.pause_s = 0.005
+    prompt = prompts_of((4,))[0]
+    running, waiting = engine.submit(greedy(prompt, 60)), engine.submit(greedy(prompt, 60, deadline_s=0.05))
+    assert list(waiting) == []
+    assert waiting.finish_reason == "deadline"
+    assert running.finish_reason is None  # it did not have to wait for a place to be told so
+    assert len(list(running)) == 60
+
+
+# --- when something breaks ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fail_at", [1, 4])  # in a prefill, in a step
+def test_an_error_reaches_every_stream_and_the_engine_goes_on(
+    fail_at: int, llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf
+) -> None:
+    engine, gate = engine_of(llama, max_batch=2), gate_of(llama)
+    gate.fail_at = fail_at
+    prompts = prompts_of((4, 7, 5, 6))
+    streams = []
+    gate.shut()
+    streams = [engine.submit(greedy(prompt, 30)) for prompt in prompts]  # two run, two wait
+    gate.open()
+    for stream in streams:
+        with pytest.raises(EngineFailed, match="the lightning struck") as error:
+            list(stream)
+        assert isinstance(error.value.__cause__, RuntimeError)
+        assert stream.finish_reason is None
+    gate.fail_at = None
+    (done,) = engine.generate([greedy(prompts[0], 10)])
+    assert done.ids == reference(llama, prompts[0], 10)
+
+
+def test_a_failed_score_is_raised_where_it_was_asked_for(
+    llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf
+) -> None:
+    engine, gate = engine_of(llama), gate_of(llama)
+    gate.fail_at = 1
+    with pytest.raises(RuntimeError, match="the lightning struck"):
+        engine.score([[1, 2, 3]])
+    assert len(engine.score([[1, 2, 3]])[0]) == 2
+
+
+def test_weights_that_are_not_finite_are_named(engine_of: EngineOf) -> None:
+    broken = random_model(LLAMA)
+    with torch.no_grad():
+        broken.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(UserError, match="not a finite number"):
+        engine_of(broken).generate([greedy([1, 2, 3], 5)])
+
+
+def test_closing_ends_what_is_open(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
+    gate.shut()
+    running, waiting = (engine.submit(greedy([1, 2, 3], 50)) for _ in range(2))
+    gate.wait_for(1)
+    closer = threading.Thread(target=engine.close)
+    closer.start()
+    gate.open()
+    closer.join(10)
+    assert not closer.is_alive()
+    for stream in (running, waiting):
+        list(stream)
+        assert stream.finish_reason == "cancelled"
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.submit(greedy([1], 1))
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.score([[1, 2]])
+    engine.close()  # twice is fine
+
+
+def test_an_engine_nobody_holds_is_closed(llama: PreTrainedModel) -> None:
+    def tokens() -> list[int]:
+        stream = TorchEngine(llama).submit(greedy([1, 2, 3], 5))  # the stream keeps its engine alive
+        gc.collect()
+        return [token.id for token in stream]
+
+    assert len(tokens()) == 5
+    deadline = time.monotonic() + 5
+    while any(thread.name == "langwright-engine" for thread in threading.enumerate()):
+        gc.collect()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_process_ends_though_its_engine_was_never_closed() -> None:
+    script = (
+        "from transformers import GPT2Config, GPT2LMHeadModel\n"
+        "from langwright.inference.engine import TorchEngine\n"
+        "from langwright.inference.protocol import Request, Sampling\n"
+        "model = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=16, n_layer=1, n_head=2, n_positions=4096))\n"
+        "engine = TorchEngine(model)\n"
+        "stream = engine.submit(Request([1], Sampling(max_new_tokens=4000)))\n"
+        "print(next(iter(stream)).id >= 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+# --- places ------------------------------------------------------------------------------------
+
+
+def test_more_requests_than_places_all_finish(model: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(model, max_batch=3), gate_of(model)
+    prompts = prompts_of(tuple(range(1, 21)), seed=2)
+    found = engine.generate([greedy(prompt, 1 + number % 7) for number, prompt in enumerate(prompts)])
+    assert max(rows for rows, _ in gate.shapes) == 3
+    gate.remove()
+    for number, (prompt, done) in enumerate(zip(prompts, found, strict=True)):
+        assert done.ids == reference(model, prompt, 1 + number % 7)
+
+
+def test_positions_of_all_running_requests_are_bounded(
+    llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf
+) -> None:
+    engine, gate = engine_of(llama, max_batch=8, max_tokens=100), gate_of(llama)
+    requests = [greedy(prompt, 20) for prompt in prompts_of((5, 5, 5, 5, 5, 5))]  # 25 positions each
+    found = engine.generate(requests)
+    assert max(rows for rows, _ in gate.shapes) == 4
+    assert all(len(done.ids) == 20 for done in found)
+
+
+def test_a_token_limit_below_the_context_is_refused(llama: PreTrainedModel) -> None:
+    with pytest.raises(UserError, match=rf"max_tokens is 50.*{CONTEXT}"):
+        TorchEngine(llama, max_tokens=50)
+    assert TorchEngine(llama, max_tokens=50, context=50).context == 50
+
+
+def test_urgent_requests_go_first_and_nobody_starves(
+    llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf
+) -> None:
+    engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
+    gate.shut()
+    blocker = engine.submit(greedy([1], 2))
+    gate.wait_for(1)
+    patient = engine.submit(greedy([2], 1, priority=-1))
+    urgent = [engine.submit(greedy([3] * (number + 2), 1, priority=5)) for number in range(8)]
+    gate.open()
+    for stream in (blocker, patient, *urgent):
+        list(stream)
+    order = [columns for _, columns in gate.shapes[2:]]  # prompt lengths, after the blocker's prefill and step
+    assert order == [2, 3, 1, 4, 5, 6, 7, 8, 9]  # the fourth place in all went to the one that had waited longest
+
+
+def test_a_long_score_does_not_stop_the_streams(
+    llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langwright.inference.scoring.MOST_POSITIONS", 40)
+    engine, gate = engine_of(llama), gate_of(llama)
+    gate.shut()
+    stream = engine.submit(greedy([1, 2, 3], 10))
+    gate.wait_for(1)
+    scores: list[list[list[float]]] = []
+    rows = prompts_of((30,) * 12)
+    scorer = threading.Thread(target=lambda: scores.append(engine.score(rows)))
+    scorer.start()
+    gate.let(3)
+    gate.wait_for(4)
+    gate.open()
+    assert len(list(stream)) == 10
+    scorer.join(20)
+    assert len(scores[0]) == 12
+    kinds = ["step" if columns == 1 else "score" for _, columns in gate.shapes[1:]]
+    assert "score" in kinds[: kinds.index("step") + 3]
+    assert kinds != sorted(kinds)  # neither waited for all of the other
+
+
+# --- the model ---------------------------------------------------------------------------------
+
+
+def test_loading_other_weights_between_requests(engine_of: EngineOf, gate_of: GateOf) -> None:
+    old, new = random_model(LLAMA, seed=1), random_model(LLAMA, seed=2)
+    engine, gate, prompt = engine_of(old, max_batch=1), gate_of(old), prompts_of((5,))[0]
+    gate.shut()
+    running, waiting = engine.submit(greedy(prompt, 6)), engine.submit(greedy(prompt, 6))
+    gate.wait_for(1)
+    loader = threading.Thread(target=engine.load, args=(new,))
+    loader.start()
+    gate.open()
+    ids = [[token.id for token in stream] for stream in (running, waiting)]
+    loader.join(10)
+    gate.remove()
+    assert ids == [reference(old, prompt, 6), reference(new, prompt, 6)]
+
+
+def test_a_prompt_that_no_longer_fits_after_loading(engine_of: EngineOf, gate_of: GateOf) -> None:
+    short = random_model(GPT2.__class__(**{**GPT2.to_dict(), "n_positions": 16}))
+    long = random_model(GPT2)
+    engine, gate = engine_of(long, max_batch=1), gate_of(long)
+    gate.shut()
+    running, waiting = engine.submit(greedy([1, 2], 3)), engine.submit(greedy([1] * 40, 3))
+    gate.wait_for(1)
+    loader = threading.Thread(target=engine.load, args=(short,))
+    loader.start()
+    gate.open()
+    assert len(list(running)) == 3
+    loader.join(10)
+    with pytest.raises(UserError, match="40 tokens"):
+        list(waiting)
+    assert engine.context == 16
+
+
+def test_weights_changed_in_place_are_used_for_the_next_request(engine_of: EngineOf) -> None:
+    model = random_model(LLAMA)
+    engine, prompt = engine_of(model), prompts_of((5,))[0]
+    before = engine.generate([greedy(prompt, 10)])[0].ids
+    with torch.no_grad():
+        model.lm_head.weight.copy_(random_model(LLAMA, seed=9).lm_head.weight)
+    engine.load(model)
+    assert engine.generate([greedy(prompt, 10)])[0].ids == reference(model, prompt, 10) != before
+
+
+def test_the_model_is_given_back_as_it_was() -> None:
+    model = random_model(LLAMA).train()
+    engine = TorchEngine(model)
+    assert not model.training
+    engine.load(model)
+    engine.generate([greedy([1, 2], 3)])
+    engine.close()
+    assert model.training
+    loss = model(torch.tensor([[1, 2, 3]]), labels=torch.tensor([[1, 2, 3]])).loss
+    loss.backward()  # nothing that inference left behind stands in the way
+    assert model.lm_head.weight.grad is not None
+
+
+def test_models_that_cannot_write_say_so(engine_of: EngineOf) -> None:
+    from transformers import BertConfig, BertModel, MambaConfig, MambaForCausalLM
+
+    bert = BertModel(
+        BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    )
+    with pytest.raises(UserError, match="models of type bert do not continue a text"):
+        engine_of(bert).submit(greedy([1], 1))
+    mamba = MambaForCausalLM(MambaConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1))
+    with pytest.raises(UserError, match="how long its context"):
+        engine_of(mamba)
+    with pytest.raises(UserError, match="models of type mamba keep a running state"):
+        engine_of(mamba, context=64).submit(greedy([1], 1))
