@@ -106,7 +106,7 @@ def check_roles(stage: Stage, inputs: Given) -> None:
         count = len(inputs.get(declared.role, ()))
         if count == 0 and not declared.optional:
             raise UserError(
-                "{stage} needs a {role}", fix="give one: {help}",
+                "{stage} was given no {role}", fix="give one: {help}",
                 stage=stage.name, role=Term(declared.role), help=Term(declared.help),
             )  # fmt: skip
         if count > 1 and not declared.many:

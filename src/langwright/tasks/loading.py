@@ -172,13 +172,21 @@ class Model:
 
         raises  UserError for an unknown task, or one this model cannot do
         """
+        solver = self.require(task)
+        model = self.classifier if solver.needs == "head" else self.text
+        return solver.solve(model, asked)
+
+    def require(self, task: str) -> Solver:
+        """The solver this model would do a task with.
+
+        raises  UserError for an unknown task, or one this model cannot do
+        """
         if task not in TASKS:
             raise unknown("task", task, TASKS)
         solver = self.solver_of(task)
         if solver is None:
             raise self.cannot(task, SOLVERS[TASKS[task].solvers[0]])
-        model = self.classifier if solver.needs == "head" else self.text
-        return solver.solve(model, asked)
+        return solver
 
     # --- measuring -----------------------------------------------------------------------------
 

@@ -1,0 +1,48 @@
+"""Every command. To add one: write its file, add its line here; a stage gets its command from its declaration."""
+
+from __future__ import annotations
+
+from langwright.cli.chat import CHAT
+from langwright.cli.doctor import DOCTOR
+from langwright.cli.generate import GENERATE
+from langwright.cli.history import HISTORY
+from langwright.cli.inspect import INSPECT
+from langwright.cli.predict import PREDICT
+from langwright.cli.recipe import RECIPE
+from langwright.cli.run import RUN
+from langwright.cli.runs import RUNS
+from langwright.cli.serve import SERVE
+from langwright.cli.stage import check_command, stage_command
+from langwright.cli.teaching import Command
+from langwright.stages import STAGES
+
+SECTIONS = ("From text to model", "Use a model", "Look after runs")
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "data-read": (
+        "langwright data read notes/ letters.jsonl runs/text",
+        "langwright data read questions.jsonl runs/talks --schema chat",
+    ),
+    "data-clean": ("langwright data clean runs/text runs/clean",),
+    "tokenizer-train": ("langwright tokenizer train runs/clean runs/tokenizer --vocab-size 8192",),
+    "pretrain": (
+        "langwright pretrain runs/clean runs/tokenizer runs/base --minutes 5",
+        "langwright pretrain runs/clean runs/tokenizer runs/base --preset tiny --steps 200 --seed 7",
+    ),
+    "finetune": (
+        "langwright finetune runs/base runs/talks runs/chat",
+        "langwright finetune runs/base runs/topics runs/labeller --task classification --method lora",
+    ),
+    "evaluate": ("langwright evaluate runs/chat runs/talks runs/chat-measured",),
+    "report": ("langwright report runs/chat runs/report",),
+}
+
+
+def all_commands() -> dict[str, Command]:
+    """Name -> command, in the order in which they are listed."""
+    stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
+    checks = [check_command(stage) for stage in STAGES.values()]
+    commands = [*stages, RUN, GENERATE, PREDICT, CHAT, SERVE, INSPECT, *RUNS, HISTORY, RECIPE, *checks, DOCTOR]
+    return {command.name: command for command in commands}
+
+
+COMMANDS = all_commands()

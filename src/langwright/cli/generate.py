@@ -1,0 +1,75 @@
+"""`langwright generate MODEL PROMPT`: what a model writes after a prompt."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from langwright.cli.sampling import MaxNewTokens, Seed, Temperature, TopK, TopP, read_input, read_sampling
+from langwright.cli.screen import screen_of
+from langwright.cli.teaching import Command
+from langwright.wording import say
+
+
+def generate(
+    ctx: typer.Context,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model: its folder, the name of a run, or hf:owner/name")
+    ],
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="The text to go on from; @FILE reads a file, - standard input")
+    ],
+    max_new_tokens: MaxNewTokens = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    seed: Seed = None,
+    stop: Annotated[
+        list[str] | None, typer.Option("--stop", metavar="TEXT", help="End before this text; may be given again")
+    ] = None,
+) -> None:
+    """Stream to a person, or give one object."""
+    screen = screen_of(ctx)
+    sampling = read_sampling(
+        {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    )
+    text = read_input(prompt)
+    from langwright.tasks.loading import load
+
+    with load(model, max_batch=1) as opened, opened.stream(text, sampling, stop=stop or ()) as stream:
+        try:
+            for piece in stream:
+                screen.piece(piece.text)
+        except KeyboardInterrupt:
+            stream.cancel()
+            screen.line()
+            raise
+        made = stream.completion
+    screen.line()
+    screen.note(
+        say(
+            "({tokens} tokens, ended by {reason}, seed {seed})",
+            tokens=len(made.token_ids),
+            reason=say(made.finish_reason),
+            seed=made.seed,
+        )
+    )
+    screen.answer(
+        {"text": made.text, "token_ids": list(made.token_ids), "finish_reason": made.finish_reason, "seed": made.seed},
+        next=shlex.join(["langwright", "serve", model]),
+        beside=True,
+    )
+
+
+GENERATE = Command(
+    name="generate",
+    section="Use a model",
+    summary="Let a model go on from a prompt",
+    examples=(
+        'langwright generate runs/base "Once upon a time" --max-new-tokens 50',
+        "langwright generate runs/base 从前有座山 --temperature 0.8 --seed 7",
+    ),
+    run=generate,
+)

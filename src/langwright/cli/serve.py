@@ -1,0 +1,109 @@
+"""`langwright serve MODEL...`: models over HTTP, in OpenAI's interface, until told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import Field
+
+from langwright.cli.screen import Screen, screen_of
+from langwright.cli.teaching import Command
+from langwright.errors import UserError
+from langwright.settings import Settings, parse_value, read_settings
+from langwright.wording import say
+
+if TYPE_CHECKING:
+    from langwright.inference.text import TextModel
+
+
+class Address(Settings):
+    """Where the server listens."""
+
+    host: Annotated[str, Field(description="Address to listen on; 127.0.0.1 is this computer alone")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 picks a free one")] = 8000
+
+
+def serve(
+    ctx: typer.Context,
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL", help="Models: their folders, names of runs, or hf:owner/name")
+    ],
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="H", help="Address to listen on; 127.0.0.1 is this computer alone")
+    ] = None,
+    port: Annotated[
+        str | None, typer.Option("--port", metavar="P", help="Port to listen on; 0 picks a free one")
+    ] = None,
+    max_batch: Annotated[
+        str, typer.Option("--max-batch", metavar="N", help="Most texts a model writes at the same time")
+    ] = "8",
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
+    ] = None,
+) -> None:
+    """Claim the port, load the models, answer until Ctrl-C or SIGTERM."""
+    screen = screen_of(ctx)
+    address = read_settings(Address, given={"host": host, "port": None if port is None else parse_value(port)})
+    batch = parse_value(max_batch)
+    if not isinstance(batch, int) or batch < 1:
+        raise UserError(
+            "setting {key} = {value!r} is not allowed", fix="give {allowed}", key="max_batch", value=max_batch,
+            allowed=say("a whole number") + ", " + say("at least {bound}", bound=1),
+        )  # fmt: skip
+    from langwright.serving.running import listen, url_of
+    from langwright.serving.running import serve as answer
+    from langwright.serving.settings import ServingSettings
+
+    settings = read_settings(ServingSettings, sets=sets or ())
+    listener = listen(address.host, address.port)  # a taken port is said before a model is loaded
+    try:
+        opened = open_all(screen, models, batch)
+    except BaseException:
+        listener.close()
+        raise
+    url = url_of(address.host, listener)
+    answer(
+        opened, address.host, address.port, settings=settings, listener=listener,
+        ready=lambda _: announce(screen, url, list(opened)),
+    )  # fmt: skip
+    screen.note(say("stopped"))
+
+
+def open_all(screen: Screen, names: Sequence[str], max_batch: int) -> dict[str, TextModel]:
+    """The models by the name requests ask for: a folder's own name.
+
+    raises  UserError when two have the same, or one does not write
+    """
+    from langwright.tasks.loading import load
+
+    found: dict[str, TextModel] = {}
+    for name in names:
+        called = Path(name.removeprefix("hf:")).name
+        if called in found:
+            raise UserError("two models are called {name!r}", fix="rename one of the folders", name=called)
+        screen.note(say("loading {name}", name=name))
+        model = load(name, max_batch=max_batch)
+        found[called] = model.writer("write")
+        found[called].name = called
+    return found
+
+
+def announce(screen: Screen, url: str, names: Sequence[str]) -> None:
+    """Say where it is and how to call it."""
+    body = f'{{"model": "{names[0]}", "prompt": "1 + 1 =", "max_tokens": 16}}'
+    call = f"curl {url}/v1/completions -H 'Content-Type: application/json' -d '{body}'"
+    screen.line(say("ready: {url}  (documentation: {url}/docs, stop: Ctrl-C)", url=url))
+    screen.answer({"url": url, "models": list(names), "next": call}, next=call)
+
+
+SERVE = Command(
+    name="serve",
+    section="Use a model",
+    summary="Answer over HTTP, in OpenAI's interface",
+    examples=("langwright serve runs/chat", "langwright serve runs/base runs/chat --port 8080"),
+    run=serve,
+)
