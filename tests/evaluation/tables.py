@@ -1,0 +1,56 @@
+"""A whole language model whose every probability is written down: the next token depends on the last one alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from langwright.inference.protocol import Completion, Request, Token
+
+
+class Bigrams:
+    """An engine over a table (V, V) of log-probabilities: row the token before, column the token."""
+
+    def __init__(self, logp_VV: np.ndarray, context: int) -> None:
+        self.logp_VV = logp_VV
+        self._context = context
+        self.rows_scored: list[list[int]] = []
+
+    @property
+    def context(self) -> int:
+        return self._context
+
+    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+        assert all(2 <= len(row) <= self._context for row in rows)
+        self.rows_scored += [list(row) for row in rows]
+        return [[float(self.logp_VV[a, b]) for a, b in itertools.pairwise(row)] for row in rows]
+
+    def likeliest(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        return [[int(self.logp_VV[a].argmax()) for a in row[:-1]] for row in rows]
+
+    def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        return [Completion(tuple(self.greedy(r)), "length", 0) for r in requests]
+
+    def greedy(self, request: Request) -> list[Token]:
+        last, found = request.prompt[-1], []
+        for _ in range(request.sampling.max_new_tokens):
+            last = int(self.logp_VV[last].argmax())
+            found.append(Token(last, float(self.logp_VV[last].max())))
+        return found
+
+    def submit(self, request: Request):
+        raise NotImplementedError
+
+    def encode(self, rows):
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+def table(size: int, seed: int = 0) -> np.ndarray:
+    """Random log-probabilities, each row summing to one."""
+    raw_VV = np.random.default_rng(seed).normal(0, 2, (size, size))
+    return raw_VV - np.log(np.exp(raw_VV).sum(axis=1, keepdims=True))
