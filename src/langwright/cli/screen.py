@@ -18,7 +18,7 @@ import typer
 
 from langwright.errors import UserError
 from langwright.measures import Measure
-from langwright.wording import say
+from langwright.wording import Term, say
 
 Json = Mapping[str, object]
 
@@ -175,7 +175,8 @@ def measure_rows(measures: Sequence[Measure]) -> list[list[str]]:
         if measure.low is not None and measure.high is not None:
             value += f" [{shown(measure.low)}, {shown(measure.high)}]"
         rest = say("n = {n}", n=f"{measure.n:,}") if measure.n else ""
-        rows.append([f"  {measure.name}", value, measure.unit, measure.model or "", rest])
+        words = [say("{name}", name=Term(word)) for word in (measure.name, measure.unit)]
+        rows.append([f"  {words[0]}", value, words[1], measure.model, rest])
     return rows
 
 
