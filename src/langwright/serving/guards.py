@@ -67,7 +67,7 @@ def audience(host: str, hosts: tuple[str, ...] = (), origins: tuple[str, ...] = 
             )
     for origin in origins:
         parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
+        if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
             raise UserError(
                 "{origin!r} is not a web origin",
                 fix="give scheme, host and port only, such as https://notes.example",
@@ -118,13 +118,13 @@ class Guard:
             language = preferred(headers.get("accept-language", ""))
             if language is not None:
                 use_language(language)
-            refusal = self.refusal(headers)
+            refusal = self.refusal(headers, scope["method"])
             if refusal is not None:
                 await refusal.response()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
-    def refusal(self, headers: Headers) -> ApiError | None:
+    def refusal(self, headers: Headers, method: str) -> ApiError | None:
         """Why a request with these headers is turned away; None when it is not."""
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         host = ", ".join(hosts)
@@ -138,12 +138,9 @@ class Guard:
                 status=403,
             )
         foreign = [origin for origin in origins if not self.audience.welcomes(origin, host)]
-        if (
-            not origins
-            and headers.get("sec-fetch-site") == "cross-site"
-            and headers.get("sec-fetch-mode") != "navigate"
-        ):
-            foreign = ["?"]  # an old browser that names no Origin for a form
+        followed_link = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+        if not origins and headers.get("sec-fetch-site") == "cross-site" and not followed_link:
+            foreign = ["?"]  # a browser that names no Origin, as some did not for forms
         if foreign:
             return ApiError(
                 UserError(
