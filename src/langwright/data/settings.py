@@ -97,7 +97,7 @@ class CleanSettings(Settings):
     max_repeated_lines: Annotated[
         float,
         Field(ge=0, le=1, description="Drop text where a larger share stands in lines that are there twice or more"),
-    ] = 0.5
+    ] = 0.65
     max_repeated_characters: Annotated[
         float, Field(ge=0, le=1, description="Drop text where a larger share is one character said eight times or more")
     ] = 0.2

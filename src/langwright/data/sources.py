@@ -93,8 +93,8 @@ def in_folder(
     folder: Path, name: str, schema_name: str, include: Sequence[str], exclude: Sequence[str], passed: Passed
 ) -> Iterator[Source]:
     """The files of a folder and its folders, by name."""
-    for file in walk(folder):
-        below = file.relative_to(folder).as_posix()
+    for below in walk(folder, exclude):
+        file = folder / below
         if matches(below, exclude) or (include and not matches(below, include)):
             continue
         form = format_of(file)
@@ -105,14 +105,19 @@ def in_folder(
             yield Source(file, f"{name}/{below}", form, given=False)
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Every plain file below a folder that is not hidden, in the order of names; links are not followed."""
+def walk(folder: Path, exclude: Sequence[str]) -> Iterator[str]:
+    """Every plain file below a folder that is not hidden, in the order of names; links are not followed.
+
+    A folder that is excluded as a whole (`**/test/**`) is not looked into, for it may hold a great many files.
+    """
+    whole = [pattern.removesuffix("/**") for pattern in exclude if pattern.endswith("/**")]
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        prefix = "" if place == str(folder) else os.path.relpath(place, folder).replace(os.sep, "/") + "/"
+        folders[:] = sorted(name for name in folders if name[0] != "." and not matches(prefix + name, whole))
         for name in sorted(files):
-            file = Path(place, name)
-            if not name.startswith(".") and file.is_file() and not file.is_symlink():
-                yield file
+            file = os.path.join(place, name)  # noqa: PTH118  # a Path for each of many files costs more than reading them
+            if name[0] != "." and os.path.isfile(file) and not os.path.islink(file):  # noqa: PTH113, PTH114
+                yield prefix + name
 
 
 def format_of(path: Path) -> Format | None:
@@ -145,8 +150,8 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 @lru_cache(maxsize=256)
 def glob_regex(pattern: str) -> re.Pattern[str]:
     """A glob as a regular expression."""
-    parts = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", pattern)
-    words = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(/\*\*/|\*\*/|/\*\*|\*\*|\*|\?)", pattern)
+    words = {"/**/": "/(?:.*/)?", "**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(words.get(part, re.escape(part)) for part in parts))
 
 
