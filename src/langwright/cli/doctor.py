@@ -121,10 +121,11 @@ def libraries() -> Iterator[Check]:
         "torch", "good", "{version}, built for {build}", values={"version": str(torch.__version__), "build": build}
     )
     for name in ("transformers", "tokenizers", "safetensors", "peft", "pyarrow"):
-        try:
-            yield Check(name, "good", "{version}", values={"version": version(name)})
-        except PackageNotFoundError:
+        found = installed(name)
+        if found is None:
             yield Check(name, "problem", "missing", "run `make setup`, or pip install {name}", {"name": name})
+        else:
+            yield Check(name, "good", "{version}", values={"version": found})
 
 
 def compiler() -> Check:
@@ -198,7 +199,7 @@ def extras() -> Iterator[Check]:
     for line in requires("langwright") or ():
         needed = Requirement(line)
         extra = next((e for e in known_extras() if needed.marker and needed.marker.evaluate({"extra": e})), None)
-        if extra and not (needed.marker and needed.marker.evaluate({"extra": ""})) and not installed(needed.name):
+        if extra and not (needed.marker and needed.marker.evaluate({"extra": ""})) and installed(needed.name) is None:
             missing.setdefault(extra, []).append(needed.name)
     for extra, names in missing.items():
         yield Check(
@@ -214,32 +215,29 @@ def known_extras() -> list[str]:
     return metadata("langwright").get_all("Provides-Extra") or []
 
 
-def installed(name: str) -> bool:
-    """Whether a package is there."""
+def installed(name: str) -> str | None:
+    """The version of a package that is there, or None."""
     try:
-        version(name)
+        return version(name)
     except PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 # --- sizes ---------------------------------------------------------------------------------------
 
 
 def trainable() -> Iterator[Size]:
-    """Every preset with what training it takes, at its own vocabulary and context."""
-    from langwright.models.building import build_config
+    """Every preset with what training it takes, one row at a time, at its own vocabulary and context."""
     from langwright.models.presets import PRESETS
     from langwright.models.sizes import estimate
     from langwright.training.devices import available_memory, choose_device, compute_dtype, matrix_rate
 
     device = choose_device()
-    rate = matrix_rate(compute_dtype("auto", device), device.type)
-    free = available_memory(device)
+    dtype = compute_dtype("auto", device)
+    rate, free = matrix_rate(dtype, device.type), available_memory(device)
     for preset in PRESETS.values():
-        length = preset.max_position_embeddings
-        cost = estimate(build_config(preset, preset.vocab_size, length), length)
-        memory = int(cost.fixed_bytes + cost.activation_bytes_per_token * length)
+        cost = estimate(preset, dtype=dtype)
+        memory = cost.weight_bytes + cost.gradient_bytes + cost.optimizer_bytes + cost.activation_bytes
         yield Size(preset.name, cost.parameters, memory, memory < free, rate / cost.flops_per_token)
 
 

@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from langwright.artifacts import Origin, open_artifact, source_origin, verify
+from langwright.artifacts import Artifact, Origin, open_artifact, source_origin, verify
 from langwright.cli.screen import screen_of
+from langwright.cli.stage import next_command
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
+from langwright.stages import STAGES
 from langwright.wording import say
 from langwright.workspace import Workspace
 
@@ -57,8 +59,14 @@ def history(
             "command": list(opened.card.command) if opened.card else [],
             "inputs": [as_table(ancestor) for ancestor in ancestors],
         },
-        next=f"langwright check {opened.card.stage.replace('-', ' ', 1)} --help" if opened.card else "langwright doctor",
+        next=after(opened),
     )  # fmt: skip
+
+
+def after(artifact: Artifact) -> str:
+    """What may be done with an artifact: the next command of the stage that made it."""
+    stage = STAGES.get(artifact.card.stage) if artifact.card else None
+    return next_command(stage, artifact) if stage else f"langwright generate {artifact.path} 'Once upon a time'"
 
 
 def traced(origin: Origin) -> Ancestor:

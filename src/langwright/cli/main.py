@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from langwright.wording import LANGUAGES, Language, say, use_language
 complaints = sys.modules[typer.BadParameter.__module__]
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+EXIT_UNHEARD = 141  # 128 + SIGPIPE
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return EXIT_MISTAKE
         except KeyboardInterrupt:
             return interrupted(screen)
+        except BrokenPipeError:  # whoever read our output has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_UNHEARD
         finally:
             use_language(None)
 

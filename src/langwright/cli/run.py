@@ -11,7 +11,7 @@ import typer
 
 from langwright.cli.progress import Progress
 from langwright.cli.screen import Screen, measure_rows, screen_of
-from langwright.cli.stage import words_of
+from langwright.cli.stage import next_command, words_of
 from langwright.cli.teaching import Command
 from langwright.stages import STAGES
 from langwright.stages.pipeline import Done, Pipeline, Planned, plan, read_pipeline, run_pipeline
@@ -76,8 +76,8 @@ def show_plan(screen: Screen, file: Path, planned: Sequence[Planned]) -> None:
         }
         for item in planned
     ]  # fmt: skip
-    next_command = shlex.join(["langwright", "run", str(file)])
-    screen.answer({"steps": steps, "next": next_command}, next=next_command)
+    after = shlex.join(["langwright", "run", str(file)])
+    screen.answer({"steps": steps, "next": after}, next=after)
 
 
 def show_done(screen: Screen, pipeline: Pipeline, done: Sequence[Done]) -> None:
@@ -87,7 +87,7 @@ def show_done(screen: Screen, pipeline: Pipeline, done: Sequence[Done]) -> None:
         screen.line(f"{item.step.name}: {item.artifact.path}" + (f" ({say('kept')})" if item.reused else ""))
         screen.table(measure_rows(results))
     last = done[-1]
-    next_command = last.step.stage.next.format(out=last.artifact.path)
+    after = next_command(last.step.stage, last.artifact)
     steps = [
         {
             "name": item.step.name, "stage": item.step.stage.name, "artifact": str(item.artifact.path),
@@ -96,7 +96,7 @@ def show_done(screen: Screen, pipeline: Pipeline, done: Sequence[Done]) -> None:
         }
         for item in done
     ]  # fmt: skip
-    screen.answer({"steps": steps, "next": next_command}, next=next_command)
+    screen.answer({"steps": steps, "next": after}, next=after)
 
 
 RUN = Command(

@@ -36,11 +36,15 @@ def runs_list(ctx: typer.Context) -> None:
     else:
         screen.line(say("there are no runs here yet"))
     running = next((run for run in runs if run.status == "running"), None)
-    finished = [run for run in runs if run.status == "finished" and run.kind == "model"]
+    latest = max(runs, key=lambda run: run.heard or 0.0, default=None)
     if running:
         after = f"langwright runs watch {running.name}"
-    elif finished:
-        after = f"langwright history {finished[-1].out}"
+    elif latest:
+        after = (
+            f"langwright history {latest.out}"
+            if latest.status == "finished"
+            else f"langwright runs watch {latest.name}"
+        )
     else:
         after = "langwright data read FOLDER runs/text"
     screen.answer({"runs": [as_table(run) for run in runs]}, next=after)

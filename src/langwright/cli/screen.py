@@ -176,7 +176,7 @@ def measure_rows(measures: Sequence[Measure]) -> list[list[str]]:
             value += f" [{shown(measure.low)}, {shown(measure.high)}]"
         rest = say("n = {n}", n=f"{measure.n:,}") if measure.n else ""
         words = [say("{name}", name=Term(word)) for word in (measure.name, measure.unit)]
-        rows.append([f"  {words[0]}", value, words[1], measure.model, rest])
+        rows.append([f"  {words[0]}", value, words[1], measure.model or measure.data, rest])
     return rows
 
 

@@ -14,11 +14,12 @@ from pydantic import JsonValue
 from langwright.artifacts import Artifact, holder, partial_of, refuse_existing
 from langwright.cli.progress import Progress
 from langwright.cli.screen import Screen, measure_rows, screen_of
+from langwright.cli.screen import shown as number
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
 from langwright.settings import Entry, Settings, entries, parse_value, read_settings
 from langwright.stages.declaration import Stage
-from langwright.stages.execution import assign, carry_out, kind_at, prepare, shown
+from langwright.stages.execution import assign, carry_out, kind_at, look, prepare, shown
 from langwright.wording import say
 from langwright.workspace import Workspace
 
@@ -105,13 +106,17 @@ def show_made(screen: Screen, stage: Stage, artifact: Artifact) -> None:
     results = artifact.card.results if artifact.card else ()
     screen.table(measure_rows(results))
     screen.line(say("made {out}, a {kind}", out=artifact.path, kind=say(artifact.kind)))
-    next_command = stage.next.format(out=artifact.path)
-    data = {
-        "artifact": str(artifact.path),
-        "results": [m.model_dump(mode="json") for m in results],
-        "next": next_command,
-    }
-    screen.answer(data, next=next_command)
+    after = next_command(stage, artifact)
+    data = {"artifact": str(artifact.path), "results": [m.model_dump(mode="json") for m in results], "next": after}
+    screen.answer(data, next=after)
+
+
+def next_command(stage: Stage, artifact: Artifact) -> str:
+    """What to do with what a stage made; a model that labels is asked for labels, whatever else its stage makes."""
+    tasks = [ability.task for ability in artifact.card.abilities] if artifact.card else []
+    if "classification" in tasks:
+        return f"langwright predict {shlex.quote(str(artifact.path))} classification TEXT"
+    return stage.next.format(out=shlex.quote(str(artifact.path)))
 
 
 def stopped(screen: Screen, out: Path) -> None:
@@ -143,14 +148,31 @@ def check(screen: Screen, stage: Stage, arguments: Sequence[str], settings: Sett
     )
     for origin in prepared.request.inputs:
         screen.line(f"  {say(origin.role)}  {origin.path}  {say(origin.kind)}  {origin.digest[:12]}")
+    with Progress(screen) as progress:
+        found = look(prepared, listeners=(progress,), cache=workspace.cache)
+    seen = found.model_dump(mode="json") if found else {}
+    screen.table(
+        [[f"  {say(key.replace('_', ' '))}", told(value)] for key, value in seen.items() if value not in (None, {}, [])]
+    )
     screen.line(say("inputs and settings are fine"))
-    next_command = " ".join(["langwright", words_of(stage), *names, str(out or "OUT")])
+    after = shlex.join(["langwright", *words_of(stage).split(), *names, str(out or "OUT")])
     data = {
         "stage": stage.name, "settings": prepared.request.settings,
         "inputs": [origin.model_dump(mode="json", include={"role", "path", "kind", "digest"}) for origin in prepared.request.inputs],
-        "next": next_command,
+        "found": seen, "next": after,
     }  # fmt: skip
-    screen.answer(data, next=next_command)
+    screen.answer(data, next=after)
+
+
+def told(value: object) -> str:
+    """One thing that a check found, in a line."""
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {told(inner)}" for key, inner in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return " ".join(told(inner) for inner in value)
+    return f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
 
 
 def part_out(stage: Stage, names: list[str], workspace: Workspace) -> tuple[list[str], Path | None]:

@@ -7,8 +7,9 @@ when it runs.
 
 from __future__ import annotations
 
+from langwright.stages import data_clean, data_read, finetune, pretrain, tokenizer_train
 from langwright.stages.declaration import Stage
 
-_declared: tuple[Stage, ...] = ()
-
-STAGES: dict[str, Stage] = {stage.name: stage for stage in _declared}
+STAGES: dict[str, Stage] = {
+    module.STAGE.name: module.STAGE for module in (data_read, data_clean, tokenizer_train, pretrain, finetune)
+}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from langwright.artifacts import Artifact, Kind, Made, Making
 from langwright.runlog import RunLog
 from langwright.settings import Settings
@@ -58,3 +60,4 @@ class Stage:
     run: Callable[[Work], Made]
     next: str  # template of the next command, with {out}
     options: Mapping[str, str] = field(default_factory=dict)  # short option -> dotted setting
+    check: Callable[[Work], BaseModel] | None = None  # what `langwright check` shows of the inputs, without the work

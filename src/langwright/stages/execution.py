@@ -15,7 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
+
+from pydantic import BaseModel
 
 from langwright.artifacts import (
     Artifact,
@@ -252,6 +255,24 @@ def finished(prepared: Prepared, work: Making, log: RunLog, earlier: float, cach
     artifact = work.finish(made, seconds)
     log.write(Finished(seconds=round(seconds, 3)))  # the open file moved along with its folder
     return artifact
+
+
+def look(prepared: Prepared, *, listeners: Sequence[Listener] = (), cache: Path) -> BaseModel | None:
+    """What the stage itself says of its inputs without doing the work, such as a preflight; None where it has nothing to say.
+
+    Nothing is written but what the cache keeps.
+
+    raises  UserError for what the work would break down over
+    """
+    stage = prepared.stage
+    if stage.check is None:
+        return None
+    with TemporaryDirectory() as folder:
+        path = Path(folder)
+        making = Making(path / "out", path, prepared.request, stage.makes, resumed=False, started=time.monotonic())
+        making.run.mkdir()
+        log = RunLog(None, *listeners)
+        return stage.check(Work(prepared.settings, prepared.artifacts, prepared.sources, making, log, cache=cache))
 
 
 def note_stop(log: RunLog, events: Path, reason: str) -> None:

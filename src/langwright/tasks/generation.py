@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from langwright.inference.text import TextModel
 
 
-def reply(model: TextModel, asked: ChatInput) -> ChatOutput:
+def reply(model: TextModel, asked: ChatInput, converses: bool = True) -> ChatOutput:
     """The assistant's next turn, by the tokenizer's chat template.
 
     raises  UserError when the model has no chat template, or the conversation does not fit its context

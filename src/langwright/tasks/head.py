@@ -105,7 +105,7 @@ def open_classifier(path: Path, name: str = "") -> Classifier:
     return Classifier(model, tokenizer, labels, name or path.name, int(model.config.max_position_embeddings))
 
 
-def classify(classifier: Classifier, asked: ClassificationInput) -> ClassificationOutput:
+def classify(classifier: Classifier, asked: ClassificationInput, converses: bool = False) -> ClassificationOutput:
     """The label of a text; with `labels`, the likeliest among those, which must be among the head's.
 
     raises  UserError for a label the head does not know, or when several labels are asked for

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langwright.data.schemas import Message
 from langwright.errors import UserError
 from langwright.tasks.classification import CLASSIFICATION, ClassificationInput, ClassificationOutput, Normalise
 from langwright.tasks.solvers import Solver
@@ -29,22 +30,24 @@ FITS: dict[Language, str] = {
 YES_NO: dict[Language, tuple[str, str]] = {"en": ("yes", "no"), "zh": ("是", "否")}
 
 
-def classify(model: TextModel, asked: ClassificationInput) -> ClassificationOutput:
+def classify(model: TextModel, asked: ClassificationInput, converses: bool = False) -> ClassificationOutput:
     """Choose among labels by how likely the model finds each after the question.
 
     The probabilities compare the labels with each other; they are not calibrated.
 
-    raises  UserError when no labels are given, or two are the same
+    converses  ask as the user of a conversation, for a model that was taught to answer in one
+    raises     UserError when no labels are given, or two are the same
     """
     labels = checked_labels(asked.labels)
     language = language_of(asked.text or labels[0])
-    question = CLASSIFICATION.templates[language]
     if asked.multi_label:
-        return classify_each(model, asked, labels, language)
-    template = question.replace("{labels}", ("、" if language == "zh" else ", ").join(labels))
-    text, truncated = fitted(model, template, asked.text, labels)
-    scores = answer_scores(model, template, text, labels, language, asked.normalise)
-    probabilities = dict(zip(labels, softmax(scores), strict=True))
+        return classify_each(model, asked, labels, language, converses)
+    listed = ("、" if language == "zh" else ", ").join(labels)
+    question = Question(
+        model, CLASSIFICATION.templates[language].replace("{labels}", listed), labels, language, converses
+    )
+    text, truncated = question.fitted(asked.text)
+    probabilities = dict(zip(labels, softmax(question.scores(text, asked.normalise)), strict=True))
     best = max(labels, key=lambda label: probabilities[label])
     return ClassificationOutput(
         label=best, labels=(best,), probabilities=probabilities, solver=LIKELIHOOD.name, truncated=truncated
@@ -52,22 +55,23 @@ def classify(model: TextModel, asked: ClassificationInput) -> ClassificationOutp
 
 
 def classify_each(
-    model: TextModel, asked: ClassificationInput, labels: Sequence[str], language: Language
+    model: TextModel, asked: ClassificationInput, labels: Sequence[str], language: Language, converses: bool
 ) -> ClassificationOutput:
     """Judge each label by itself: the probability of yes against no."""
-    answers = YES_NO[language]
     probabilities: dict[str, float] = {}
     truncated = False
     for label in labels:
-        template = FITS[language].replace("{label}", label)
-        text, cut = fitted(model, template, asked.text, answers)
+        question = Question(model, FITS[language].replace("{label}", label), YES_NO[language], language, converses)
+        text, cut = question.fitted(asked.text)
         truncated |= cut
-        probabilities[label] = softmax(answer_scores(model, template, text, answers, language, asked.normalise))[0]
-    chosen = sorted(
-        (label for label in labels if probabilities[label] >= asked.threshold), key=lambda one: -probabilities[one]
-    )
+        probabilities[label] = softmax(question.scores(text, asked.normalise))[0]
+    fitting = [label for label in labels if probabilities[label] >= asked.threshold]
     return ClassificationOutput(
-        label=None, labels=tuple(chosen), probabilities=probabilities, solver=LIKELIHOOD.name, truncated=truncated
+        label=None,
+        labels=tuple(sorted(fitting, key=lambda label: -probabilities[label])),
+        probabilities=probabilities,
+        solver=LIKELIHOOD.name,
+        truncated=truncated,
     )
 
 
@@ -96,70 +100,77 @@ def language_of(text: str) -> Language:
 
 @dataclass(frozen=True)
 class Asked:
-    """A row for the engine: what is given, and the answer that is scored."""
+    """A row for the engine: a question and one answer."""
 
     row: list[int]
     answer: int  # tokens at the end of the row that are the answer
     bytes: int  # of the answer
 
 
-def ask(model: TextModel, prompt: str, answer: str, language: Language) -> Asked:
-    """A question and one answer as token ids: as a turn where the model chats, else as running text."""
-    if model.chats:
-        from langwright.data.schemas import Message
+@dataclass(frozen=True)
+class Question:
+    """A question about a text, with the answers that there are."""
 
-        head = model.render([Message(role="user", content=prompt)])
-        tail = list(model.tokenizer(answer, add_special_tokens=False)["input_ids"])
-        return Asked([*head, *tail], len(tail), len(answer.encode()))
-    said = answer if language == "zh" else " " + answer
-    head, whole = model.tokenize(prompt), model.tokenize(prompt + said)
-    return Asked(whole, len(whole) - len(head), len(said.encode()))
+    model: TextModel
+    template: str  # with {text}
+    answers: tuple[str, ...]
+    language: Language
+    converses: bool
 
+    def scores(self, text: str, normalise: Normalise) -> list[float]:
+        """A comparable score of each answer, in nats."""
+        rows = self.rows(text)
+        if normalise == "pmi":
+            rows += self.rows("")
+        logprobs = self.model.engine.score([asked.row for asked in rows])
+        sums = [math.fsum(values[-asked.answer :]) for asked, values in zip(rows, logprobs, strict=True)]
+        if normalise == "pmi":
+            count = len(self.answers)
+            return [told - untold for told, untold in zip(sums[:count], sums[count:], strict=True)]
+        if normalise == "byte":
+            return [value / asked.bytes for value, asked in zip(sums, rows, strict=True)]
+        if normalise == "token":
+            return [value / asked.answer for value, asked in zip(sums, rows, strict=True)]
+        return sums
 
-def answer_scores(
-    model: TextModel, template: str, text: str, answers: Sequence[str], language: Language, normalise: Normalise
-) -> list[float]:
-    """A comparable score of each answer, in nats."""
-    rows = [ask(model, template.replace("{text}", text), answer, language) for answer in answers]
-    if normalise == "pmi":
-        rows += [ask(model, template.replace("{text}", ""), answer, language) for answer in answers]
-    logprobs = model.engine.score([asked.row for asked in rows])
-    sums = [math.fsum(values[-asked.answer :]) for asked, values in zip(rows, logprobs, strict=True)]
-    count = len(answers)
-    if normalise == "pmi":
-        return [with_text - without for with_text, without in zip(sums[:count], sums[count:], strict=True)]
-    if normalise == "byte":
-        return [value / asked.bytes for value, asked in zip(sums, rows, strict=True)]
-    if normalise == "token":
-        return [value / asked.answer for value, asked in zip(sums, rows, strict=True)]
-    return sums
+    def rows(self, text: str) -> list[Asked]:
+        """The question with each answer."""
+        prompt = self.template.replace("{text}", text)
+        return [self.row(prompt, answer) for answer in self.answers]
 
+    def row(self, prompt: str, answer: str) -> Asked:
+        """Token ids: a turn and its reply where the model converses, else running text."""
+        if self.converses:
+            head = self.model.render([Message(role="user", content=prompt)])
+            tail = list(self.model.tokenizer(answer, add_special_tokens=False)["input_ids"])
+            return Asked([*head, *tail], len(tail), len(answer.encode()))
+        said = answer if self.language == "zh" else " " + answer
+        head, whole = self.model.tokenize(prompt), self.model.tokenize(prompt + said)
+        return Asked(whole, len(whole) - len(head), len(said.encode()))
 
-def fitted(model: TextModel, template: str, text: str, answers: Sequence[str]) -> tuple[str, bool]:
-    """The text, cut at its end so that the question with the longest answer fits the context.
+    def fitted(self, text: str) -> tuple[str, bool]:
+        """The text, cut at its end so that the question with the longest answer fits the context, and whether it was cut.
 
-    raises  UserError when the question fits no context even without the text
-    """
-    language = language_of(text or answers[0])
+        raises  UserError when the question does not fit even without the text
+        """
+        if self.room(text) >= 0:
+            return text, False
+        if self.room("") < 0:
+            raise UserError(
+                "the question with its labels alone is longer than the context of {name}, {context} tokens",
+                fix="give fewer labels, or use a model with a longer context",
+                name=self.model.name,
+                context=self.model.context,
+            )
+        low, high = 0, len(text)  # room(text[:low]) >= 0 > room(text[:high])
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.room(text[:middle]) >= 0 else (low, middle)
+        return text[:low], True
 
-    def room(kept: str) -> int:
-        prompt = template.replace("{text}", kept)
-        return model.context - max(len(ask(model, prompt, answer, language).row) for answer in answers)
-
-    if room(text) >= 0:
-        return text, False
-    if room("") < 0:
-        raise UserError(
-            "the question with its labels alone is longer than the context of {name}, {context} tokens",
-            fix="give fewer labels, or use a model with a longer context",
-            name=model.name,
-            context=model.context,
-        )
-    low, high = 0, len(text)  # room(text[:low]) >= 0 > room(text[:high])
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if room(text[:middle]) >= 0 else (low, middle)
-    return text[:low], True
+    def room(self, text: str) -> int:
+        """Tokens left in the context; negative when the longest row is too long."""
+        return self.model.context - max(len(asked.row) for asked in self.rows(text))
 
 
 def softmax(scores: Sequence[float]) -> list[float]:

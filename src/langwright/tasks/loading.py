@@ -96,9 +96,17 @@ class Model:
             solver = SOLVERS[name]
             if solver.needs == "head" and self.classifier is not None:
                 return solver
-            if solver.needs == "text" and self.text is not None and (task != "chat" or self.text.chats):
+            if solver.needs == "text" and self.text is not None and (task != "chat" or self.converses):
                 return solver
         return None
+
+    @property
+    def converses(self) -> bool:
+        """Whether it was taught to answer in a conversation: its card says so; without a card, its chat template."""
+        if self.text is None or not self.text.chats:
+            return False
+        card = self.artifact.card
+        return card is None or any(ability.task == "chat" for ability in card.abilities)
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -174,7 +182,7 @@ class Model:
         """
         solver = self.require(task)
         model = self.classifier if solver.needs == "head" else self.text
-        return solver.solve(model, asked)
+        return solver.solve(model, asked, self.converses)
 
     def require(self, task: str) -> Solver:
         """The solver this model would do a task with.
@@ -235,7 +243,11 @@ class Model:
         )
 
 
-NEEDED = {"generation": "one with a chat template", "head": "a trained head", "likelihood": "a model that writes"}
+NEEDED = {
+    "generation": "one that was taught to converse",
+    "head": "a trained head",
+    "likelihood": "a model that writes",
+}
 
 
 def as_prompt(conversation: Conversation) -> str | list[Message]:

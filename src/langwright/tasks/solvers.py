@@ -14,11 +14,12 @@ class Solver:
     needs    "text" for a model that writes (`inference.text.TextModel`), "head" for one with a trained head
              (`tasks.head.Classifier`)
     maker    the command that makes a model it can use
-    solve    (that model, an instance of the task's input) -> an instance of the task's output
+    solve    (that model, an instance of the task's input, whether the model was taught to converse) -> an
+             instance of the task's output
     """
 
     name: str
     summary: str
     needs: Literal["text", "head"]
     maker: str
-    solve: Callable[[Any, Any], Any]
+    solve: Callable[[Any, Any, bool], Any]
