@@ -27,8 +27,10 @@ class Bigrams:
         self.rows_scored += [list(row) for row in rows]
         return [[float(self.logp_VV[a, b]) for a, b in itertools.pairwise(row)] for row in rows]
 
-    def likeliest(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
-        return [[int(self.logp_VV[a].argmax()) for a in row[:-1]] for row in rows]
+    def judge(self, rows: Sequence[Sequence[int]]) -> list[list[tuple[float, bool]]]:
+        best_V = self.logp_VV.argmax(axis=1)
+        hits = [[bool(best_V[a] == b) for a, b in itertools.pairwise(row)] for row in rows]
+        return [list(zip(p, h, strict=True)) for p, h in zip(self.score(rows), hits, strict=True)]
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         return [Completion(tuple(self.greedy(r)), "length", 0) for r in requests]

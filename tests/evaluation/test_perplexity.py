@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.evaluation.tables import Bigrams, table
 
 from langwright.errors import UserError
-from langwright.evaluation.perplexity import Document, document_of, score_documents, windows
+from langwright.evaluation.perplexity import Document, blocks_of, score_documents, text_documents, windows
 from langwright.inference.fake import Parrot, letters
 from langwright.metrics.likelihood import bits_per_byte, next_token_accuracy, perplexity
 
@@ -67,7 +67,7 @@ def test_sums_equal_the_tables_chain_rule_whatever_the_window(rows, cut):
     engine = Bigrams(logp_VV, context=12)
     documents = [Document(ids, bytes=3 * len(ids)) for ids in rows]
     length, stride = cut
-    scores = list(score_documents(engine, documents, length=length, stride=stride, likeliest=engine.likeliest))
+    scores = list(score_documents(engine, documents, length=length, stride=stride))
     assert [s.nats for s in scores] == pytest.approx([chain(logp_VV, ids) for ids in rows])
     assert [s.tokens for s in scores] == [max(0, len(ids) - 1) for ids in rows]
     assert [s.bytes for s in scores] == [3 * len(ids) for ids in rows]
@@ -81,7 +81,7 @@ def test_measures_of_a_table_by_hand():
     # two tokens; after 0 comes 1 with probability 3/4, after 1 comes 0 with probability 1/2
     logp_VV = np.log([[1 / 4, 3 / 4], [1 / 2, 1 / 2]])
     engine = Bigrams(logp_VV, context=3)
-    scores = list(score_documents(engine, [Document([0, 1, 0, 1, 1], bytes=4)], likeliest=engine.likeliest))
+    scores = list(score_documents(engine, [Document([0, 1, 0, 1, 1], bytes=4)]))
     nats = -math.log(3 / 4 * 1 / 2 * 3 / 4 * 1 / 2)
     assert perplexity(scores).value == pytest.approx(math.exp(nats / 4))
     assert bits_per_byte(scores).value == pytest.approx(nats / math.log(2) / 4)
@@ -94,7 +94,7 @@ def test_only_counted_tokens_are_summed():
     engine = Bigrams(logp_VV, context=4)
     ids = [0, 3, 1, 4, 2, 2, 0]
     counted = [False, True, False, False, True, True]
-    (score,) = score_documents(engine, [Document(ids, 9, counted)], likeliest=engine.likeliest)
+    (score,) = score_documents(engine, [Document(ids, 9, counted)])
     wanted = -sum(logp_VV[ids[i], ids[i + 1]] for i in range(6) if counted[i])
     assert score.nats == pytest.approx(wanted)
     assert score.tokens == 3
@@ -110,17 +110,33 @@ def test_defaults_are_the_engines_context_and_half_of_it():
 
 def test_the_first_token_follows_the_separator_or_costs_log_v():
     tokenizer = letters()
-    document = document_of(tokenizer, "你a")
+    (document,) = text_documents(tokenizer, ["你a"])
     assert document.ids[0] == tokenizer.eos_token_id
     assert (len(document.ids), document.bytes, document.charge) == (5, 4, 0.0)
     tokenizer.eos_token = None
-    bare = document_of(tokenizer, "你a")
+    bare, empty = text_documents(tokenizer, ["你a", ""])
     assert len(bare.ids) == 4
-    (score,) = score_documents(Parrot(), [bare])
-    assert score.tokens == 4
-    assert score.nats == pytest.approx(3 + math.log(len(tokenizer)))
-    (empty,) = score_documents(Parrot(), [document_of(tokenizer, "")])
-    assert (empty.tokens, empty.nats) == (0, 0.0)
+    first, second = score_documents(Parrot(), [bare, empty])
+    assert first.tokens == 4
+    assert first.nats == pytest.approx(3 + math.log(len(tokenizer)))
+    assert (second.tokens, second.nats) == (0, 0.0)
+
+
+def test_names_of_special_tokens_in_a_text_are_text():
+    (document,) = text_documents(letters(), ["a<|endoftext|>b"])
+    assert len(document.ids) == 1 + len("a<|endoftext|>b")
+
+
+@given(st.lists(st.text(max_size=5), max_size=9), st.integers(1, 12))
+def test_blocks_hold_every_text_in_order(texts, most):
+    blocks = list(blocks_of(texts, most))
+    assert [text for block in blocks for text in block] == texts
+    assert all(sum(map(len, block[:-1])) < most for block in blocks)
+
+
+def test_an_engine_that_only_scores_gives_no_hits():
+    (score,) = score_documents(Parrot(), [Document([1, 2, 3], 3)])
+    assert score.hits is None
 
 
 def test_windows_that_do_not_fit_are_refused():

@@ -16,13 +16,14 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.batch import Row
 from langwright.inference.limits import check_prompt, check_row
 from langwright.inference.protocol import Completion, Request
 from langwright.inference.sampling import draw_seed
-from langwright.inference.scoring import encode_group, groups, positions_at_once, score_group
+from langwright.inference.scoring import encode_group, groups, judged, positions_at_once, score_group, taken
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
 from langwright.inference.worker import Job, Worker
@@ -99,10 +100,14 @@ class TorchEngine:
 
         raises  UserError for an empty row or one longer than the context
         """
-        most = positions_at_once(self.vocab_size)
-        long_enough = [index for index, row in enumerate(rows) if len(row) > 1]
-        scores = self._in_groups(rows, long_enough, most, partial(score_group, most=most))
-        return [scores.get(index, []) for index in range(len(rows))]
+        return self._scores(rows, taken)
+
+    def judge(self, rows: Sequence[Sequence[int]]) -> list[list[tuple[float, bool]]]:
+        """`score`, and of each token whether the model found none likelier; both from one pass.
+
+        raises  UserError for an empty row or one longer than the context
+        """
+        return [[(logprob, hit == 1.0) for logprob, hit in row] for row in self._scores(rows, judged)]
 
     def encode(self, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
         """Last hidden states, float32, one array (tokens, width) a row, padding left out.
@@ -129,6 +134,12 @@ class TorchEngine:
 
     def _wake(self) -> None:  # a method of the engine, so that a stream keeps its engine alive
         self._worker.wake()
+
+    def _scores(self, rows: Sequence[Sequence[int]], of: Callable[[Tensor, Tensor], Tensor]) -> list[list[Any]]:
+        most = positions_at_once(self.vocab_size)
+        long_enough = [index for index, row in enumerate(rows) if len(row) > 1]
+        scores = self._in_groups(rows, long_enough, most, partial(score_group, most=most, of=of))
+        return [scores.get(index, []) for index in range(len(rows))]
 
     def _in_groups(
         self,

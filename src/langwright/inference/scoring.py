@@ -9,8 +9,8 @@ Shapes    R rows    T tokens    V vocabulary    W width
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -47,40 +47,52 @@ def groups(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
         yield group
 
 
-@torch.inference_mode()
-def score_group(model: PreTrainedModel, rows: Sequence[Sequence[int]], most: int) -> list[list[float]]:
-    """Log-probabilities of all tokens but the first of each row, in nats; see `Engine.score`.
-
-    most: positions at once; a single row that is longer is read in pieces of that length
-    """
-    if len(rows) == 1 and len(rows[0]) - 1 > most:
-        return [score_long(model, rows[0], most)]
-    ids_RT, mask_RT = padded([row[:-1] for row in rows], model)
-    targets_RT, _ = padded([row[1:] for row in rows], model)
-    logits_RTV = model(input_ids=ids_RT, attention_mask=mask_RT, use_cache=False).logits
-    logprob_RT = taken(logits_RTV, targets_RT).tolist()
-    return [values[: len(row) - 1] for values, row in zip(logprob_RT, rows, strict=True)]
-
-
-def score_long(model: PreTrainedModel, row: Sequence[int], most: int) -> list[float]:
-    """One row in pieces of `most` tokens, what came before held in a cache; the numbers are the same."""
-    cache = cache_or_none(model)
-    if cache is None:  # nothing to hold the past in: all at once, whatever it takes
-        return score_group(model, [row], len(row))[0]
-    device = next(model.parameters()).device
-    ids_1T = torch.tensor([list(row)], device=device)
-    found: list[float] = []
-    for at in range(0, len(row) - 1, most):
-        until = min(at + most, len(row) - 1)
-        output = model(input_ids=ids_1T[:, at:until], past_key_values=cache, use_cache=True)
-        found += taken(output.logits, ids_1T[:, at + 1 : until + 1])[0].tolist()
-    return found
-
-
 def taken(logits_RTV: Tensor, targets_RT: Tensor) -> Tensor:
     """Log-probability of the target at every position, shape (R, T)."""
     logits_RTV = logits_RTV.float()
     return logits_RTV.gather(-1, targets_RT[..., None]).squeeze(-1) - logits_RTV.logsumexp(-1)
+
+
+def judged(logits_RTV: Tensor, targets_RT: Tensor) -> Tensor:
+    """Log-probability of the target, and 1 where no token is likelier, shape (R, T, 2)."""
+    logits_RTV = logits_RTV.float()
+    target_RT = logits_RTV.gather(-1, targets_RT[..., None]).squeeze(-1)
+    return torch.stack([target_RT - logits_RTV.logsumexp(-1), (target_RT == logits_RTV.amax(-1)).float()], dim=-1)
+
+
+@torch.inference_mode()
+def score_group(
+    model: PreTrainedModel, rows: Sequence[Sequence[int]], most: int, of: Callable[[Tensor, Tensor], Tensor] = taken
+) -> list[Any]:
+    """What the model says of all tokens but the first of each row; see `Engine.score`.
+
+    most  positions at once; a single row that is longer is read in pieces of that length
+    of    `taken` gives a log-probability a token, `judged` a pair
+    """
+    if len(rows) == 1 and len(rows[0]) - 1 > most:
+        return [score_long(model, rows[0], most, of)]
+    ids_RT, mask_RT = padded([row[:-1] for row in rows], model)
+    targets_RT, _ = padded([row[1:] for row in rows], model)
+    logits_RTV = model(input_ids=ids_RT, attention_mask=mask_RT, use_cache=False).logits
+    found_RT = of(logits_RTV, targets_RT).tolist()
+    return [values[: len(row) - 1] for values, row in zip(found_RT, rows, strict=True)]
+
+
+def score_long(
+    model: PreTrainedModel, row: Sequence[int], most: int, of: Callable[[Tensor, Tensor], Tensor] = taken
+) -> list[Any]:
+    """One row in pieces of `most` tokens, what came before held in a cache; the numbers are the same."""
+    cache = cache_or_none(model)
+    if cache is None:  # nothing to hold the past in: all at once, whatever it takes
+        return list(score_group(model, [row], len(row), of)[0])
+    device = next(model.parameters()).device
+    ids_1T = torch.tensor([list(row)], device=device)
+    found: list[Any] = []
+    for at in range(0, len(row) - 1, most):
+        until = min(at + most, len(row) - 1)
+        output = model(input_ids=ids_1T[:, at:until], past_key_values=cache, use_cache=True)
+        found += of(output.logits, ids_1T[:, at + 1 : until + 1])[0].tolist()
+    return found
 
 
 @torch.inference_mode()
