@@ -1,0 +1,66 @@
+"""Opening a model that writes: an artifact of ours, or any Hugging Face folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langwright.artifacts import Artifact, open_artifact
+from langwright.inference.engine import TorchEngine
+from langwright.inference.text import TextModel
+from langwright.models.loading import load_model
+from langwright.tokenizers.loading import load_tokenizer
+from langwright.training.devices import choose_device
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+def open_text_model(
+    path: Path,
+    *,
+    max_batch: int = 8,
+    max_tokens: int | None = None,
+    context: int | None = None,
+    dtype: torch.dtype | None = None,
+    device: str = "auto",
+    name: str | None = None,
+) -> TextModel:
+    """A model with its tokenizer and an engine of its own; close it when it is no longer needed.
+
+    The texts it writes end at the tokenizer's end token, at its template's end of turn, and at whatever
+    the model's own `generation_config.json` names. Where the card says that a task was learned by an
+    adapter, that adapter is put on.
+
+    max_batch   most continuations made at the same time; max_tokens, context: see `TorchEngine`
+    dtype       float32 when left out: exact, and on a CPU without matrix units for bfloat16 also fastest
+    device      auto takes a GPU where there is one, else the CPU
+    name        what it is called in answers; the folder's name when left out
+    raises      UserError when the folder is no model, or cannot be read
+    """
+    artifact = open_artifact(path, "model")
+    tokenizer = load_tokenizer(path)
+    model = with_adapter(load_model(path, "causal", dtype=dtype), artifact)
+    model.to(choose_device(device))
+    engine = TorchEngine(model, max_batch=max_batch, max_tokens=max_tokens, context=context)
+    return TextModel(engine, tokenizer, name or path.resolve().name, stop_ids=named_ends(model))
+
+
+def named_ends(model: PreTrainedModel) -> frozenset[int]:
+    """The end tokens that the model's generation settings name."""
+    ends = model.generation_config.eos_token_id if model.generation_config is not None else None
+    if ends is None:
+        return frozenset()
+    return frozenset(ends if isinstance(ends, list) else [ends])
+
+
+def with_adapter(model: PreTrainedModel, artifact: Artifact) -> PreTrainedModel:
+    """The model with the adapter that its card names for writing or chatting, if it names one."""
+    names = [ability.adapter for ability in artifact.card.abilities if ability.adapter] if artifact.card else []
+    if not names:
+        return model
+    from peft import PeftModel
+
+    wrapped: PreTrainedModel = PeftModel.from_pretrained(model, str(artifact.path / "adapters" / names[0]))
+    return wrapped

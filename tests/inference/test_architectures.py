@@ -1,0 +1,72 @@
+"""Greedy parity with transformers for the kinds of attention there are, in ragged batches.
+
+Sliding windows, ALiBi, soft-capped and scaled logits, attention sinks, latent attention, experts: each
+has a way to go wrong when rows of different lengths share a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from tests.inference.tiny import NO_SPECIAL, VOCAB, prompts_of, random_model, reference
+from transformers import PretrainedConfig
+
+from langwright.inference.engine import TorchEngine
+from langwright.inference.protocol import Request, Sampling
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 96, **NO_SPECIAL,
+}  # fmt: skip
+OLD: dict[str, Any] = {"vocab_size": VOCAB, "n_layer": 2, "n_head": 4, **NO_SPECIAL}
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "qwen2": ("Qwen2Config", SHAPE),
+    "qwen3": ("Qwen3Config", {**SHAPE, "head_dim": 8}),
+    "mistral with a window": ("MistralConfig", {**SHAPE, "sliding_window": 7}),
+    "gemma2, soft caps and windows": ("Gemma2Config", {**SHAPE, "head_dim": 8, "sliding_window": 6}),
+    "gemma3, windows in most layers": ("Gemma3TextConfig", {**SHAPE, "head_dim": 8, "sliding_window": 6}),
+    "phi3": ("Phi3Config", SHAPE),
+    "neox, partly rotated": ("GPTNeoXConfig", {k: v for k, v in SHAPE.items() if k != "num_key_value_heads"}),
+    "opt, offset positions": (
+        "OPTConfig",
+        {**SHAPE, "ffn_dim": 48, "word_embed_proj_dim": 32},
+    ),
+    "bloom, ALiBi": ("BloomConfig", {**OLD, "hidden_size": 32}),
+    "gptj": ("GPTJConfig", {**OLD, "n_embd": 32, "n_positions": 96, "rotary_dim": 8}),
+    "granite, scaled logits": ("GraniteConfig", {**SHAPE, "logits_scaling": 2.0}),
+    "mixtral, experts": ("MixtralConfig", {**SHAPE, "num_local_experts": 4}),
+    "deepseek, latent attention": (
+        "DeepseekV3Config",
+        {
+            **SHAPE, "num_key_value_heads": 4, "moe_intermediate_size": 16, "n_routed_experts": 4, "n_group": 1,
+            "num_experts_per_tok": 2, "topk_group": 1, "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8,
+            "qk_nope_head_dim": 8, "v_head_dim": 12, "first_k_dense_replace": 1,
+        },
+    ),
+    "gpt-oss, sinks": (
+        "GptOssConfig",
+        {**SHAPE, "head_dim": 8, "sliding_window": 6, "num_local_experts": 4, "num_experts_per_tok": 2},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.spec("G4", "greedy parity for fourteen further architectures, ragged and joining")
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_greedy_parity(name: str, engine_of: Callable[..., TorchEngine]) -> None:
+    kind, options = ARCHITECTURES[name]
+    config: PretrainedConfig = getattr(transformers, kind)(**options)
+    model = random_model(config, scale=6.0)
+    prompts, news = prompts_of((3, 17, 9, 1), seed=6), (20, 12, 30, 25)
+    engine = engine_of(model, max_batch=3, context=96)
+    found = engine.generate([Request(p, Sampling(max_new_tokens=n)) for p, n in zip(prompts, news, strict=True)])
+    for prompt, new, done in zip(prompts, news, found, strict=True):
+        assert done.ids == reference(model, prompt, new)
+    for prompt, score in zip(prompts, engine.score(prompts), strict=True):
+        with torch.no_grad():
+            logprob_TV = model(torch.tensor([prompt])).logits[0].log_softmax(-1)
+        expected = [logprob_TV[place, prompt[place + 1]].item() for place in range(len(prompt) - 1)]
+        assert score == pytest.approx(expected, abs=1e-5)

@@ -1,0 +1,85 @@
+"""A real model that others trained: its golden text, its logits, and folders that are no models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.inference.tiny import random_model
+from transformers import PreTrainedModel
+
+from langwright.errors import UserError
+from langwright.inference.fake import letters
+from langwright.inference.opening import open_text_model
+from langwright.inference.protocol import Sampling
+from langwright.inference.text import TextModel
+from langwright.models.loading import save_model
+
+
+@pytest.fixture(scope="module")
+def stories(shared_data: Callable[[str], Path]) -> Iterator[TextModel]:
+    model = open_text_model(shared_data("model-stories260k") / "hf")
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def golden(shared_data: Callable[[str], Path]) -> dict[str, object]:
+    return json.loads((shared_data("model-stories260k") / "golden.json").read_text())
+
+
+@pytest.mark.spec("G1", "a published model reproduces its golden text, token for token, from a prompt and from nothing")
+@pytest.mark.spec("G4", "greedy text of a real model equals the text its makers printed")
+@pytest.mark.parametrize("start", ["prompt", "bos"])
+def test_stories260k_writes_its_golden_text(stories: TextModel, golden: dict, start: str) -> None:
+    prompt = golden["prompt"] if start == "prompt" else ""
+    head = golden["prompt_ids"] if start == "prompt" else [1]
+    ids, text = golden[f"greedy_from_{start}_ids"], golden[f"greedy_from_{start}_text"]
+    assert stories.tokenize(prompt) == head  # `<s>` stands before the text, nothing behind it
+    pieces = stories.stream(prompt, Sampling(max_new_tokens=len(ids) - len(head)))
+    written = "".join(piece.text for piece in pieces)
+    done = pieces.completion
+    ended = ids[-1] == 1  # the golden ids show the end token; a stream keeps it to itself
+    assert [*head, *done.token_ids] == (ids[:-1] if ended else ids)
+    assert prompt + written == text
+    assert done.text == written
+    assert (done.finish_reason, done.prompt_tokens) == ("stop" if ended else "length", len(head))
+
+
+def test_stories260k_ends_where_its_settings_say(stories: TextModel) -> None:
+    assert stories.stop_ids == {1, 2}  # `<s>` ends a story as well; generation_config.json says so
+    done = stories.complete("Once upon a time", Sampling(max_new_tokens=500))
+    assert done.finish_reason in ("stop", "length")
+    assert not set(done.token_ids) & {1, 2}
+
+
+@pytest.mark.spec("T30", "log-probability, bits per byte and perplexity of a text, as published for a real model")
+def test_stories260k_finds_its_prompt_as_probable_as_published(stories: TextModel, golden: dict) -> None:
+    score = stories.score_text(golden["prompt"])
+    assert -score.log_probability / len(score.tokens) == pytest.approx(golden["mean_nll_of_prompt"], abs=1e-5)
+    assert score.token_ids == tuple(golden["prompt_ids"][1:])
+
+
+def test_one_of_our_own_folders(tmp_path: Path, gpt2: PreTrainedModel) -> None:
+    from tests.inference.tiny import GPT2
+
+    tokenizer = letters()
+    model = random_model(GPT2.__class__(**{**GPT2.to_dict(), "vocab_size": len(tokenizer)}))
+    save_model(model, tokenizer, tmp_path / "mine")
+    opened = open_text_model(tmp_path / "mine", max_batch=2)
+    try:
+        assert opened.name == "mine"
+        assert opened.chats
+        assert {tokenizer.convert_ids_to_tokens(id) for id in opened.stop_ids} == {"<|endoftext|>", "<|im_end|>"}
+        assert len(opened.complete("你好", Sampling(max_new_tokens=5)).token_ids) <= 5
+    finally:
+        opened.close()
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no"):
+        open_text_model(tmp_path / "nothing")
+    with pytest.raises(UserError, match="is not an artifact"):
+        open_text_model(tmp_path)
