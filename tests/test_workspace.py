@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.stages.toys import GATHER, GatherSettings
 
 from langwright.artifacts import Request
 from langwright.errors import UserError
 from langwright.runlog import Evaluated, Event, Failed, Progressed, RunLog, Saved, Started, Stepped
 from langwright.stages.execution import execute
 from langwright.workspace import Workspace
-from tests.stages.toys import GATHER, GatherSettings
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.stages.toys import DRILL, GATHER, JOIN, DrillSettings, GatherSettings, JoinSettings
 
 from langwright.artifacts import Artifact, open_artifact, partial_of
 from langwright.errors import UserError
@@ -14,7 +15,6 @@ from langwright.runlog import Event, Failed, Finished, Started, Stepped, Stopped
 from langwright.stages.declaration import Input, Stage
 from langwright.stages.execution import assign, execute, prepare, seconds_worked, terminable
 from langwright.workspace import Workspace
-from tests.stages.toys import DRILL, GATHER, JOIN, DrillSettings, GatherSettings, JoinSettings
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_the_wrong_kind_says_which_command_makes_the_right_one(space: Workspace)
 
 
 def test_a_missing_source_is_named(space: Workspace) -> None:
-    with pytest.raises(UserError, match="there is no .*gone.txt"):
+    with pytest.raises(UserError, match=r"there is no .*gone\.txt"):
         prepare(GATHER, {"source": [space.folder / "gone.txt"]}, GatherSettings(), workspace=space)
 
 

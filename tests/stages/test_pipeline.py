@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.stages.toys import TOYS
 
 from langwright.errors import UserError
 from langwright.runlog import Event, Stepped
 from langwright.stages.pipeline import Done, StepError, plan, read_pipeline, run_pipeline
 from langwright.workspace import Workspace
-from tests.stages.toys import TOYS
 
 HEAD = """
 [[step]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -77,7 +78,7 @@ def drill(work: Work) -> Made:
             kind = trip.read_text()
             trip.unlink()
             raise {"bug": RuntimeError, "stop": KeyboardInterrupt}[kind]("tripped")
-    (work.out / "config.json").write_text('{"steps": %d}' % work.settings.steps)
+    (work.out / "config.json").write_text(json.dumps({"steps": work.settings.steps}))
     return Made()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langwright.artifacts import read_card
 from langwright.errors import UserError, unknown
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput
 from langwright.tasks.solvers import Solver
@@ -92,17 +93,20 @@ class Classifier:
 
 
 def open_classifier(path: Path, name: str = "") -> Classifier:
-    """Open a model folder that has a classification head.
+    """Open a model folder that has a classification head. Texts are cut where training cut them.
 
     raises  UserError when it has none
     """
     from langwright.models.loading import load_model
     from langwright.tokenizers.loading import load_tokenizer
 
+    card = read_card(path)
     model = load_model(path, head="classification").eval()
     labels = tuple(str(model.config.id2label[index]) for index in range(model.config.num_labels))
-    tokenizer = load_tokenizer(path)
-    return Classifier(model, tokenizer, labels, name or path.name, int(model.config.max_position_embeddings))
+    learned = card.settings.get("length") if card else None
+    most = int(model.config.max_position_embeddings)
+    context = min(most, learned) if isinstance(learned, int) else most
+    return Classifier(model, load_tokenizer(path), labels, name or path.name, context)
 
 
 def classify(classifier: Classifier, asked: ClassificationInput, converses: bool = False) -> ClassificationOutput:

@@ -1,0 +1,91 @@
+"""A trained head: the same probabilities as transformers gives, whatever the batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.tasks.tiny import CONTEXT, give_card, write_labeller
+
+from langwright.artifacts import Ability
+from langwright.errors import UserError
+from langwright.tasks.classification import ClassificationInput
+from langwright.tasks.head import Classifier, classify, open_classifier
+
+TEXTS = ["goal", "股市上涨", "a much longer text about paintings and painters", "x"]
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    return open_classifier(write_labeller(tmp_path_factory.mktemp("labeller")), "labeller")
+
+
+@pytest.mark.spec("F1", "a fine-tuned classification head predicts as transformers does, padded or not")
+def test_probabilities_are_transformers_own(classifier: Classifier) -> None:
+    found = classifier.probabilities(TEXTS, max_batch=3)
+    for row, text in zip(found, TEXTS, strict=True):
+        ids = classifier.tokenizer(text, return_tensors="pt")
+        with torch.inference_mode():
+            logits = classifier.model(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).logits[0]
+        np.testing.assert_allclose(row, logits.softmax(-1).numpy(), atol=1e-6)
+    assert not np.allclose(found[0], found[1], atol=1e-3)  # the texts do differ
+
+
+def test_batches_do_not_matter(classifier: Classifier) -> None:
+    np.testing.assert_allclose(
+        classifier.probabilities(TEXTS, max_batch=1),
+        classifier.probabilities(TEXTS[::-1], max_batch=4)[::-1],
+        atol=1e-6,
+    )
+
+
+def test_embeddings_are_means_over_tokens_alone(classifier: Classifier) -> None:
+    found = classifier.embed(TEXTS, max_batch=4)
+    assert found.shape == (4, 16)
+    for row, text in zip(found, TEXTS, strict=True):
+        ids = classifier.tokenizer(text, return_tensors="pt")["input_ids"]
+        with torch.inference_mode():
+            mean = classifier.model.base_model(input_ids=ids).last_hidden_state[0].mean(0)
+        np.testing.assert_allclose(row, mean.numpy(), atol=1e-5)
+    assert classifier.embed([]).shape == (0, 0)
+
+
+def test_the_answer_and_a_choice_among_labels(classifier: Classifier) -> None:
+    whole = classify(classifier, ClassificationInput(text="goal"))
+    assert set(whole.probabilities) == {"sport", "news", "art"} and whole.solver == "head"
+    assert sum(whole.probabilities.values()) == pytest.approx(1)
+    assert whole.label == max(whole.probabilities, key=lambda label: whole.probabilities[label])
+    two = classify(classifier, ClassificationInput(text="goal", labels=("news", "art")))
+    ratio = whole.probabilities["news"] / (whole.probabilities["news"] + whole.probabilities["art"])
+    assert two.probabilities["news"] == pytest.approx(ratio)
+
+
+def test_long_texts_are_cut_and_said_to_be(classifier: Classifier) -> None:
+    long, start = "ab" * CONTEXT, ("ab" * CONTEXT)[:CONTEXT]
+    np.testing.assert_allclose(classifier.probabilities([long]), classifier.probabilities([start]), atol=1e-6)
+    assert classify(classifier, ClassificationInput(text=long)).truncated
+    assert not classify(classifier, ClassificationInput(text=start)).truncated
+
+
+def test_texts_are_cut_where_training_cut_them(tmp_path: Path) -> None:
+    folder = give_card(write_labeller(tmp_path / "m"), Ability(task="classification", solver="head"), stage="finetune")
+    assert open_classifier(folder).context == CONTEXT
+    card = (folder / "card.json").read_text().replace('"settings":{}', '"settings":{"length":20}')
+    (folder / "card.json").write_text(card)
+    assert open_classifier(folder).context == 20
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (ClassificationInput(text="x", labels=("spott",)), "no-called"),
+        (ClassificationInput(text="x", multi_label=True), "was-trained-to-give-one-label-a-text"),
+        (ClassificationInput(text=""), "there-is-nothing-to-label-the-text-has"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(classifier: Classifier, asked: ClassificationInput, code: str) -> None:
+    with pytest.raises(UserError) as caught:
+        classify(classifier, asked)
+    assert caught.value.code == code
