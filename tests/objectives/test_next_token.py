@@ -53,7 +53,7 @@ def test_no_document_predicts_the_first_token_of_the_next():
     batch = collate_rows([row([1, 2, 3, 4, 5], starts=(0, 2))], length=6, pad_id=0, stop_at_documents=True)
     assert batch.targets_BT.tolist() == [[2, IGNORED, 4, 5, IGNORED, IGNORED]]
     assert batch.positions_BT.tolist() == [[0, 1, 0, 1, 0, 1]]
-    assert batch.boundaries.tolist() == [0, 2, 4, 6]  # two documents, padding, the end
+    assert batch.boundaries.tolist() == [0, 2, 4, 6, 6, 6, 6]  # two documents, padding, the end
 
 
 def test_without_stops_the_next_document_is_predicted_too():

@@ -2,7 +2,7 @@
 
 Source    causal language modelling as in Radford et al. 2019 (GPT-2), section 2: the sum over tokens of
           -log p(token | tokens before it); a supervised conversation differs only in which tokens count
-Shapes    B rows    T positions    V vocabulary    S documents in all rows together
+Shapes    B rows    T positions    V vocabulary
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class NextTokenBatch:
     tokens_BT    int64, padded at the end
     targets_BT   int64, the id to predict at each position; IGNORED where none
     positions_BT int64, counted from each document's start when attention stops there, else from the row's
-    boundaries   int32, shape (S + 1,): where each document begins in the rows laid end to end, then B·T;
-                 None when a row is one causal sequence
+    boundaries   int32, shape (B·T + 1,): where each document begins in the rows laid end to end, then B·T over
+                 and over; None when a row is one causal sequence
     """
 
     tokens_BT: Tensor
@@ -76,7 +76,10 @@ def collate_rows(rows: Sequence[Sample], length: int, pad_id: int, *, stop_at_do
                 boundaries.append(number * length + width)
                 positions[number, width:] = np.arange(length - width)
         targets[number, :width] = np.where(wanted, row.ids[1 : width + 1], IGNORED)
-    edges = torch.tensor([*boundaries, count * length], dtype=torch.int32) if stop_at_documents else None
+    edges = None
+    if stop_at_documents:  # always as long as it could be, so that a compiled model sees one shape
+        edges = torch.full((count * length + 1,), count * length, dtype=torch.int32)
+        edges[: len(boundaries)] = torch.tensor(boundaries, dtype=torch.int32)
     units = int((targets != IGNORED).sum())
     return NextTokenBatch(
         torch.from_numpy(tokens), torch.from_numpy(targets), torch.from_numpy(positions), edges, units, padding

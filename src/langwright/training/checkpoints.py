@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from torch import Tensor, nn
 
 from langwright.artifacts import FileRecord, sync_folder
 from langwright.errors import UserError
-from langwright.training.loss import Batch, Objective
+from langwright.training.loss import Objective
 
 FORMAT = 1
 
@@ -87,7 +88,7 @@ def save_checkpoint(
     folder: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    objective: Objective[Batch],
+    objective: Objective[Any],
     progress: Progress,
     keep: int,
 ) -> Written:
@@ -115,7 +116,7 @@ def save_checkpoint(
 
 
 def contents(
-    model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective[Batch], progress: Progress
+    model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective[Any], progress: Progress
 ) -> dict[str, bytes]:
     """The files of a checkpoint."""
     tensors, values = optimizer_state(model, objective, optimizer)
@@ -159,7 +160,7 @@ def set_generators(states: Mapping[str, Tensor]) -> None:
                 torch.cuda.set_rng_state(state, int(name.removeprefix("random.cuda.")))
 
 
-def trained_tensors(model: nn.Module, objective: Objective[Batch]) -> dict[str, Tensor]:
+def trained_tensors(model: nn.Module, objective: Objective[Any]) -> dict[str, Tensor]:
     """What training changes: trainable weights of model and objective, and persistent buffers; tied weights once."""
     persistent = model.state_dict(keep_vars=True)
     found: dict[str, Tensor] = {f"model.{n}": w for n, w in model.named_parameters() if w.requires_grad}
@@ -169,7 +170,7 @@ def trained_tensors(model: nn.Module, objective: Objective[Batch]) -> dict[str, 
 
 
 def optimizer_state(
-    model: nn.Module, objective: Objective[Batch], optimizer: torch.optim.Optimizer
+    model: nn.Module, objective: Objective[Any], optimizer: torch.optim.Optimizer
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float | int | bool]]]:
     """The optimizer's tensors and plain values, by the name of their weight."""
     tensors: dict[str, Tensor] = {}
@@ -264,7 +265,7 @@ def newest_whole(folder: Path) -> Found:
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, objective: Objective[Batch]
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, objective: Objective[Any]
 ) -> Progress:
     """Take back weights, buffers, and, where an optimizer is given, its state, the objective's and every generator's."""
     state = State.model_validate_json((path / "state.json").read_bytes())
@@ -286,7 +287,7 @@ def load_checkpoint(
 
 
 def restore_optimizer(
-    path: Path, state: State, targets: dict[str, Tensor], optimizer: torch.optim.Optimizer, objective: Objective[Batch]
+    path: Path, state: State, targets: dict[str, Tensor], optimizer: torch.optim.Optimizer, objective: Objective[Any]
 ) -> None:
     """The optimizer's tensors and values, the objective's state, and the random generators."""
     tensors = load_tensors((path / "optimizer.safetensors").read_bytes())

@@ -26,7 +26,11 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError("device {name} was asked for, and this machine has no GPU that torch can use", fix="leave device at auto, or install a CUDA build of torch", name=name)
+        raise UserError(
+            "device {name} was asked for, and this machine has no GPU that torch can use",
+            fix="leave device at auto, or install a CUDA build of torch",
+            name=name,
+        )
     return device
 
 
@@ -49,8 +53,10 @@ def matrix_rate(dtype: DtypeName, device_type: str, seconds: float = 0.15) -> fl
 
 def compute_dtype(setting: str, device: torch.device) -> DtypeName:
     """The type that matrices are multiplied in: auto takes bfloat16 only where it is measured to be faster."""
-    if setting == "float32" or setting == "bfloat16":
-        return setting
+    if setting == "float32":
+        return "float32"
+    if setting == "bfloat16":
+        return "bfloat16"
     faster = matrix_rate("bfloat16", device.type) > 1.3 * matrix_rate("float32", device.type)
     return "bfloat16" if faster else "float32"
 
@@ -62,7 +68,9 @@ def compile_available() -> bool:
 
 def physical_cores() -> int:
     """Cores that this process may compute on."""
-    allowed = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count() or 1
+    allowed = (
+        len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count() or 1
+    )
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +40,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    preset: str = ""  # shape of a model that is trained from scratch
     steps: int
     batch_rows: int
     micro_rows: int
@@ -62,7 +63,7 @@ class Fit:
     """
 
     model: nn.Module
-    objective: Objective[Batch]
+    objective: Objective[Any]
     feed: Feed
     validation: Examples | None
     plan: Plan
@@ -259,7 +260,7 @@ def bits_per_byte(loss: float, bytes_per_unit: float) -> float:
 
 @torch.no_grad()
 def evaluate_loss(
-    model: nn.Module, objective: Objective[Batch], batches: Iterable[Batch], dtype: str
+    model: nn.Module, objective: Objective[Any], batches: Iterable[Batch], dtype: str
 ) -> dict[str, float]:
     """Loss and metrics per unit over all batches, with dropout off; the model is left in training mode."""
     total, units = 0.0, 0
@@ -288,7 +289,7 @@ def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:
 # --- resolving a plan --------------------------------------------------------------------------
 
 
-def probe_seconds(model: nn.Module, objective: Objective[Batch], batch: Batch, dtype: str) -> float:
+def probe_seconds(model: nn.Module, objective: Objective[Any], batch: Batch, dtype: str) -> float:
     """Seconds for forward and backward of one micro-batch, the second of two; weights, gradients and generators are left as they were."""
     generators = generator_states()
     model.train()

@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +80,7 @@ class Gathered:
 
 def train(
     model: nn.Module,
-    objective: Objective[Batch],
+    objective: Objective[Any],
     batches: Iterable[Sequence[Batch]],
     optimizer: torch.optim.Optimizer,
     *,
@@ -139,7 +140,7 @@ def train(
 
 def scaled_losses(
     model: nn.Module,
-    objective: Objective[Batch],
+    objective: Objective[Any],
     parts: Sequence[Batch],
     units: int,
     gathered: Gathered,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -77,7 +78,9 @@ def inspect_rows(store: TokenStore, plan: RowPlan, tokenizer: Decoder, *, leaked
         )
     specials = np.array(tokenizer.all_special_ids, dtype=np.int64)
     doubled = sum(int(((s.ids[1:] == s.ids[:-1]) & np.isin(s.ids[1:], specials)).sum()) for s in samples)
-    unknown = sum(int((s.ids == tokenizer.unk_token_id).sum()) for s in samples) if tokenizer.unk_token_id is not None else 0
+    unknown = (
+        sum(int((s.ids == tokenizer.unk_token_id).sum()) for s in samples) if tokenizer.unk_token_id is not None else 0
+    )
     return Preflight(
         documents=store.facts.documents,
         tokens=store.facts.tokens,
@@ -97,7 +100,7 @@ def masked_pieces(ids: np.ndarray, supervised: np.ndarray, tokenizer: Decoder) -
     edges = [0, *(np.flatnonzero(np.diff(supervised.astype(np.int8))) + 1).tolist(), len(ids)]
     return tuple(
         Piece(text=tokenizer.decode(ids[a:b].tolist()), supervised=bool(supervised[a]))
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges)
         if b > a
     )
 

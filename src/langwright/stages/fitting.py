@@ -1,0 +1,185 @@
+"""What pretraining and fine-tuning share: stores, samples as the model learns, measures of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from langwright.artifacts import sha256_of
+from langwright.data.schemas import Message
+from langwright.measures import Measure
+from langwright.runlog import RunLog, Warned
+from langwright.stages.declaration import Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from langwright.data.dataset import Dataset
+    from langwright.data.store import TokenStore
+    from langwright.training.fit import Outcome, Plan
+
+SAMPLE_TOKENS = 48
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """A digest of a tokenizer's own files, in its artifact or beside a model."""
+    names = ("tokenizer.json", "tokenizer_config.json")
+    return "-".join(sha256_of(folder / name)[:16] for name in names if (folder / name).is_file())
+
+
+def open_split(
+    work: Work, dataset: Dataset, split: str, tokenizer: PreTrainedTokenizerBase, folder: Path, *, texts: bool
+) -> TokenStore:
+    """The token store of a split, from the workspace's cache or built now.
+
+    folder  where the tokenizer lies
+    texts   conversations as running text too
+    """
+    from langwright.data.documents import documents
+    from langwright.data.store import cached_store, store_key
+    from langwright.tokenizers.templates import template_sha256
+
+    assert work.cache is not None  # the executor always gives one
+    key = store_key(work.one("dataset").digest, tokenizer_digest(folder), template_sha256(tokenizer), split, texts)
+    return cached_store(
+        work.cache / "stores", key, lambda: documents(dataset, split, tokenizer, work.log, texts), len(tokenizer)
+    )
+
+
+def keep_documents_apart(model: PreTrainedModel, log: RunLog) -> bool:
+    """Whether a model's attention stops at documents; said, where its family is not known to follow it."""
+    from langwright.models.attention import FAMILIES
+
+    if model.config.model_type not in FAMILIES:
+        log.write(
+            Warned(
+                message="documents of a row see each other: attention that stops between them is not known to work for {family}",
+                values={"family": model.config.model_type},
+            )
+        )
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Shows what a model says: greedy, so that two looks at the same weights show the same."""
+
+    tokenizer: PreTrainedTokenizerBase
+    prompts: tuple[str | tuple[Message, ...], ...]
+
+    def __call__(self, model: nn.Module) -> Iterable[tuple[str, str]]:
+        """(prompt, continuation) pairs."""
+        return list(self.read(model))
+
+    def read(self, model: nn.Module) -> Iterator[tuple[str, str]]:
+        """One pair at a time; the engine is closed at the end."""
+        from langwright.inference.engine import TorchEngine
+        from langwright.inference.protocol import Sampling
+        from langwright.inference.text import TextModel
+
+        engine = TorchEngine(model)
+        try:
+            text_model = TextModel(engine, self.tokenizer, "now")
+            for prompt in self.prompts:
+                said = text_model.complete(prompt, Sampling(max_new_tokens=SAMPLE_TOKENS))
+                shown = prompt if isinstance(prompt, str) else prompt[-1].content
+                yield shown, said.text
+        finally:
+            engine.close()
+
+
+def beginnings(dataset: Dataset, split: str, count: int = 2) -> tuple[str, ...]:
+    """The first words of some rows of a split, of different languages where there are some, as prompts."""
+    from itertools import islice
+
+    found: dict[str, str] = {}
+    for row in islice(dataset.rows(split), 500):
+        text = getattr(row, "text", "").strip()
+        if len(text) >= 40 and row.language not in found:
+            found[row.language] = text[:8] if row.language == "zh" else text[:24].rsplit(" ", 1)[0]
+        if len(found) == count:
+            break
+    return tuple(found.values())
+
+
+def training_flops(model: PreTrainedModel, length: int, tokens: int) -> float:
+    """Floating-point operations of a run over this many positions."""
+    from langwright.models.sizes import estimate
+
+    return float(estimate(model.config, length=length).flops_per_token * tokens)
+
+
+def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command: str, seed: int) -> tuple[Measure, ...]:
+    """What a run says about itself in its card: losses and cost."""
+    from langwright.training.devices import peak_memory_bytes
+
+    progress = outcome.progress
+    one_run = "one run with one seed; another seed would give somewhat another number"
+    found = [
+        Measure(
+            name="training loss", value=outcome.train_loss, unit="nats/unit", better="lower", n=progress.tokens, data=data,
+            method="mean over the last tenth of the updates", seed=seed, command=command, does_not_show=one_run,
+        ),
+        Measure(name="training time", value=progress.seconds, unit="s", better="lower", n=progress.step,
+                method="sum over updates; evaluation, samples, saving and pauses left out", command=command),
+        Measure(name="tokens trained on", value=float(progress.tokens), unit="tokens", n=progress.step,
+                method="positions computed, padding included", command=command),
+        Measure(name="training speed", value=progress.tokens / max(progress.seconds, 1e-9), unit="tokens/s", better="higher",
+                n=progress.step, method="tokens trained on over training time", command=command,
+                does_not_show="the speed of another machine, or of this one when it is busy"),
+        Measure(name="training compute", value=flops, unit="FLOP", n=progress.tokens, command=command,
+                method="three times the forward pass's matrix products, counted from the model's shape"),
+        Measure(name="peak memory", value=float(peak_memory_bytes(plan.device)), unit="bytes", better="lower", n=1,
+                method="largest resident size of the process, or allocated on the GPU", command=command),
+        Measure(name="time for checkpoints", value=outcome.save_seconds, unit="s", better="lower", n=progress.step,
+                method="spent on writing checkpoints by the last process", command=command),
+    ]  # fmt: skip
+    units: dict[str, tuple[str, Literal["lower", "higher"]]] = {
+        "loss": ("nats/unit", "lower"), "bits_per_byte": ("bits/byte", "lower"), "accuracy": ("share", "higher")
+    }  # fmt: skip
+    for name, value in outcome.validation.items():
+        unit, better = units[name]
+        found.append(
+            Measure(
+                name=f"validation {name.replace('_', ' ')}",
+                value=value,
+                unit=unit,
+                better=better,
+                data=data,
+                method="over the validation rows that the training curve uses, at the last update",
+                seed=seed,
+                command=command,
+                does_not_show="the whole split; `langwright evaluate` measures that, with an interval",
+            )
+        )
+    return tuple(found)
+
+
+def chat_prompts(dataset: Dataset, split: str, count: int = 2) -> tuple[tuple[Message, ...], ...]:
+    """The opening of some conversations, of different languages where there are some."""
+    from itertools import islice
+
+    from langwright.data.schemas import ChatRow
+
+    found: dict[str, tuple[Message, ...]] = {}
+    for row in islice(dataset.rows(split), 500):
+        if isinstance(row, ChatRow) and row.language not in found:
+            opening = upto_first_user(row.messages)
+            if opening:
+                found[row.language] = opening
+        if len(found) == count:
+            break
+    return tuple(found.values())
+
+
+def upto_first_user(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """A conversation up to and including the first thing a person says."""
+    for number, message in enumerate(messages):
+        if message.role == "user":
+            return tuple(messages[: number + 1])
+    return ()
