@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from starlette.testclient import TestClient
 
 from langwright.data.schemas import Message
 from langwright.inference.fake import Parrot, letters, parrot
-from langwright.inference.protocol import Request, Sampling
+from langwright.inference.protocol import Request, Sampling, Token
 from langwright.inference.text import TextModel
 from langwright.serving.app import build_app
 from langwright.serving.settings import ServingSettings
@@ -294,6 +295,23 @@ def test_completion_logprobs(client: TestClient) -> None:
         for place in (event["choices"][0]["logprobs"] or {"text_offset": []})["text_offset"]
     ]
     assert offsets == [0, 1, 2, 3]
+
+
+def test_an_impossible_token_has_a_number_that_json_can_hold() -> None:
+    class Impossible(Parrot):
+        def submit(self, request: Request) -> Any:
+            stream = super().submit(request)
+            stream._tokens = (Token(token.id, -math.inf, ((token.id, -math.inf),)) for token in stream._tokens)
+            return stream
+
+    app = build_app({"parrot": TextModel(Impossible(), letters(), "parrot")})
+    with TestClient(app, base_url="http://localhost") as client:
+        (choice,) = complete(client, prompt="a", logprobs=1).json()["choices"]
+        assert choice["logprobs"]["token_logprobs"] == [-9999.0]
+        assert choice["logprobs"]["top_logprobs"] == [{"a": -9999.0}]
+        (choice,) = chat(client, logprobs=True, top_logprobs=1, max_tokens=1).json()["choices"]
+        (entry,) = choice["logprobs"]["content"]
+        assert entry["logprob"] == entry["top_logprobs"][0]["logprob"] == -9999.0
 
 
 # --- refusals ------------------------------------------------------------------------------------

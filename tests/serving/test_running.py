@@ -236,6 +236,13 @@ def test_a_large_body_is_turned_away_before_it_is_read(serving: Callable[..., An
     big = {"model": "parrot", "prompt": "x" * 20_000_000}
     answer = httpx.post(f"{running.url}/v1/completions", json=big)
     assert answer.status_code == 413 and answer.headers["connection"] == "close"
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(
+            b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 99999\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")  # not 100: the body need not be sent at all
 
 
 def test_raw_bytes_that_are_no_http(serving: Callable[..., Any]) -> None:

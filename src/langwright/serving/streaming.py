@@ -179,20 +179,21 @@ class Answers:
 
     def _read(self, index: int) -> None:
         stream = self._streams[index]
+        last: TextCompletion | Exception
         try:
             for piece in stream:
                 self._desk.heard[self._model] = time.monotonic()
                 tell(self._loop, self._events.put_nowait, (index, piece))
-            tell(self._loop, self._events.put_nowait, (index, stream.completion))
+            last = stream.completion
         except Exception as error:
             stream.cancel()
-            tell(self._loop, self._events.put_nowait, (index, error))
-        finally:
-            tell(self._loop, self._end)
+            last = error
+        tell(self._loop, self._end, index, last)
 
-    def _end(self) -> None:
+    def _end(self, index: int, last: TextCompletion | Exception) -> None:
         self.left -= 1
-        self._desk.ended(self)
+        self._desk.ended(self)  # before its caller hears of it, who may ask again at once
+        self._events.put_nowait((index, last))
 
 
 def begin_all(model: TextModel, asks: Sequence[Ask]) -> list[TextStream]:
