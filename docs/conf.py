@@ -79,6 +79,8 @@ def linked_pages(text: str, folder: Path) -> list[str]:
 
 def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
     """Give each index a table of contents made of its own links, so that the page reads well unbuilt."""
+    other = "zh" if (app.config.root_doc or "").startswith("en") else "en"
+    source[0] = re.sub(rf"\[([^\]]*)\]\((?:\.\./)?{other}/[^)]*\)", r"\1", source[0])  # built elsewhere
     if docname in ("en/index", "zh/index"):
         pages = linked_pages(source[0], HERE / docname.partition("/")[0])
         source[0] += "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"

@@ -61,8 +61,10 @@ def word(text: str, lang: Language, **values: object) -> str:
 
 
 def cell(text: object) -> str:
-    """Text inside a table."""
-    return str(text).replace("|", "\\|").replace("\n", "<br>")
+    """Text inside a table: what stands outside of code is taken as it is, and is no Markdown."""
+    parts = re.split(r"(`[^`]*`)", str(text).replace("|", "\\|"))
+    plain = [re.sub(r"([*<])", r"\\\1", part) if number % 2 == 0 else part for number, part in enumerate(parts)]
+    return "".join(plain).replace("\n", "<br>")
 
 
 def table(lang: Language, head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
