@@ -11,7 +11,7 @@ from langwright.data.settings import Unit
 
 SEPARATORS: dict[Unit, re.Pattern[str] | None] = {
     "file": None,
-    "paragraph": re.compile(r"\n[ \t]*(?:\n[ \t]*)+"),
+    "paragraph": re.compile(r"\n(?:[ \t]*\n)+"),
     "line": re.compile(r"\n"),
 }
 BREAKS = ("\n\n", "\n", "。", "！", "？", ". ", "! ", "? ", " ")  # where a document may best be cut, best first

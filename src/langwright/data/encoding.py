@@ -31,6 +31,7 @@ REPLACED = "\ufffd"
 COMMON = frozenset(
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
 )
+WESTERN = frozenset("àâäáãåæçèéêëìíîïñòóôöõøùúûüÿßœÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØÙÚÛÜŒ“”‘’„‚–—…«»°€£§©®™·¿¡ªº²³½×\xa0")
 UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]")
 LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 
@@ -206,6 +207,8 @@ def encoding_of(sample: bytes, complete: bool) -> str | None:
     chinese = decodes(sample, "gb18030", complete)
     if chinese is not None and reads_as_chinese(chinese, sample):
         return "gb18030"
+    if reads_as_western(sample):
+        return "cp1252"
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, enable_fallback=False).best()
@@ -224,6 +227,18 @@ def reads_as_chinese(text: str, sample: bytes) -> bool:
     common = sum(character in COMMON for character in chinese) / len(chinese)
     first_level = len(re.findall(rb"[\xb0-\xd7][\xa1-\xfe]", sample)) / max(len(chinese), 1)
     return common >= 0.08 if len(chinese) >= 200 else first_level >= 0.7
+
+
+def reads_as_western(sample: bytes) -> bool:
+    """Whether a Windows-1252 reading has few signs beside the letters and quotes of Western Europe, and many ASCII ones.
+
+    A few accents in an English text fit dozens of single-byte encodings; this one is by far the likeliest.
+    """
+    text = decodes(sample, "cp1252", complete=True)
+    if text is None:
+        return False
+    wide = [character for character in text if character > "\x7f"]
+    return len(wide) < 0.3 * len(text) and sum(character in WESTERN for character in wide) >= 0.98 * len(wide)
 
 
 def decodes(sample: bytes, encoding: str, complete: bool) -> str | None:

@@ -30,7 +30,7 @@ class Stratum:
     """Rows of one label, or all rows where there are no labels."""
 
     empty: set[str]  # wanted splits without a row
-    held: list[Held] = field(default_factory=list)  # at most one for each empty split
+    held: list[Held] = field(default_factory=list)  # no more than there are empty splits
 
 
 class Splitter:
@@ -100,26 +100,27 @@ class Splitter:
         return row.label if self.settings.every_label and isinstance(row, ClassificationRow) else ""
 
     def let_go(self, stratum: Stratum) -> Iterator[tuple[Row, str]]:
-        """Rows that are not the nearest to any split still empty, each to the split of its place."""
-        while stratum.held:
-            needed = {id(self.nearest(stratum, split)) for split in stratum.empty}
-            free = next((held for held in stratum.held if id(held) not in needed), None)
-            if free is None:
-                return
+        """Rows that no empty split needs, each to the split of its place."""
+        while len(stratum.held) > len(stratum.empty):
+            needed = self.matched(stratum).values()
+            free = next(held for held in stratum.held if held not in needed)
             yield from self.give(stratum, free, free.natural)
 
     def fill(self, stratum: Stratum) -> Iterator[tuple[Row, str]]:
-        """At the end: empty splits take what is nearest to them, train first."""
-        for split in ("train", "validation", "test"):
-            if split in stratum.empty and stratum.held:
-                yield from self.give(stratum, self.nearest(stratum, split), split)
-        for held in list(stratum.held):
-            yield from self.give(stratum, held, held.natural)
+        """At the end: empty splits take what is matched to them."""
+        for split, held in self.matched(stratum).items():
+            yield from self.give(stratum, held, split)
 
-    def nearest(self, stratum: Stratum, split: str) -> Held:
-        """The rows kept back whose place is nearest to a split's; those that came first where there are several."""
-        low, high = self.bounds[split]
-        return min(stratum.held, key=lambda held: max(low - held.place, held.place - high, 0.0))
+    def matched(self, stratum: Stratum) -> dict[str, Held]:
+        """For each empty split, train first, the rows kept back whose place is nearest to it, each for one split."""
+        left = list(stratum.held)
+        found: dict[str, Held] = {}
+        for split in ("train", "validation", "test"):
+            if split in stratum.empty and left:
+                low, high = self.bounds[split]
+                found[split] = min(left, key=lambda held: max(low - held.place, held.place - high, 0.0))
+                left.remove(found[split])
+        return found
 
     def give(self, stratum: Stratum, held: Held, split: str) -> Iterator[tuple[Row, str]]:
         """Rows that were kept back, with the split they come to."""

@@ -1,0 +1,118 @@
+"""Datasets come back as they were written, in bounded memory, and refuse what is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langwright.data import dataset as module
+from langwright.data.dataset import DatasetWriter, arrow_schema, open_dataset, text_of
+from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Message, Row, TextRow
+from langwright.errors import UserError
+
+EXAMPLES: dict[str, list[Row]] = {
+    "text": [TextRow(id="1", source="a", licence="CC0-1.0", language="zh", text="你好\n世界 😀"), TextRow(text="")],
+    "chat": [
+        ChatRow(messages=(Message(role="user", content="q"), Message(role="assistant", content="答")), expect="答"),
+        ChatRow(messages=(Message(role="system", content=""), Message(role="user", content="q"))),
+    ],
+    "classification": [ClassificationRow(text="x", label="正"), ClassificationRow(text="y", label="负")],
+}
+
+
+@pytest.mark.spec("D14", "rows of every schema come back as they were written")
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_rows_come_back(tmp_path: Path, schema: str) -> None:
+    first, second = EXAMPLES[schema]
+    with DatasetWriter(tmp_path, schema) as writer:
+        writer.write(first, "train")
+        writer.write(second, "validation")
+        writer.write(first, "train")
+    facts = writer.close()
+    assert facts.splits == {"train": 2, "validation": 1}
+    assert facts.bytes == sum(len(text_of(row).encode()) for row in (first, second, first))
+    found = open_dataset(tmp_path)
+    assert found.schema_name == schema
+    assert found.schema is SCHEMAS[schema]
+    assert found.splits == ("train", "validation")
+    assert (found.count("train"), found.count("test")) == (2, 0)
+    assert list(found.rows("train")) == [first, first]
+    assert list(found.rows("validation")) == [second]
+    assert list(found.texts("train")) == [text_of(first)] * 2
+
+
+@given(texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=30))
+def test_any_text_comes_back_in_order_over_groups_and_shards(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("d")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "GROUP_ROWS", 3)
+        patch.setattr(module, "SHARD_BYTES", 40)
+        with DatasetWriter(folder, "text") as writer:
+            for text in texts:
+                writer.write(TextRow(text=text), "train")
+    assert list(open_dataset(folder).texts("train")) == texts
+
+
+def test_large_sets_are_cut_into_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GROUP_BYTES", 1000)
+    monkeypatch.setattr(module, "SHARD_BYTES", 5000)
+    with DatasetWriter(tmp_path, "text") as writer:
+        for number in range(100):
+            writer.write(TextRow(text=f"{number:03} " + "x" * 196), "train")
+    assert [file.name for file in sorted((tmp_path / "data").iterdir())] == [f"train-{n:05}.parquet" for n in range(4)]
+    assert [text[:3] for text in open_dataset(tmp_path).texts("train")] == [f"{n:03}" for n in range(100)]
+
+
+def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with DatasetWriter(tmp_path / name, "chat") as writer:
+            for row in EXAMPLES["chat"]:
+                writer.write(row, "train")
+    one, other = (tmp_path / name / "data" / "train-00000.parquet" for name in ("a", "b"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_labels(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path, "classification") as writer:
+        for row in EXAMPLES["classification"]:
+            writer.write(row, "train")
+    assert list(open_dataset(tmp_path).labels("train")) == ["正", "负"]
+
+
+def test_columns_follow_the_models() -> None:
+    assert arrow_schema(ChatRow, "chat").field("messages").type == pa.list_(
+        pa.struct([("role", pa.string()), ("content", pa.string())])
+    )
+    assert arrow_schema(ChatRow, "chat").field("expect").type == pa.string()
+    for name, schema in SCHEMAS.items():
+        assert arrow_schema(schema, name).names[:4] == ["id", "source", "licence", "language"]
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no schema called 'chats'"):
+        DatasetWriter(tmp_path, "chats")
+    with DatasetWriter(tmp_path, "text") as writer:
+        writer.write(TextRow(text="a"), "train")
+        with pytest.raises(UserError, match="no split called 'dev'"):
+            writer.write(TextRow(text="a"), "dev")
+    with pytest.raises(UserError, match="has no split called 'test'"):
+        list(open_dataset(tmp_path).rows("test"))
+
+
+def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no dataset"):
+        open_dataset(tmp_path)
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "data" / "train-00000.parquet")
+    with pytest.raises(UserError, match="holds no dataset"):
+        open_dataset(tmp_path)
+    (tmp_path / "data" / "train-00000.parquet").write_bytes(b"PAR1 damaged")
+    with pytest.raises(UserError, match=r"train-00000\.parquet cannot be read"):
+        open_dataset(tmp_path)
