@@ -46,7 +46,7 @@ lint: .venv/.dev ## put right what the style checker can, show the rest ## 自�
 	$(PY) -m mypy
 
 prove: .venv/.dev ## the long tests: kills, loads, fuzz; goes on where it stopped ## 长测试：中断、负载、模糊；可接着上次继续
-	$(PY) -m scripts.prove
+	@$(PY) -m scripts.prove; code=$$?; $(PY) -m scripts.coverage && exit $$code
 
 results: .venv/.core ## real training on real sets, hours; goes on where it stopped ## 真实数据上的训练，数小时；可接着上次继续
 	@for recipe in $(RECIPES); do echo "== $$recipe"; .venv/bin/langwright run $$recipe || exit; done

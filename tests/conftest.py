@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ["LC_ALL"] = "C.UTF-8"  # messages in English unless a test asks otherwise
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
 
-pytest_plugins = ["tests.house.recording"] if os.environ.get("LANGWRIGHT_RECORD") == "1" else []
+pytest_plugins = [
+    *(["tests.house.recording"] if os.environ.get("LANGWRIGHT_RECORD") == "1" else []),
+    *(["tests.house.proving"] if os.environ.get("LANGWRIGHT_PROOF") else []),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,32 @@
+"""Writes outcomes and reported figures of a run to the file that LANGWRIGHT_PROOF names; `scripts/prove.py` reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Prover:
+    """A pytest plugin that keeps, for each case, its outcome and what it gave to `record_property`."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.cases: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        case = self.cases.setdefault(report.nodeid.partition("::")[2], {"outcome": "passed", "figures": {}})
+        if report.outcome != "passed" and case["outcome"] != "failed":
+            case["outcome"] = report.outcome
+        case["figures"] |= dict(report.user_properties)
+
+    def pytest_sessionfinish(self) -> None:
+        self.file.write_text(json.dumps(self.cases, default=str), encoding="utf-8")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin."""
+    config.pluginmanager.register(Prover(Path(os.environ["LANGWRIGHT_PROOF"])), "langwright-prover")
