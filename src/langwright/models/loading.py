@@ -1,76 +1,326 @@
-"""Opening and writing models: any local folder or Hub name in, a plain Hugging Face folder out."""
+"""Opening models and writing them: any local Hugging Face folder, or a model of the Hub by name.
+
+Weights are safetensors and nothing else: a pickle can run code when it is opened. Code that comes with
+a checkpoint is never run.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from langwright.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Head = Literal["causal", "classification", "backbone"]
+Attention = Literal["auto", "langwright", "sdpa", "eager"]
+
+OTHER_WORK = ("ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering",
+              "ForMultipleChoice", "ForConditionalGeneration", "ForPreTraining")  # fmt: skip
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.msgpack")
+FETCHED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.txt", "*.jinja")
 
 
 def locate(name: str) -> Path:
-    """The folder of a model: a local path, or `hf:owner/name` (or `owner/name` that is no local path) from the Hub.
+    """The folder of a model: a local one as given, else one of the Hub, fetched if it is not in the cache.
 
-    raises  UserError when there is neither
+    name    a local folder, `hf:owner/name`, or `owner/name` where there is nothing of that name here;
+            only the last two touch the network, and not when HF_HUB_OFFLINE=1
+    raises  UserError when there is none
     """
-    path = Path(name)
-    if path.exists():
-        return path
-    repository = name.removeprefix("hf:")
-    if repository.count("/") != 1:
-        raise UserError("there is no {path}", fix="give a folder, or hf:owner/name for a model on the Hub", path=name)
+    if not name.startswith("hf:"):
+        path = Path(name)
+        owner, slash, rest = name.partition("/")
+        remote = slash and rest and "/" not in rest and owner not in ("", ".", "..", "~") and not Path(owner).exists()
+        if path.exists() or not remote:
+            return existing_folder(path)
+    return fetch(name.removeprefix("hf:"))
+
+
+def existing_folder(path: Path) -> Path:
+    """The path if it is a folder; UserError otherwise."""
+    if not path.is_dir():
+        raise UserError(
+            "there is no model folder {path}",
+            fix="check the path; a model of the Hugging Face Hub is named hf:owner/name",
+            path=path,
+        )
+    return path
+
+
+def fetch(repository: str) -> Path:
+    """The local copy of a Hub repository, its safetensors, configuration and tokenizer only.
+
+    raises  UserError when it does not exist, or is not cached and the network is off or unreachable
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is first imported
+    import httpx
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]))
-    except Exception as error:
+        return Path(snapshot_download(repository, allow_patterns=list(FETCHED)))
+    except LocalEntryNotFoundError as error:
         raise UserError(
-            "{name} could not be had from the Hub: {error}",
-            fix="check the name and the connection, or give a local folder",
-            name=name,
-            error=str(error).splitlines()[0],
+            "{repository} is not on this machine and the Hugging Face Hub was not reached",
+            fix="connect to the network and unset HF_HUB_OFFLINE, or give a local folder",
+            repository=repository,
+        ) from error
+    except (HfHubHTTPError, HFValidationError, httpx.HTTPError) as error:
+        raise UserError(
+            "{repository} cannot be had from the Hugging Face Hub: {reason}",
+            fix="check the name; a private model needs HF_TOKEN in the environment",
+            repository=repository,
+            reason=str(error).strip().splitlines()[0],
         ) from error
 
 
 def load_model(
-    path: Path, head: Head = "causal", labels: Sequence[str] = (), dtype: torch.dtype | None = None
+    path: Path,
+    head: Head = "causal",
+    labels: Sequence[str] = (),
+    *,
+    attention: Attention = "auto",
+    dtype: torch.dtype | None = None,
+    seed: int = 0,
 ) -> PreTrainedModel:
-    """A model with the head that is asked for; a classification head that the folder lacks is made anew from `labels`.
+    """A model of a local folder, on the CPU, in evaluation mode.
 
-    raises  UserError when there are no safetensors weights or the architecture has no such head
+    head       causal: next-token logits; classification: one logit a label over the last token that is not
+               padding; backbone: hidden states only
+    labels     names of the classes, where the head is to be made anew; a classifier knows its own
+    attention  auto takes "langwright" for the families it is tested with, else transformers' own choice
+    dtype      float32 when left out
+    seed       draws the weights of a head that is made anew; torch's own generator is left as it was
+    raises     UserError when the folder holds no model that can be opened so
     """
     import torch
     import transformers
+    from safetensors import SafetensorError
 
-    if not list(path.glob("*.safetensors")):
-        raise UserError(
-            "{path} has no weights in safetensors",
-            fix="convert the checkpoint with its own library's save_pretrained; pickle files are not read",
-            path=path,
-        )
-    classes = {
+    from langwright.models.building import generator_kept
+
+    config = read_config(path)
+    check_work(path, config, head)
+    check_weights(path)
+    options = {
+        "dtype": torch.float32 if dtype is None else dtype,
+        "attn_implementation": chosen_attention(config, attention),
+        "local_files_only": True,
+        "use_safetensors": True,
+        "trust_remote_code": False,
+    }
+    if head == "classification":
+        config = with_labels(config, path, labels)
+    auto = {
         "causal": transformers.AutoModelForCausalLM,
         "classification": transformers.AutoModelForSequenceClassification,
         "backbone": transformers.AutoModel,
-    }
-    extra: dict[str, object] = {}
-    if head == "classification" and labels:
-        extra = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
-    model: PreTrainedModel = classes[head].from_pretrained(
-        path, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=dtype or torch.float32, **extra
+    }[head]
+    try:
+        with quiet(), generator_kept():
+            torch.default_generator.manual_seed(seed)
+            found, report = auto.from_pretrained(str(path), config=config, output_loading_info=True, **options)
+    except (ValueError, OSError, RuntimeError, ImportError, SafetensorError) as error:
+        raise unreadable(path, config, head, error) from error
+    model: PreTrainedModel = found
+    check_complete(path, model, report["missing_keys"], head)
+    return model.eval()
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None, out: Path) -> None:
+    """Write a plain Hugging Face folder: config.json, safetensors, and the tokenizer with its chat template.
+
+    Nothing in it names the folder the model came from.
+    """
+    named = model.config._name_or_path
+    model.config._name_or_path = ""
+    try:
+        with quiet():
+            model.save_pretrained(str(out))
+    finally:
+        model.config._name_or_path = named
+    if tokenizer is not None:
+        tokenizer.save_pretrained(str(out))
+
+
+# --- what load_model looks at first --------------------------------------------------------------
+
+
+def read_config(path: Path) -> PreTrainedConfig:
+    """The config of a model folder; UserError when there is none, it is damaged, or its architecture is unknown."""
+    from transformers import AutoConfig
+
+    file = existing_folder(path) / "config.json"
+    if not file.is_file():
+        raise UserError(
+            "{path} holds no model: it has no config.json",
+            fix="give a folder that `langwright pretrain` wrote, or one in Hugging Face's layout",
+            path=path,
+        )
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(
+            "{file} cannot be read: {reason}", fix="fetch or make the model again", file=file, reason=error
+        ) from None
+    if not isinstance(content, dict) or ("auto_map" in content and content.get("model_type") is None):
+        raise foreign_code(path)
+    try:
+        return AutoConfig.from_pretrained(str(path), local_files_only=True, trust_remote_code=False)
+    except ValueError as error:
+        if "trust_remote_code" in str(error) or "auto_map" in content:
+            raise foreign_code(path) from error
+        raise UserError(
+            "{path} is of a kind that is not known here: {kind}",
+            fix="a causal language model of Hugging Face transformers is needed; a newer version may know this one",
+            path=path,
+            kind=content.get("model_type", "?"),
+        ) from error
+
+
+def foreign_code(path: Path) -> UserError:
+    """For a checkpoint that brings its own Python code."""
+    return UserError(
+        "{path} needs code of its own to be run, which is never done here",
+        fix="convert it to an architecture that transformers itself has",
+        path=path,
     )
-    return model
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
-    """Write a plain Hugging Face folder: configuration, safetensors, tokenizer and chat template."""
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+def check_work(path: Path, config: PreTrainedConfig, head: Head) -> None:
+    """UserError when a model made for other work is asked to go on from a text."""
+    other = [str(name) for name in config.architectures or () if str(name).endswith(OTHER_WORK)]
+    if head == "causal" and other:
+        raise UserError(
+            "{path} is a {architecture}, which cannot go on from a text",
+            fix="give a causal language model, such as one that `langwright pretrain` makes",
+            path=path,
+            architecture=other[0],
+        )
+
+
+def check_weights(path: Path) -> None:
+    """UserError unless the folder holds safetensors."""
+    if any((path / name).is_file() for name in WEIGHTS):
+        return
+    pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
+    if pickles:
+        raise UserError(
+            "{path} holds its weights as {name}, which can run code when it is opened",
+            fix="convert it in a place you trust: load it there with transformers and call save_pretrained, "
+            "which writes model.safetensors",
+            path=path,
+            name=pickles[0],
+        )
+    raise UserError(
+        "{path} holds no weights: model.safetensors is missing", fix="fetch or make the model again", path=path
+    )
+
+
+def chosen_attention(config: PreTrainedConfig, attention: Attention) -> str | None:
+    """What to tell transformers; importing the module registers "langwright"."""
+    from langwright.models.attention import FAMILIES, attention_for
+
+    if attention == "auto":
+        return attention_for(config)
+    if attention == "langwright" and config.model_type not in FAMILIES:
+        raise UserError(
+            "attention inside documents is not tested with models of kind {kind}",
+            fix="leave the attention on auto; known kinds: {kinds}",
+            kind=config.model_type,
+            kinds=", ".join(sorted(FAMILIES)),
+        )
+    return attention
+
+
+def with_labels(config: PreTrainedConfig, path: Path, labels: Sequence[str]) -> PreTrainedConfig:
+    """The config of a classifier: its labels by name and a pad token, by which it finds each text's last token."""
+    own = any(str(name).endswith("ForSequenceClassification") for name in config.architectures or ())
+    if not own and len(labels) < 2:
+        raise UserError(
+            "{path} has no classification head, and fewer than two labels were given",
+            fix="`langwright finetune MODEL DATASET OUT --task classification` makes a classifier",
+            path=path,
+        )
+    if len(set(labels)) < len(labels):
+        raise UserError("a label was given twice: {labels}", fix="give each label once", labels=", ".join(labels))
+    if labels:
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: index for index, label in enumerate(labels)}
+    if config.pad_token_id is None:
+        config.pad_token_id = pad_id_of(path, config)
+    return config
+
+
+def pad_id_of(path: Path, config: PreTrainedConfig) -> int:
+    """The pad token of the folder's tokenizer, else the end of text, else the first id."""
+    from langwright.tokenizers.loading import load_tokenizer
+
+    if (path / "tokenizer.json").is_file() or (path / "tokenizer_config.json").is_file():
+        return int(load_tokenizer(path).pad_token_id)
+    end = config.eos_token_id
+    return int(end) if isinstance(end, int) else 0
+
+
+def check_complete(path: Path, model: PreTrainedModel, missing: Sequence[str], head: Head) -> None:
+    """UserError when weights that are not a new head's were not in the folder."""
+    new = ("score", "classifier", "pre_classifier", "pooler") if head == "classification" else ()
+    absent = sorted(name for name in missing if not any(part in new for part in name.split(".")))
+    if absent:
+        raise UserError(
+            "{path} is not a whole {architecture}: {count} weights are missing, the first is {name}",
+            fix="give the model it was meant for, or fetch it again",
+            path=path,
+            architecture=type(model).__name__,
+            count=len(absent),
+            name=absent[0],
+        )
+
+
+def unreadable(path: Path, config: PreTrainedConfig, head: Head, error: Exception) -> UserError:
+    """transformers' complaint as ours."""
+    if "Unrecognized configuration class" in str(error):
+        return UserError(
+            "{path} is a {kind}, which cannot be used as a {head} model",
+            fix="give a causal language model, such as one that `langwright pretrain` makes",
+            path=path,
+            kind=config.model_type,
+            head=head,
+        )
+    return UserError(
+        "the weights of {path} cannot be read: {reason}",
+        fix="fetch or make the model again",
+        path=path,
+        reason=str(error).strip().splitlines()[0],
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers and peft without progress bars, load reports and notices of deprecation between the two.
+
+    What matters in them is raised as a UserError.
+    """
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -34,11 +34,12 @@ class Preset:
     vocab_size: int
     max_position_embeddings: int  # tokens
     tie_word_embeddings: bool = True
+    own_head_dim: int | None = None  # where it is not hidden_size / num_attention_heads
 
     @property
     def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.hidden_size // self.num_attention_heads
+        """Width of one attention head, H."""
+        return self.own_head_dim or self.hidden_size // self.num_attention_heads
 
 
 _ALL = (
