@@ -105,11 +105,12 @@ def ensure_padding(tokenizer: PreTrainedTokenizerBase) -> None:
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write `tokenizer.json`, `tokenizer_config.json` and, where there is a template, `chat_template.jinja`.
 
-    The class is written under the name that transformers 4 knows too.
+    The class is written under the name that transformers 4 knows too, and nothing of how the tokenizer was opened.
     """
     tokenizer.save_pretrained(str(folder))
     file = folder / "tokenizer_config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
+    config = {name: value for name, value in config.items() if name not in ("is_local", "local_files_only")}
     if config.get("tokenizer_class") == "TokenizersBackend":
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
-        file.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -63,7 +63,7 @@ def train_tokenizer(
     trainer = trainers.BpeTrainer(
         vocab_size=settings.vocab_size,
         min_frequency=settings.min_frequency,
-        max_token_length=settings.max_token_bytes,
+        max_token_length=settings.max_token_bytes + 1,  # the library keeps below this number
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
