@@ -70,7 +70,7 @@ def job(folder, store, *, net=None, listeners=(), objective=None, steps=STEPS, *
         objective=objective or NextToken(),
         feed=Feed(examples, Order(7, len(examples)), batch_rows=4, micro_rows=2),
         validation=examples,
-        plan=Plan(steps=steps, batch_rows=4, micro_rows=2, length=16, learning_rate=1e-2, dtype="float32", compile=False, threads=1, device="cpu"),
+        plan=Plan(steps=steps, batch_rows=4, micro_rows=2, length=16, learning_rate=1e-2, dtype="float32", compile=False, threads=1, device="cpu", evaluate_rows=64),
         settings=settings,
         checkpoints=folder / "checkpoints",
         run=run,

@@ -46,6 +46,7 @@ from langwright.runlog import (
 )
 from langwright.settings import Settings
 from langwright.stages.declaration import Input, Stage, Work
+from langwright.stages.model_card import write_model_card
 from langwright.tasks.loading import find_model
 from langwright.wording import Term
 from langwright.workspace import Workspace
@@ -253,6 +254,7 @@ def finished(prepared: Prepared, work: Making, log: RunLog, earlier: float, cach
     )  # fmt: skip
     seconds = earlier + time.monotonic() - work.started
     artifact = work.finish(made, seconds)
+    write_model_card(artifact)
     log.write(Finished(seconds=round(seconds, 3)))  # the open file moved along with its folder
     return artifact
 

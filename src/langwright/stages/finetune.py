@@ -351,7 +351,7 @@ def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
         physical_cores,
     )
     from langwright.training.fit import Plan, probe_seconds, worth_compiling
-    from langwright.training.planning import finetuning_rate, rows_that_fit, steps_for
+    from langwright.training.planning import evaluation_rows, finetuning_rate, rows_that_fit, steps_for
 
     settings: FinetuneSettings = work.settings
     device = choose_device(settings.device)
@@ -379,6 +379,7 @@ def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
         compile=compilable and worth_compiling(settings.compile, seconds, compile_available(), work.log),
         threads=physical_cores(),
         device=str(device),
+        evaluate_rows=evaluation_rows(settings.evaluate_rows, steps, batch_rows, settings.evaluate_every_share),
     )
 
 

@@ -256,7 +256,7 @@ class Probed:
         """The plan for this many updates."""
         from langwright.training.devices import compile_available, physical_cores
         from langwright.training.fit import Plan, worth_compiling
-        from langwright.training.planning import pretraining_rate
+        from langwright.training.planning import evaluation_rows, pretraining_rate
 
         seconds = steps * self.seconds * self.batch_rows / self.micro_rows
         return Plan(
@@ -270,6 +270,9 @@ class Probed:
             compile=worth_compiling(settings.compile, seconds, compile_available(), work.log),
             threads=physical_cores(),
             device=self.device,
+            evaluate_rows=evaluation_rows(
+                settings.evaluate_rows, steps, self.batch_rows, settings.evaluate_every_share
+            ),
         )
 
 

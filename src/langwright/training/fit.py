@@ -50,6 +50,7 @@ class Plan(BaseModel):
     compile: bool
     threads: int
     device: str
+    evaluate_rows: int  # validation rows of the training curve
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class Session:
         self.validation = evaluate_loss(
             job.model,
             job.objective,
-            whole_epoch(job.validation, job.plan.micro_rows, job.settings.evaluate_rows),
+            whole_epoch(job.validation, job.plan.micro_rows, job.plan.evaluate_rows),
             job.plan.dtype,
         )
         loss = self.validation["loss"]
