@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.stages.toys import DRILL, GATHER, JOIN, DrillSettings, GatherSettings, JoinSettings
 
-from langwright.artifacts import Artifact, open_artifact, partial_of
+from langwright.artifacts import Artifact, Made, open_artifact, partial_of
 from langwright.errors import UserError
 from langwright.runlog import Event, Failed, Finished, Started, Stepped, Stopped, read_events
-from langwright.stages.declaration import Input, Stage
+from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.execution import assign, execute, prepare, seconds_worked, terminable
 from langwright.workspace import Workspace
 
@@ -127,6 +128,20 @@ def test_what_broke_off_is_resumed(
     made, heard = drill(space)
     assert [event.step for event in heard if isinstance(event, Stepped)] == [3, 4]
     assert open_artifact(made.path, "model").digest == made.digest
+
+
+def test_a_stop_that_the_loop_has_logged_is_not_logged_again(space: Workspace, text: Artifact) -> None:
+    def stopping(work: Work) -> Made:
+        work.log.write(Stopped(step=9, reason="SIGTERM"))
+        raise KeyboardInterrupt("SIGTERM")
+
+    heard: list[Event] = []
+    with pytest.raises(KeyboardInterrupt):
+        execute(
+            replace(DRILL, run=stopping), {"dataset": ["text"]}, space.folder / "out", DrillSettings(),
+            listeners=(heard.append,), workspace=space,
+        )  # fmt: skip
+    assert [event.step for event in heard if isinstance(event, Stopped)] == [9]
 
 
 def test_other_settings_are_refused_until_restart(space: Workspace, text: Artifact) -> None:

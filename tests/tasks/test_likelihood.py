@@ -102,6 +102,12 @@ def test_a_long_text_keeps_the_longest_beginning_that_fits(text: str, context: i
     assert not cut or question.room(text[: len(kept) + 1]) < 0
 
 
+def test_a_text_is_cut_at_the_first_token_too_many() -> None:
+    fits = Question(model(100), "{text}:", ("ab",), "en", converses=False)  # text, colon, blank, two letters
+    assert fits.fitted("x" * 96) == ("x" * 96, False)
+    assert fits.fitted("x" * 97) == ("x" * 96, True)
+
+
 def test_a_cut_text_is_said_to_be() -> None:
     found = classify(model(150), ClassificationInput(text="x" * 500, labels=("a", "b")))
     assert found.truncated

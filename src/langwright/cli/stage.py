@@ -176,10 +176,10 @@ def told(value: object) -> str:
 
 
 def part_out(stage: Stage, names: list[str], workspace: Workspace) -> tuple[list[str], Path | None]:
-    """The inputs, and OUT where it was given: the last name when it is one too many, or leads to nothing."""
-    most = None if any(declared.many for declared in stage.inputs) else len(stage.inputs)
-    surplus = most is not None and len(names) > most
-    if surplus or (most is None and len(names) > 1 and kind_at(names[-1], workspace) is None):
+    """The inputs, and OUT where it was given: the last name when it is one too many, or could be spared and leads to nothing."""
+    least = sum(not declared.optional for declared in stage.inputs)
+    surplus = not any(declared.many for declared in stage.inputs) and len(names) > len(stage.inputs)
+    if surplus or (len(names) > least and kind_at(names[-1], workspace) is None):
         return names[:-1], Path(names[-1])
     return names, None
 
