@@ -307,16 +307,19 @@ class EventStream(Response):
 
 async def said_in_stream(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The events; an error among them becomes the last one, since the status was sent long ago."""
+    refusal: ApiError | None = None
     try:
         async for event in events:
             yield event
-    except ApiError as refusal:
-        yield event_of(refusal.body())
+    except ApiError as error:
+        refusal = error
     except UserError as error:
-        yield event_of(ApiError(error).body())
+        refusal = ApiError(error)
     except Exception:
         log.exception("a stream broke")
-        yield event_of(broken().body())
+        refusal = broken()
+    if refusal is not None:
+        yield event_of(refusal.body())
 
 
 def event_of(model: BaseModel) -> bytes:
