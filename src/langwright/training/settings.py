@@ -43,7 +43,7 @@ class Trapezoid(Settings):
 class AdamW(Settings):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
 
-    kind: Literal["adamw"] = "adamw"
+    kind: Annotated[Literal["adamw"], Field(description="The optimizer")] = "adamw"
     beta1: Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of gradients")] = 0.9
     beta2: Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of squared gradients")] = 0.95
     epsilon: Annotated[float, Field(gt=0, description="Added to the denominator")] = 1e-8
@@ -55,7 +55,7 @@ class AdamW(Settings):
 Schedule = Annotated[
     Cosine | Linear | Trapezoid, Field(discriminator="kind", description="How the learning rate moves over the run")
 ]
-Optimizer = Annotated[AdamW, Field(description="The optimizer")]
+Optimizer = AdamW
 
 
 class TrainingSettings(Settings):
