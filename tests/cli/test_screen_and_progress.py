@@ -154,3 +154,7 @@ def test_a_measures_row_has_its_interval() -> None:
         [Measure(name="perplexity", value=12.3456, low=11.0, high=13.5, n=1200, unit="per token", data="d")]
     )
     assert row == [["  perplexity", "12.35 [11, 13.5]", "per token", "d", "n = 1,200"]]
+    large = measure_rows(
+        [Measure(name="peak memory", value=573_370_368.0, unit="bytes"), Measure(name="c", value=2e15, unit="FLOP")]
+    )
+    assert [line[1:3] for line in large] == [["573.4", "MB"], ["2", "PFLOP"]]

@@ -24,7 +24,7 @@ def text(run: Run) -> Path:
 def test_a_stage_ends_with_results_and_the_next_command(run: Run) -> None:
     said = run("toy", "gather", "a.txt", "a.txt", "runs/text")
     assert said.code == 0
-    assert "bytes" in said.out and "6" in said.out and "made runs/text, a dataset" in said.out
+    assert "bytes  6  B" in said.out and "made runs/text, a dataset" in said.out
     assert said.last == "next: langwright toy join runs/text OUT"
     assert "reading" in said.err and "done in" in said.err
     assert (Path("runs/text/text.txt")).read_text() == "oneone"

@@ -209,6 +209,13 @@ def test_too_few_and_too_many_are_refused(inputs: tuple[Input, ...], names: str)
         assign(stage_of(*inputs), list(names), lambda name: None)
 
 
+def test_where_kinds_decide_what_leads_nowhere_is_missing() -> None:
+    with pytest.raises(UserError, match="there is no nowhere"):
+        assign(stage_of(MODELS, MANY), ["nowhere"], lambda name: None)
+    with pytest.raises(UserError, match="is nothing that x takes"):
+        assign(stage_of(MODELS, MANY), ["r"], lambda name: "report")
+
+
 def test_a_misspelt_run_never_reaches_the_network(space: Workspace, text: Artifact) -> None:
     assert not space.names_remote("runs/chta")
     assert not space.names_remote("chta")

@@ -168,16 +168,33 @@ def wide_end(text: str) -> bool:
 
 
 def measure_rows(measures: Sequence[Measure]) -> list[list[str]]:
-    """Measures as rows: name, value with its interval, unit, what it rests on."""
+    """Measures as rows: name, value with its interval, unit, what it was measured on, how much it rests on."""
     rows = []
     for measure in measures:
-        value = shown(measure.value)
+        scale, prefix = si_prefix(measure.value) if measure.unit in COUNTS else (1.0, "")
+        value = shown(measure.value / scale)
         if measure.low is not None and measure.high is not None:
-            value += f" [{shown(measure.low)}, {shown(measure.high)}]"
+            value += f" [{shown(measure.low / scale)}, {shown(measure.high / scale)}]"
+        unit = COUNTS[measure.unit] if measure.unit in COUNTS else say("{name}", name=Term(measure.unit))
         rest = say("n = {n}", n=f"{measure.n:,}") if measure.n else ""
-        words = [say("{name}", name=Term(word)) for word in (measure.name, measure.unit)]
-        rows.append([f"  {words[0]}", value, words[1], measure.model or measure.data, rest])
+        name = say("{name}", name=Term(measure.name))
+        rows.append([f"  {name}", value, prefix + unit, measure.model or measure.data, rest])
     return rows
+
+
+COUNTS = {"bytes": "B", "FLOP": "FLOP"}  # units that are read best with a prefix
+
+
+def si_prefix(number: float) -> tuple[float, str]:
+    """The factor and letter that leave a number between 1 and 1000.
+
+    >>> si_prefix(88_803_901_440)
+    (1000000000.0, 'G')
+    """
+    for scale, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= scale:
+            return scale, letter
+    return 1.0, ""
 
 
 def shown(number: float) -> str:
