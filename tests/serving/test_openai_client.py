@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -129,6 +131,38 @@ def test_log_probabilities_are_the_engines(client: openai.OpenAI, noise: TextMod
         assert [top.logprob for top in entry.top_logprobs] == sorted(
             (t.logprob for t in entry.top_logprobs), reverse=True
         )
+
+
+@pytest.mark.spec("SV1", "a published model served over HTTP writes its golden text and finds its prompt as probable")
+def test_a_published_model(serving: Callable[..., Any], shared_data: Callable[[str], Path]) -> None:
+    from langwright.inference.opening import open_text_model
+
+    folder = shared_data("model-stories260k")
+    golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    model = open_text_model(folder / "hf", name="stories")
+    running = serving(model)
+    try:
+        with openai.OpenAI(base_url=f"{running.url}/v1", api_key="none") as client:
+            for prompt in (golden["prompt"], golden["prompt_ids"]):
+                new = len(golden["greedy_from_prompt_ids"]) - len(golden["prompt_ids"])
+                answer = client.completions.create(model="stories", prompt=prompt, max_tokens=new, temperature=0)
+                assert golden["prompt"] + answer.choices[0].text == golden["greedy_from_prompt_text"]
+            echo = client.completions.create(
+                model="stories", prompt=golden["prompt"], max_tokens=0, echo=True, logprobs=0
+            )
+            assert echo.choices[0].logprobs is not None
+            first, *others = list[Any](echo.choices[0].logprobs.token_logprobs or [])
+            assert first is None
+            assert -sum(others) / len(others) == pytest.approx(golden["mean_nll_of_prompt"], abs=1e-5)
+            stream = client.completions.create(
+                model="stories", prompt=golden["prompt"], max_tokens=40, temperature=0, stream=True
+            )
+            text = "".join(piece.choices[0].text for piece in stream)
+            assert golden["greedy_from_prompt_text"].startswith(golden["prompt"] + text) and len(text) > 40
+            with pytest.raises(openai.BadRequestError, match="no chat template"):
+                client.chat.completions.create(model="stories", messages=CHAT)
+    finally:
+        model.close()
 
 
 def test_errors_are_the_clients_exceptions(client: openai.OpenAI) -> None:
