@@ -113,7 +113,7 @@ def load_adapter(model: PreTrainedModel, folder: Path, *, trainable: bool = Fals
     check_adapter(folder)
     try:
         with quiet():
-            warnings.filterwarnings("error", message=".*missing.*adapter", category=UserWarning)
+            warnings.filterwarnings("error", ".*missing.*adapter", UserWarning)
             return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable, local_files_only=True)
     except (ValueError, RuntimeError, KeyError, TypeError, UserWarning) as error:
         raise UserError(
