@@ -1,0 +1,82 @@
+"""What an evaluation found: measures, and beside them what a person wants to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from langwright.errors import UserError
+from langwright.measures import Measure
+
+
+class Shown(BaseModel):
+    """Base of what `details.json` holds."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Sample(Shown):
+    """A beginning and what the model wrote after it."""
+
+    prompt: str
+    text: str
+
+
+class Reply(Shown):
+    """One question, what was expected, and what the model said."""
+
+    prompt: str
+    expect: str
+    text: str
+    right: bool
+    language: str = ""
+
+
+class Labelled(Shown):
+    """A text that got a wrong label."""
+
+    text: str
+    right: str
+    predicted: str
+    probability: float | None = None  # of the predicted label
+
+
+class Confusion(Shown):
+    """Row the right label, column the predicted one."""
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Details(Shown):
+    """`details.json` beside `report.json`: samples, replies, mistakes, the confusion matrix."""
+
+    task: str
+    rows: int  # measured on
+    samples: tuple[Sample, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    mistakes: tuple[Labelled, ...] = ()
+    confusion: Confusion | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that an evaluation gives."""
+
+    measures: tuple[Measure, ...]
+    details: Details
+
+
+def read_details(path: Path) -> Details:
+    """The details of a `details.json` file; UserError when it is not one."""
+    try:
+        return Details.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            "{path} is not a report this version can read: {error}",
+            fix="make it again with `langwright evaluate`",
+            path=path,
+            error=str(error).splitlines()[0],
+        ) from None

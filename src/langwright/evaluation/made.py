@@ -1,0 +1,266 @@
+"""Sections of a report about how something was made: data, tokenizer, training, cost, origins, commands, versions."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from langwright.artifacts import Origin
+from langwright.data.cleaning import Drops
+from langwright.evaluation.bilingual import Words, both, plain, translated
+from langwright.evaluation.charts import Series, legend, line_chart
+from langwright.evaluation.gathering import Opened
+from langwright.evaluation.measured import measures_table
+from langwright.evaluation.numbers import duration, share, short, size, value_of
+from langwright.evaluation.page import (
+    Block,
+    Cell,
+    Commands,
+    Facts,
+    Figure,
+    Fold,
+    Node,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    Tree,
+    Writing,
+    Written,
+)
+from langwright.runlog import Chosen, Evaluated, Resumed, Sampled, Stepped, Stopped, Warned
+
+TIMES = 5  # looks at a model that are shown of each prompt
+EXAMPLE = 120  # characters of a dropped row
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def data_blocks(opened: Opened) -> list[Block]:
+    """What a dataset holds and what was dropped on the way."""
+    facts = opened.card.dataset
+    if facts is None:
+        return []
+    items: list[tuple[Words, Cell]] = [
+        (both("Kind of rows"), translated(facts.schema_name)),
+        *((both("Rows to {use}", use=translated(split)), f"{count:,}") for split, count in facts.splits.items()),
+        (both("Text"), size(facts.bytes)),
+        (both("Made in"), duration(opened.card.seconds)),
+    ]
+    blocks: list[Block] = [Facts(tuple(items))]
+    if opened.drops is not None:
+        blocks += drop_blocks(opened.drops)
+    elif facts.dropped:
+        rows = tuple(Row((translated(rule), f"{count:,}")) for rule, count in facts.dropped.items())
+        blocks.append(Table(both("Left out while reading"), (both("Reason"), both("Rows")), rows, frozenset({1})))
+    return blocks
+
+
+def drop_blocks(drops: Drops) -> list[Block]:
+    """What cleaning dropped by which rule, with examples."""
+    if not drops.counts:
+        return [Paragraph(both("Cleaning looked at {rows} rows and dropped none.", rows=f"{drops.rows:,}"))]
+    ordered = sorted(drops.counts.items(), key=lambda entry: -entry[1])
+    rows = tuple(Row((translated(rule), f"{count:,}", share(count / drops.rows))) for rule, count in ordered)
+    caption = both("Dropped by cleaning: {dropped} of {rows} rows", dropped=f"{drops.rows - drops.kept:,}", rows=f"{drops.rows:,}")  # fmt: skip
+    table = Table(caption, (both("Rule"), both("Rows"), both("Share")), rows, frozenset({1, 2}))
+    shown = tuple(
+        Row((translated(rule), example.text[:EXAMPLE], example.value, example.source))
+        for rule, _ in ordered
+        for example in drops.examples.get(rule, ())[:2]
+    )
+    columns = (both("Rule"), both("Begins"), both("What the rule saw"), both("Source"))
+    examples = Table(both("Examples of what was dropped"), columns, shown)
+    return [table, Fold(both("Examples of what was dropped"), (examples,))] if shown else [table]
+
+
+# --- tokenizer -----------------------------------------------------------------------------------
+
+
+def tokenizer_blocks(opened: Opened) -> list[Block]:
+    """What a tokenizer is and how tightly it packs text."""
+    facts = opened.card.tokenizer
+    items: list[tuple[Words, Cell]] = []
+    if facts is not None:
+        items += [
+            (both("Method"), translated(facts.algorithm)),
+            (both("Vocabulary"), f"{facts.vocab_size:,}"),
+            (both("Chat template"), facts.template_sha256[:12] if facts.template_sha256 else "–"),
+        ]
+    items += [(translated(m.name), value_of(m)) for m in opened.measures]
+    items.append((both("Made in"), duration(opened.card.seconds)))
+    return [Facts(tuple(items))]
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def training_blocks(opened: Opened) -> list[Block]:
+    """A model: what it is, what was decided for the run, its curves, what it said as it learned."""
+    blocks: list[Block] = [Facts(tuple(model_facts(opened)))]
+    blocks += [
+        Paragraph(both(e.message, **e.values), "caution" if isinstance(e, Warned) else "note")
+        for e in opened.events
+        if isinstance(e, (Chosen, Warned))
+    ]
+    blocks += breaks(opened)
+    blocks += curves(opened)
+    blocks += through_time(opened)
+    if opened.measures:
+        blocks.append(Fold(both("Measures of the run"), (measures_table(opened.measures),)))
+    return blocks
+
+
+def model_facts(opened: Opened) -> list[tuple[Words, Cell]]:
+    """Names and values of a model's card."""
+    facts = opened.card.model
+    items: list[tuple[Words, Cell]] = []
+    if facts is not None:
+        items += [
+            (both("Architecture"), facts.architecture),
+            (both("Parameters"), short(facts.parameters)),
+            (both("Context"), both("{count} tokens", count=f"{facts.context:,}")),
+            (both("Vocabulary"), f"{facts.vocab_size:,}"),
+        ]
+    steps = [e for e in opened.events if isinstance(e, Stepped)]
+    if steps:
+        positions = sum(e.tokens for e in steps)
+        useful = sum(e.useful * e.tokens for e in steps) / max(positions, 1)
+        items += [(both("Updates"), f"{steps[-1].step:,}"), (both("Useful tokens"), share(useful))]
+    items.append((both("Made in"), duration(opened.card.seconds)))
+    return items
+
+
+def breaks(opened: Opened) -> list[Block]:
+    """Where a run was interrupted and went on, as that is part of how it was made."""
+    stops = [e.step for e in opened.events if isinstance(e, Stopped)]
+    resumes = [e.step for e in opened.events if isinstance(e, Resumed)]
+    if not stops and not resumes:
+        return []
+    steps = ", ".join(f"{step:,}" for step in resumes or stops)
+    return [Paragraph(both("The run was interrupted and went on from update {steps}.", steps=steps), "note")]
+
+
+def curves(opened: Opened) -> list[Block]:
+    """Loss, bits per byte, learning rate and speed over updates."""
+    steps = [e for e in opened.events if isinstance(e, Stepped)]
+    looks = [e for e in opened.events if isinstance(e, Evaluated)]
+    if not steps:
+        return []
+    update = both("update")
+    trained = Series(both("on training rows"), tuple((e.step, e.loss) for e in steps))
+    held_out = Series(both("on validation rows"), points(looks, "loss"))
+    charts = [
+        chart(both("Loss"), update, both("nats per unit"), [trained, held_out]),
+        chart(both("Bits per byte on validation rows"), update, both("bits/byte"), [Series(both("bits per byte"), points(looks, "bits_per_byte"))]),
+        chart(both("Accuracy on validation rows"), update, both("share"), [Series(both("accuracy"), points(looks, "accuracy"))]),
+        chart(both("Learning rate"), update, both("learning rate"), [Series(both("learning rate"), tuple((e.step, e.learning_rate) for e in steps))]),
+        chart(both("Speed"), update, both("tokens/s"), [Series(both("tokens/s"), tuple((e.step, e.tokens_per_second) for e in steps))]),
+    ]  # fmt: skip
+    first = [c for c in charts[:3] if c is not None]
+    rest = [c for c in charts[3:] if c is not None]
+    return [*first, Fold(both("Learning rate and speed"), tuple(rest))] if rest else [*first]
+
+
+def points(looks: Sequence[Evaluated], name: str) -> tuple[tuple[float, float], ...]:
+    """One held-out measure over updates."""
+    return tuple((look.step, look.values[name]) for look in looks if name in look.values)
+
+
+def chart(title: Words, x: Words, y: Words, series: Sequence[Series]) -> Figure | None:
+    """A figure, or None where there is nothing to draw."""
+    drawn = [s for s in series if s.points]
+    svg = line_chart(title, x, y, drawn)
+    return Figure(title, svg, legend(drawn)) if svg else None
+
+
+def through_time(opened: Opened) -> list[Block]:
+    """What the model said at a few moments, prompt by prompt."""
+    samples = [e for e in opened.events if isinstance(e, Sampled)]
+    if not samples:
+        return []
+    items: list[Written] = []
+    for prompt in dict.fromkeys(e.prompt for e in samples):
+        said = [e for e in samples if e.prompt == prompt]
+        last = len(said) - 1
+        chosen = sorted({round(i * last / max(1, TIMES - 1)) for i in range(TIMES)} if last >= TIMES else range(last + 1))  # fmt: skip
+        items += [Written(prompt, said[i].text, both("after update {step}", step=f"{said[i].step:,}")) for i in chosen]
+    return [Paragraph(both("What it wrote as it learned:")), Writing(tuple(items))]
+
+
+# --- cost, origins, commands ---------------------------------------------------------------------
+
+
+def cost_table(all_opened: Sequence[Opened]) -> Table:
+    """Time, tokens, computation and memory of each step."""
+    rows = []
+    for opened in all_opened:
+        cells: list[Cell] = [both("{name}, by {stage}", name=opened.name, stage=opened.card.stage), duration(opened.card.seconds)]  # fmt: skip
+        for name in ("tokens trained on", "training compute", "peak memory"):
+            found = opened.measure(name)
+            cells.append(value_of(found) if found else "–")
+        rows.append(Row(tuple(cells)))
+    total = duration(sum(opened.card.seconds for opened in all_opened))
+    rows.append(Row((both("Together"), total, "", "", ""), mark=True))
+    columns = (both("Step"), both("Time"), both("Tokens"), both("Computation"), both("Peak memory"))
+    return Table(both("Cost"), columns, tuple(rows), frozenset({1, 2, 3, 4}))
+
+
+def origin_tree(all_opened: Sequence[Opened]) -> Tree:
+    """The artifacts that nothing else here was made from, with all that they were made from."""
+    used = {origin.digest for opened in all_opened for origin in opened.origins()}
+    last = [opened for opened in all_opened if opened.digest not in used]
+    return Tree(
+        tuple(
+            Node(
+                str(opened.path),
+                both("{kind}, made by {stage}, {digest}", kind=translated(opened.card.kind), stage=opened.card.stage, digest=opened.digest[:12]),
+                tuple(node(origin) for origin in opened.card.inputs),
+            )
+            for opened in last
+        )
+    )  # fmt: skip
+
+
+def node(origin: Origin) -> Node:
+    """One origin with its own."""
+    kind, digest = translated(origin.kind), origin.digest[:12]
+    if origin.stage:
+        note = both("{kind}, made by {stage}, {digest}", kind=kind, stage=origin.stage, digest=digest)
+    else:
+        note = both("{kind}, {digest}", kind=kind, digest=digest)
+    return Node(origin.path, note, tuple(node(inner) for inner in origin.inputs))
+
+
+def command_block(all_opened: Sequence[Opened]) -> list[Block]:
+    """The commands that make all of it again, in order."""
+    lines = tuple(shlex.join(opened.card.command) for opened in all_opened if opened.card.command)
+    if not lines:
+        return []
+    note = both("With the same data, versions and kind of machine these give the same results; on another machine, nearly.")  # fmt: skip
+    return [Paragraph(note, "note"), Commands(lines)]
+
+
+def version_facts(versions: dict[str, str]) -> Facts:
+    """Libraries and their versions."""
+    return Facts(tuple((plain(name), version) for name, version in versions.items()))
+
+
+def seeds(all_opened: Sequence[Opened]) -> Words:
+    """The seeds used, step by step."""
+    named = ", ".join(f"{o.name} {o.card.seed}" for o in all_opened if o.card.seed is not None)
+    return both("Seeds: {seeds}", seeds=named) if named else both("No step used chance.")
+
+
+def made_sections(all_opened: Sequence[Opened]) -> list[Section]:
+    """The sections on data, tokenizers and training of a pipeline."""
+    found = []
+    for index, opened in enumerate(all_opened):
+        name = opened.name
+        if opened.card.kind == "dataset":
+            found.append(Section(f"data{index}", both("Data: {name}", name=name), data_blocks(opened)))
+        elif opened.card.kind == "tokenizer":
+            found.append(Section(f"tokenizer{index}", both("Tokenizer: {name}", name=name), tokenizer_blocks(opened)))
+        elif opened.card.kind == "model":
+            found.append(Section(f"model{index}", both("Training: {name}", name=name), training_blocks(opened)))
+    return found

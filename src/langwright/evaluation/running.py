@@ -1,0 +1,72 @@
+"""Measure a model on a dataset, by what the dataset holds and what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from langwright.data.dataset import Dataset
+from langwright.errors import UserError
+from langwright.evaluation.chat import evaluate_chat
+from langwright.evaluation.findings import Findings
+from langwright.evaluation.job import Job
+from langwright.evaluation.labels import Predictor, evaluate_labels
+from langwright.evaluation.sampling import split_of
+from langwright.evaluation.settings import EvaluateSettings
+from langwright.evaluation.text import evaluate_text
+from langwright.inference.text import TextModel
+from langwright.metrics.yardsticks import signed
+from langwright.runlog import RunLog
+
+Task = Literal["text", "chat", "classification"]
+BY_SCHEMA: dict[str, Task] = {"chat": "chat", "classification": "classification"}  # all else is running text
+
+
+def task_for(dataset: Dataset, settings: EvaluateSettings) -> Task:
+    """What will be measured: what the settings say, else what the dataset's rows are.
+
+    raises  UserError when the rows cannot serve the task; every row can serve as running text
+    """
+    if settings.task == "auto":
+        return BY_SCHEMA.get(dataset.schema_name, "text")
+    if settings.task not in ("text", BY_SCHEMA.get(dataset.schema_name)):
+        raise UserError(
+            "{path} holds rows of schema {schema}, which cannot serve the task {task}",
+            fix="read the source again with `langwright data read --schema {task}`, or leave the task out",
+            path=dataset.path,
+            schema=dataset.schema_name,
+            task=settings.task,
+        )
+    return settings.task
+
+
+def evaluate(
+    dataset: Dataset,
+    settings: EvaluateSettings,
+    *,
+    name: str,
+    writer: Callable[[], TextModel],
+    predictor: Callable[[tuple[str, ...]], Predictor],
+    log: RunLog | None = None,
+    command: str = "",
+) -> Findings:
+    """Measure one model on one split of a dataset.
+
+    name       what the model is called in measures
+    writer     opens the model as one that writes; asked only for the tasks text and chat
+    predictor  opens the model as one that labels, given the labels of the train split, or of the rows measured
+               where there is none; asked only for classification
+    command    what measures it again, written into each measure
+    raises     UserError when the dataset has no such split or rows, or cannot serve the task
+    """
+    job = Job(dataset, split_of(dataset, settings.split), settings, log or RunLog(None))
+    task = task_for(dataset, settings)
+    if task == "text":
+        found = evaluate_text(writer(), job)
+    elif task == "chat":
+        found = evaluate_chat(writer(), job)
+    else:
+        known = "train" if "train" in dataset.splits else job.split
+        labels = tuple(sorted(set(dataset.labels(known))))
+        found = evaluate_labels(predictor(labels), name, job)
+    return Findings(signed(found.measures, model=name, data=job.named(), command=command), found.details)

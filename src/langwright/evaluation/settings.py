@@ -1,0 +1,55 @@
+"""What `langwright evaluate` can be told. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from langwright.settings import Settings
+
+TaskName = Literal["auto", "text", "chat", "classification"]
+
+
+class EvaluateSettings(Settings):
+    """How a model is measured on a dataset."""
+
+    task: Annotated[
+        TaskName,
+        Field(
+            description="What to measure: text (how well it foresees text, and what it writes), chat (replies), "
+            "classification (labels); auto goes by what the dataset holds"
+        ),
+    ] = "auto"
+    split: Annotated[
+        Literal["auto", "train", "validation", "test"],
+        Field(description="Rows to measure on; auto takes validation, else test, else train"),
+    ] = "auto"
+    limit: Annotated[
+        int | None, Field(ge=1, description="Most rows to measure on, drawn by the seed; all when left out")
+    ] = None
+    length: Annotated[
+        int | None, Field(ge=2, description="Tokens of a scoring window; the model's context when left out")
+    ] = None
+    stride: Annotated[
+        int | None, Field(ge=1, description="New tokens that each window scores; half of it when left out")
+    ] = None
+    samples: Annotated[int, Field(ge=0, description="Texts to let the model write from the beginnings of rows")] = 20
+    max_new_tokens: Annotated[int, Field(ge=1, description="Most tokens of each text or reply it writes")] = 128
+    temperature: Annotated[
+        float, Field(ge=0, le=10, description="Temperature of the texts it writes; replies in chat are always greedy")
+    ] = 0.8
+    top_p: Annotated[
+        float, Field(gt=0, le=1, description="Texts are sampled among the likeliest tokens of this total probability")
+    ] = 0.95
+    baselines: Annotated[
+        bool,
+        Field(
+            description="Measure simple methods beside the model, on the same rows: xz and a Kneser-Ney 5-gram for text, "
+            "TF-IDF with logistic regression for labels; they learn from the train split"
+        ),
+    ] = True
+    baseline_megabytes: Annotated[
+        float, Field(gt=0, description="Most training text the baselines learn from, taken evenly from the whole")
+    ] = 64.0
+    seed: Annotated[int, Field(ge=0, description="Seed of drawn rows, written texts and bootstrap intervals")] = 0
