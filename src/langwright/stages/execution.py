@@ -149,6 +149,8 @@ def assign(stage: Stage, names: Sequence[str], kind_of: Callable[[str], str | No
     found: dict[str, tuple[str, ...]] = {declared.role: () for declared in stage.inputs}
     for name in names:
         kind = kind_of(name)
+        if kind is None:
+            raise UserError("there is no {path}", fix="check the path, or see `langwright runs list`", path=name)
         fitting = [d for d in stage.inputs if d.kind == kind and (d.many or not found[d.role])]
         if not fitting:
             raise UserError(
