@@ -10,15 +10,7 @@ from hypothesis import strategies as st
 
 from langwright.models.presets import PRESETS
 from langwright.models.sizes import estimate
-from langwright.training.budget import (
-    IN_UPDATES,
-    MOST_PASSES,
-    Candidate,
-    choose,
-    predicted_loss,
-    update_size,
-    worth_of,
-)
+from langwright.training.budget import IN_UPDATES, MOST_PASSES, Candidate, choose, predicted_loss, update_size, worth_of
 from langwright.wording import say
 
 NAMES = ("tiny", "mini", "small", "base")
@@ -65,7 +57,9 @@ def test_compute_is_spent_best_near_twenty_tokens_a_weight() -> None:
     assert 12 < compute / 6 / best / best < 32
 
 
-@pytest.mark.parametrize("hours, expected", [(0.01, "tiny"), (0.5, "tiny"), (2, "mini"), (24, "small"), (24 * 7, "base")])
+@pytest.mark.parametrize(
+    "hours, expected", [(0.01, "tiny"), (0.5, "tiny"), (2, "mini"), (24, "small"), (24 * 7, "base")]
+)
 def test_more_time_takes_a_larger_model(hours: float, expected: str) -> None:
     assert choose(60 * hours, CANDIDATES, at(0.35e12), PLENTY).preset == expected
 

@@ -82,13 +82,13 @@ def predicted_loss(parameters: float, tokens: float, corpus_tokens: float) -> fl
     corpus = max(corpus_tokens, 1.0)
     data = worth_of(max(tokens, 1.0), corpus, REPEATED_TOKENS)
     weights = worth_of(parameters, corpus / TOKENS_PER_WEIGHT, EXCESS_WEIGHTS)
-    return IRREDUCIBLE + OF_SIZE / weights**SIZE_POWER + OF_DATA / data**DATA_POWER
+    return IRREDUCIBLE + OF_SIZE / math.pow(weights, SIZE_POWER) + OF_DATA / math.pow(data, DATA_POWER)
 
 
 def update_size(tokens: float, length: int) -> int:
     """Positions of an update when this many are read in all: whole rows, a power of two of them, two at least."""
     wanted = min(tokens / UPDATES, MOST_TOKENS)
-    rows = max(2, 2 ** math.floor(math.log2(max(wanted / length, 1.0))))
+    rows = max(2, 1 << math.floor(math.log2(max(wanted / length, 1.0))))
     return rows * length
 
 
@@ -122,7 +122,9 @@ def choose(
         if reached >= loss:
             break
         best, rate, loss = larger, measured, reached
-    an_update = tokens_per_update(best.name) if tokens_per_update else update_size(min(seconds * rate, most), best.length)
+    an_update = (
+        tokens_per_update(best.name) if tokens_per_update else update_size(min(seconds * rate, most), best.length)
+    )
     steps = max(1, round(min(seconds * rate, most) / an_update))
     message = SHORT if seconds * rate > most else WHY if len(candidates) > 1 else ONLY
     return Choice(

@@ -1,12 +1,18 @@
-"""What this machine can do: device, matrix rates, compute type, threads, memory, compiler."""
+"""What this machine can do: device, matrix rates, compute type, threads, memory, compiler.
+
+Nothing is assumed from a processor's name: rates are measured, and limits that a container sets are read.
+"""
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import sys
+import sysconfig
 import time
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -16,74 +22,131 @@ from langwright.errors import UserError
 
 DtypeName = Literal["float32", "bfloat16"]
 
+CGROUP = Path("/sys/fs/cgroup")
+MULTIPLY = (512, 768, 768)  # rows, inner, columns: a small model's layer
+FASTER = 1.3  # less is lost again to conversions
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device of a setting: a GPU where there is one and auto is asked for, else the CPU.
 
-    raises  UserError when a GPU is asked for and none is there
+    raises  UserError for a GPU that is not there, or a name that is none
     """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
+        return torch.device("cuda" if count else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or not (number.isdigit() or name == "cuda"):
+        raise UserError("there is no device {name}", fix="give auto, cpu, cuda or cuda:N", name=name)
+    if count == 0:
         raise UserError(
             "device {name} was asked for, and this machine has no GPU that torch can use",
             fix="leave device at auto, or install a CUDA build of torch",
             name=name,
         )
-    return device
+    if number and int(number) >= count:
+        raise UserError(
+            "device {name} was asked for, and this machine has {count} GPUs, counted from 0",
+            fix="leave device at auto, or give a smaller number",
+            name=name,
+            count=count,
+        )
+    return torch.device(name)
+
+
+# --- speed ---------------------------------------------------------------------------------------
 
 
 @cache
 def matrix_rate(dtype: DtypeName, device_type: str, seconds: float = 0.15) -> float:
-    """Measured rate of matrix products in FLOP/s: (1024, 768) by (768, 768), best of what fits in the time."""
+    """Measured rate of matrix products in FLOP/s, the best product of as many as fit in the time, once a process.
+
+    The best and not the mean: other programs only ever make it slower.
+    """
+    rows, inner, columns = MULTIPLY if device_type == "cpu" else tuple(8 * size for size in MULTIPLY)
     kind = getattr(torch, dtype)
-    a = torch.randn(1024, 768, device=device_type).to(kind)
-    b = torch.randn(768, 768, device=device_type).to(kind)
+    a = torch.ones(rows, inner, device=device_type, dtype=kind)
+    b = torch.ones(inner, columns, device=device_type, dtype=kind)
     best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    while best == float("inf") or time.perf_counter() < end:
         began = time.perf_counter()
-        for _ in range(4):
-            a @ b
+        a @ b
         if device_type == "cuda":
             torch.cuda.synchronize()
-        best = min(best, (time.perf_counter() - began) / 4)
-    return 2 * 1024 * 768 * 768 / best
+        best = min(best, time.perf_counter() - began)
+    return 2 * rows * inner * columns / best
 
 
 def compute_dtype(setting: str, device: torch.device) -> DtypeName:
     """The type that matrices are multiplied in: auto takes bfloat16 only where it is measured to be faster."""
-    if setting == "float32":
-        return "float32"
-    if setting == "bfloat16":
-        return "bfloat16"
-    faster = matrix_rate("bfloat16", device.type) > 1.3 * matrix_rate("float32", device.type)
+    if setting != "auto":
+        return "bfloat16" if setting == "bfloat16" else "float32"
+    faster = matrix_rate("bfloat16", device.type) > FASTER * matrix_rate("float32", device.type)
     return "bfloat16" if faster else "float32"
 
 
-def compile_available() -> bool:
-    """Whether torch.compile has a C++ compiler to work with."""
-    return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
-
-
 def physical_cores() -> int:
-    """Cores that this process may compute on."""
-    allowed = (
-        len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count() or 1
-    )
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    """Threads to compute with: the cores this process may use, a container's share of them, at most OMP_NUM_THREADS."""
+    process = psutil.Process()
+    allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+    limits = [allowed, psutil.cpu_count(logical=False) or allowed]
+    quota = cgroup_cpus()
+    if quota is not None:
+        limits.append(max(1, int(quota)))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        limits.append(int(asked))
+    return max(1, min(limits))
+
+
+def cgroup_cpus(folder: Path = CGROUP) -> float | None:
+    """Cores that the container may use, or None where there is no limit."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):  # another system, or an older kind of control group
+        return None
+
+
+@cache
+def compile_available() -> bool:
+    """Whether torch.compile has what it needs for the CPU: a C++ compiler and Python's headers."""
+    usual = "clang++" if sys.platform == "darwin" else "g++"
+    compiler = shutil.which(os.environ.get("CXX") or usual)
+    return compiler is not None and (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file()
+
+
+# --- memory --------------------------------------------------------------------------------------
 
 
 def available_memory(device: torch.device) -> int:
-    """Free bytes on the device."""
+    """Free bytes on the device, a container's limit respected."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    free = int(psutil.virtual_memory().available)
+    limit = cgroup_memory()
+    return free if limit is None else max(0, min(free, limit))
+
+
+def cgroup_memory(folder: Path = CGROUP) -> int | None:
+    """Bytes that the container may still take, or None where there is no limit. What only caches files counts as free."""
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        if limit == "max":
+            return None
+        used = int((folder / "memory.current").read_text())
+        lines = (line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        cached = next((int(value) for name, value in lines if name == "inactive_file"), 0)
+        return int(limit) - used + cached
+    except (OSError, ValueError):
+        return None
 
 
 def peak_memory_bytes(device: str) -> int:
     """Largest memory so far: resident size of the process, or allocated on the GPU."""
     if device.startswith("cuda"):
-        return int(torch.cuda.max_memory_allocated())
+        return int(torch.cuda.max_memory_allocated(device))
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024

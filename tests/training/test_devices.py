@@ -1,0 +1,117 @@
+"""What the machine can do: choices from measured rates and real limits."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from langwright.errors import UserError
+from langwright.training import devices
+from langwright.training.devices import (
+    available_memory,
+    cgroup_cpus,
+    cgroup_memory,
+    choose_device,
+    compile_available,
+    compute_dtype,
+    matrix_rate,
+    peak_memory_bytes,
+    physical_cores,
+)
+
+CPU = torch.device("cpu")
+
+
+def with_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpus(monkeypatch, 0)
+    assert choose_device() == CPU
+    with_gpus(monkeypatch, 2)
+    assert choose_device().type == "cuda"
+    assert choose_device("cpu") == CPU
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize(
+    "name, count, word", [("cuda", 0, "no GPU"), ("cuda:0", 0, "no GPU"), ("cuda:2", 2, "2 GPUs"), ("gpu", 2, "gpu"), ("cuda:x", 2, "cuda:x"), ("mps", 0, "mps")]
+)  # fmt: skip
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str, count: int, word: str) -> None:
+    with_gpus(monkeypatch, count)
+    with pytest.raises(UserError, match=word):
+        choose_device(name)
+
+
+def test_rates_are_measured_fast_and_once() -> None:
+    matrix_rate.cache_clear()
+    began = time.perf_counter()
+    rates = [matrix_rate(name, "cpu") for name in ("float32", "bfloat16")]
+    took = time.perf_counter() - began
+    assert all(1e8 < rate < 1e15 for rate in rates)
+    assert took < 1.5  # 0.3 s on a free machine; one product more where bfloat16 is emulated
+    began = time.perf_counter()
+    assert [matrix_rate(name, "cpu") for name in ("float32", "bfloat16")] == rates
+    assert time.perf_counter() - began < 0.01
+
+
+@pytest.mark.parametrize("narrow, expected", [(0.1, "float32"), (1.2, "float32"), (1.4, "bfloat16"), (8, "bfloat16")])
+def test_the_narrow_type_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch, narrow: float, expected: str) -> None:
+    monkeypatch.setattr(devices, "matrix_rate", lambda name, _: narrow if name == "bfloat16" else 1.0)
+    assert compute_dtype("auto", CPU) == expected
+    assert compute_dtype("float32", CPU) == "float32"
+    assert compute_dtype("bfloat16", CPU) == "bfloat16"
+
+
+def test_threads_keep_to_every_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    most = physical_cores()
+    assert most >= 1
+    monkeypatch.setattr(devices, "cgroup_cpus", lambda: 0.5)
+    assert physical_cores() == 1
+    monkeypatch.setattr(devices, "cgroup_cpus", lambda: 1000.0)
+    assert physical_cores() == most
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert physical_cores() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "junk")
+    assert physical_cores() == most
+
+
+def test_a_containers_limits(tmp_path: Path) -> None:
+    assert cgroup_cpus(tmp_path) is None and cgroup_memory(tmp_path) is None
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.stat").write_text("anon 400\ninactive_file 200\nactive_file 100\n")
+    assert cgroup_cpus(tmp_path) == 1.5
+    assert cgroup_memory(tmp_path) == 500
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert cgroup_cpus(tmp_path) is None and cgroup_memory(tmp_path) is None
+
+
+def test_memory_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = peak_memory_bytes("cpu")
+    held = torch.ones(int(1e8) // 4)
+    assert peak_memory_bytes("cpu") >= before
+    assert 1e7 < before < 1e13 and held.numel()
+    assert available_memory(CPU) > 0
+    monkeypatch.setattr(devices, "cgroup_memory", lambda: 12345)
+    assert available_memory(CPU) == 12345
+
+
+def test_no_compiler_no_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_available.cache_clear()
+    monkeypatch.setenv("CXX", "a-compiler-that-is-not-there")
+    assert not compile_available()
+    compile_available.cache_clear()
+    monkeypatch.setenv("CXX", "python3")  # any program stands for one
+    monkeypatch.setattr(devices.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(devices.sysconfig, "get_paths", lambda: {"include": "/nowhere"})
+    assert not compile_available()
+    compile_available.cache_clear()
