@@ -22,14 +22,16 @@ def templates(module: Module) -> Iterator[Said]:
     return (one for one in said(module.tree) if one.text is not None or module.name not in OWN)
 
 
-def twins() -> dict[str, tuple[str, str]]:
-    """English -> (Chinese, file)."""
-    found: dict[str, tuple[str, str]] = {}
+def catalogue() -> Iterator[tuple[str, str, str]]:
+    """(file, English, Chinese) of every twin."""
     for file in sorted((SRC / "chinese").glob("*.toml")):
         for english, chinese in tomllib.loads(file.read_text(encoding="utf-8")).items():
-            assert found.get(english, (chinese,))[0] == chinese, f"{file.name} says {english!r} otherwise than another"
-            found[english] = (chinese, file.name)
-    return found
+            yield file.name, english, chinese
+
+
+def twins() -> dict[str, tuple[str, str]]:
+    """English -> (Chinese, file)."""
+    return {english: (chinese, file) for file, english, chinese in catalogue()}
 
 
 def fields(template: str) -> set[str]:
@@ -83,6 +85,16 @@ def test_settings_of_every_stage_have_their_twins() -> None:
     help = {(stage.name, entry.key, entry.help) for stage in STAGES.values() for entry in entries(stage.settings)}
     missing = sorted(f"{stage} {key}: {text!r}" for stage, key, text in help if text not in twins())
     assert not missing, "\n".join(missing)
+
+
+def test_twins_in_several_files_agree() -> None:
+    said: dict[str, tuple[str, str]] = {}
+    wrong = []
+    for file, english, chinese in catalogue():
+        first, where = said.setdefault(english, (chinese, file))
+        if first != chinese:
+            wrong.append(f"{english!r}: {first!r} in {where}, {chinese!r} in {file}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_twins_have_the_same_fields() -> None:

@@ -37,7 +37,7 @@ def sins(module: Module) -> Iterator[str]:
 
 def sins_of_call(node: ast.Call) -> Iterator[str]:
     """What is wrong with a call."""
-    if isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec", "compile"):
+    if isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
         yield f"calls {node.func.id}"
     if dotted(node.func) in CALLS:
         yield f"{dotted(node.func)} {CALLS[dotted(node.func)]}"
