@@ -110,6 +110,7 @@ def run(work: Work) -> Made:
     elif settings.method == "lora":
         adapter = settings.task
         save_adapter(model, work.out, adapter)
+        lesson.model = model.unload()  # the base as it was: peft had put its layers into it
     save_model(lesson.model, lesson.tokenizer, work.out)
     flops = training_flops(lesson.model, lesson.length, outcome.progress.tokens)
     name = work.one("dataset").path.name
@@ -170,7 +171,7 @@ def chat_lesson(work: Work) -> Lesson:
     tokenizer = load_tokenizer(folder)
     ensure_template(tokenizer)
     model = load_model(folder)
-    length = settings.length or min(context_of(model.config), 512)
+    length = row_length(settings, model.config)
     packed = keep_documents_apart(model, work.log) and settings.pack
 
     def rows(split: str) -> RowExamples:
@@ -210,7 +211,7 @@ def classification_lesson(work: Work) -> Lesson:
     counts = inspect_labels(list(dataset.labels("train")))
     labels = tuple(sorted(counts))
     model = load_model(folder, head="classification", labels=labels, seed=settings.seed)
-    length = settings.length or min(context_of(model.config), 512)
+    length = row_length(settings, model.config)
     train, cut = labelled_texts(dataset, "train", tokenizer, labels, length)
     validation = None
     leaked = 0
@@ -323,6 +324,19 @@ def warn_about(work: Work, report: Preflight) -> None:
 def context_of(config: PretrainedConfig) -> int:
     """Most positions the model was built for."""
     return int(config.max_position_embeddings)
+
+
+def row_length(settings: FinetuneSettings, config: PretrainedConfig) -> int:
+    """Tokens in a row; UserError when the model was not built for so many."""
+    context = context_of(config)
+    if settings.length is not None and settings.length > context:
+        raise UserError(
+            "length = {length} is more than this model's context of {context} tokens",
+            fix="set length to {context} or less, or take a model with a longer context",
+            length=settings.length,
+            context=context,
+        )
+    return settings.length or min(context, 512)
 
 
 def check(work: Work) -> Preflight:

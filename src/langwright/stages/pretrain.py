@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -223,16 +223,17 @@ def plan_for_minutes(work: Work, dataset: Dataset, tokenizer: PreTrainedTokenize
     candidates = []
     for name in names:
         size = estimate(PRESETS[name], length[name], vocab_size=len(tokenizer), context=length[name])
-        candidates.append(Candidate(name, size.parameters, size.flops_per_token))
+        candidates.append(Candidate(name, size.parameters, size.flops_per_token, length[name]))
+    fixed = settings.batch_rows
     choice = choose(
         settings.minutes,
         candidates,
         speed=lambda name: probed(name).tokens_per_second,
         corpus_tokens=rows[names[0]].store.facts.tokens,
-        tokens_per_update=lambda name: probed(name).batch_rows * length[name],
+        tokens_per_update=(lambda name: fixed * length[name]) if fixed else None,
     )
     work.log.write(Chosen(message=choice.message, values=dict(choice.values)))
-    return probed(choice.preset).plan(settings, choice.preset, choice.steps, work)
+    return probed(choice.preset).cut_to(choice.batch_rows).plan(settings, choice.preset, choice.steps, work)
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,13 @@ class Probed:
     def tokens_per_second(self) -> float:
         """Speed of forward and backward, uncompiled."""
         return self.micro_rows * self.length / self.seconds
+
+    def cut_to(self, batch_rows: int) -> Probed:
+        """The same with updates of this many rows."""
+        micro_rows = max(rows for rows in range(1, self.micro_rows + 1) if batch_rows % rows == 0)
+        return replace(
+            self, batch_rows=batch_rows, micro_rows=micro_rows, seconds=self.seconds * micro_rows / self.micro_rows
+        )
 
     def plan(self, settings: PretrainSettings, preset: str, steps: int, work: Work) -> Plan:
         """The plan for this many updates."""
