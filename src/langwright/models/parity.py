@@ -65,7 +65,7 @@ class Recorded:
             targets = torch.tensor(row[1:])
             losses_T = nn.functional.cross_entropy(logits_TV[:-1], targets, reduction="sum")
             total, count = total + float(losses_T), count + len(targets)
-        return math.exp(total / max(count, 1))
+        return math.exp(min(total / max(count, 1), 700.0))  # beyond it a float has no room
 
 
 @torch.no_grad()
@@ -144,7 +144,9 @@ class Difference:
     def __init__(self, before: Recorded, after: Recorded, tolerance: Tolerance) -> None:
         self.before, self.tolerance = before, tolerance
         pairs = list(zip(before.logits, after.logits, strict=True))
-        self.logits = max(float((a - b).abs().max()) for a, b in pairs) / before.largest
+        self.logits = (
+            torch.stack([(a - b).abs().max() for a, b in pairs]).max().item() / before.largest
+        )  # NaN stays NaN
         same = torch.cat([a.argmax(-1) == b.argmax(-1) for a, b in pairs])
         self.agreeing, self.positions = same.float().mean().item(), len(same)
         allowed = 2 * tolerance.logits * before.largest  # two logits may each be off
