@@ -38,12 +38,13 @@ def test_the_real_model_says_what_it_should(shared_data: Callable[[str], Path], 
     with torch.no_grad():
         logits = model(prompt).logits[0]
         loss = torch.nn.functional.cross_entropy(logits[:-1], prompt[0, 1:])
-        ids = prompt[:, :1]
-        while ids.shape[1] < len(golden["greedy_from_bos_ids"]):
-            ids = torch.cat([ids, model(ids).logits[:, -1:].argmax(-1)], 1)
+        greedy = [torch.tensor([golden[name]]) for name in ("greedy_from_bos_ids", "greedy_from_prompt_ids")]
+        chosen = [model(ids).logits.argmax(-1) for ids in greedy]  # each token of a greedy text is the likeliest one
     torch.testing.assert_close(logits[-1], torch.tensor(golden["last_logits"]), rtol=0, atol=3e-5)
     assert loss.item() == pytest.approx(golden["mean_nll_of_prompt"], abs=2e-6)
-    assert ids[0].tolist() == golden["greedy_from_bos_ids"]
+    begun = (1, len(golden["prompt_ids"]))
+    for ids, likeliest, start in zip(greedy, chosen, begun, strict=True):
+        assert torch.equal(likeliest[:, start - 1 : -1], ids[:, start:])
     assert not model.training
 
 
