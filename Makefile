@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 PY := .venv/bin/python
 TORCH_INDEX ?=
+export LANGWRIGHT_DATA ?= $(abspath ../shared/data)
 PINS := pyproject.toml constraints.txt scripts/setup.py scripts/speech.py $(if $(TORCH_INDEX),force)
 INSTALL = $(or $(PYTHON),python3) -m scripts.setup $@
 INDEX = $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
@@ -52,7 +53,7 @@ results: .venv/.core ## real training on real sets, hours; goes on where it stop
 	@for recipe in $(RECIPES); do echo "== $$recipe"; .venv/bin/langwright run $$recipe || exit; done
 
 bench: .venv/.dev ## us and the peers side by side, interleaved ## 与同类并列交错测速
-	$(PY) -m scripts.bench
+	@for file in benchmarks/*.py; do $(PY) -m benchmarks.$$(basename $$file .py) || exit; done
 
 data: .venv/.core ## fetch the public data sets of tests and recipes ## 下载测试与配方所用的公开数据集
 	@$(PY) -m scripts.data

@@ -1,0 +1,42 @@
+"""The pipelines in recipes/ can be run as they stand."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.house.source import ROOT
+
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.spec("SV11", "every shipped pipeline, from data to report, is planned without a complaint")
+def test_every_recipe_can_be_planned(
+    recipe: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from langwright.stages import STAGES
+    from langwright.stages.pipeline import plan, read_pipeline
+    from langwright.workspace import Workspace
+
+    if "LANGWRIGHT_DATA" in recipe.read_text(encoding="utf-8"):
+        monkeypatch.setenv("LANGWRIGHT_DATA", str(shared_data("zh-text-modern").parent))
+    monkeypatch.chdir(tmp_path)
+    planned = plan(read_pipeline(recipe, STAGES, Workspace(tmp_path)))
+    assert [one.step.name for one in planned]
+    assert planned[-1].step.stage.name == "report"
+    assert all(one.action in ("run", "decide") for one in planned)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipes_say_what_they_are_in_both_languages(recipe: Path) -> None:
+    first, second = recipe.read_text(encoding="utf-8").splitlines()[:2]
+    assert first.startswith("# ")
+    assert any("\u4e00" <= char <= "\u9fff" for char in second)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipes_fix_their_seed(recipe: Path) -> None:
+    assert "seed" in tomllib.loads(recipe.read_text(encoding="utf-8"))
