@@ -37,6 +37,7 @@ def reason(text: str, **settings: object) -> str | None:
         ("14 15 92 65 35 89 79 32 38 46 26 43 38 32 79 50", {}, "many digits"),
         ("哈哈哈哈哈哈哈哈哈哈" + GOOD[:30], {}, "repeated characters"),
         ("点击这里查看更多精彩内容\n" * 6 + "另外的一行不一样的内容\n", {}, "repeated lines"),
+        ("这一行在文中出现了两次啊\n这一行只有一次而且不重复\n这一行在文中出现了两次啊", {}, "repeated lines"),
         ("An English sentence with 中文 in it.", {"min_chinese": 0.5}, "little Chinese"),
         (GOOD + "点击购买", {"banned": ("点击购买",)}, "banned words"),
         ("Buy NOW, it is cheap and it is good", {"banned": ("buy now",)}, "banned words"),

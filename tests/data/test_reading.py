@@ -264,7 +264,7 @@ def long_row(path: Path, megabytes: int) -> None:
         stream.write(b'"}\n{"text": "last"}\n')
 
 
-@pytest.mark.parametrize("megabytes", [6, pytest.param(200, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("megabytes", [20, pytest.param(200, marks=pytest.mark.heavy)])
 def test_a_row_longer_than_the_limit_is_bad_and_not_held(tmp_path: Path, megabytes: int) -> None:
     path = tmp_path / "a.jsonl"
     long_row(path, megabytes)

@@ -111,9 +111,10 @@ def test_csv_with_quotes_over_lines() -> None:
 
 
 def test_tsv_without_header_takes_quotes_as_they_stand() -> None:
-    assert table('a "b\t0\nc" d\t1', "\t", ("sentence", "label")) == [
-        (1, {"sentence": 'a "b', "label": "0"}),
+    assert table('"a b\t0\nc" d\t1\n"e"\t0', "\t", ("sentence", "label")) == [
+        (1, {"sentence": '"a b', "label": "0"}),
         (2, {"sentence": 'c" d', "label": "1"}),
+        (3, {"sentence": '"e"', "label": "0"}),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,10 @@ def test_excluded_folders_are_left_out_at_any_depth(tree: Path) -> None:
 
 def test_excluded_folders_are_not_looked_into(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    real = Path.stat
-    monkeypatch.setattr(Path, "stat", lambda self, **k: (looked.append(str(self)), real(self, **k))[1])
+    real = os.path.isfile
+    monkeypatch.setattr(os.path, "isfile", lambda path: (looked.append(str(path)), real(path))[1])
     names([tree], exclude=("**/test/**",))
+    assert [path for path in looked if path.endswith("c.md")]
     assert not [path for path in looked if "/test/" in path]
 
 

@@ -70,7 +70,7 @@ def test_from_prose_to_tokenizer(make: Callable[..., Artifact], tmp_path: Path) 
     assert drops["counts"] == dropped
     assert drops["rows"] - drops["kept"] == sum(dropped.values())
     assert drops["kept"] == sum(clean.card.dataset.splits.values())
-    assert any(example["text"] == "短。" for example in drops["examples"]["too short"])
+    assert all(int(example["value"]) < 20 for example in drops["examples"]["too short"])
     shares = {measure.name: measure.value for measure in clean.card.results}
     assert shares["dropped: duplicate"] == pytest.approx(dropped["duplicate"] / drops["rows"])
     found = open_dataset(clean.path)
@@ -83,8 +83,8 @@ def test_from_prose_to_tokenizer(make: Callable[..., Artifact], tmp_path: Path) 
     assert trained.card.tokenizer.template_sha256
     assert len(load_tokenizer(trained.path)) == 1500
     costs = {(m.name, m.data): m.value for m in trained.card.results}
-    assert costs["bytes per token, zh", "our sample text"] > 3
-    assert costs["bytes per token, zh", "clean validation"] > 3
+    assert costs["bytes per token, zh", "our sample text"] > 2
+    assert costs["bytes per token, zh", "clean validation"] > 2
     report = json.loads((trained.path / "inspection.json").read_text(encoding="utf-8"))
     assert report["vocab_size"] == 1500
     assert len(report["longest"]) == 20

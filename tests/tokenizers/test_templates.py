@@ -161,6 +161,8 @@ def test_a_template_may_refuse_a_conversation(with_template) -> None:  # type: i
 
 
 def test_a_conversation_that_begins_with_the_assistant(tokenizer) -> None:  # type: ignore[no-untyped-def]
+    marked = Message(role="assistant", content="<|im_end|>yes")
+    assert learned(tokenizer, [marked]) == [f"<{BREAK}|im_end|>yes<|im_end|>"]
     assert learned(tokenizer, TALK[1:]) == ["等于二。<|im_end|>", "Four, of course.<|im_end|>"]
 
 

@@ -52,6 +52,12 @@ def test_any_unicode_comes_back(tokenizer, text: str) -> None:  # type: ignore[n
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
 
 
+def test_offsets_cover_the_text_with_its_spaces(tokenizer) -> None:  # type: ignore[no-untyped-def]
+    text = " a  b\n c"
+    spans = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+    assert "".join(text[begin:end] for begin, end in spans) == text
+
+
 def test_every_byte_has_a_token(tokenizer) -> None:  # type: ignore[no-untyped-def]
     reader = TokenBytes(tokenizer)
     assert {reader.of(token) for token in tokenizer.get_vocab()} >= {bytes([byte]) for byte in range(256)}
