@@ -110,7 +110,7 @@ def run(work: Work) -> Made:
     elif settings.method == "lora":
         adapter = settings.task
         save_adapter(model, work.out, adapter)
-        lesson.model = model.unload()  # the base as it was: peft had put its layers into it
+        lesson.model = model.unload()  # type: ignore[operator]  # the base as it was: peft had put its layers into it
     save_model(lesson.model, lesson.tokenizer, work.out)
     flops = training_flops(lesson.model, lesson.length, outcome.progress.tokens)
     name = work.one("dataset").path.name
@@ -298,7 +298,7 @@ def labelled_texts(
 
 def warn_about(work: Work, report: Preflight) -> None:
     """Write the preflight down and say what in it a person should know."""
-    from langwright.artifacts import write_whole
+    from langwright.files import write_whole
 
     write_whole(work.making.run / "preflight.json", report.model_dump_json(indent=2).encode() + b"\n")
     if report.truncated:

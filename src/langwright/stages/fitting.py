@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from langwright.artifacts import sha256_of
 from langwright.data.schemas import Message
+from langwright.files import sha256_of
 from langwright.measures import Measure
 from langwright.runlog import RunLog, Warned
 from langwright.stages.declaration import Work
@@ -86,6 +86,9 @@ class Samples:
         try:
             text_model = TextModel(engine, self.tokenizer, "now")
             for prompt in self.prompts:
+                ids = text_model.tokenize(prompt) if isinstance(prompt, str) else text_model.render(prompt)
+                if not 0 < len(ids) < text_model.context:
+                    continue  # nothing of it fits the model
                 said = text_model.complete(prompt, Sampling(max_new_tokens=SAMPLE_TOKENS))
                 shown = prompt if isinstance(prompt, str) else prompt[-1].content
                 yield shown, said.text

@@ -29,8 +29,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from langwright.artifacts import FileRecord, sync_folder
+from langwright.artifacts import FileRecord
 from langwright.errors import UserError
+from langwright.files import sync_folder
 from langwright.training.loss import Objective
 
 FORMAT = 1

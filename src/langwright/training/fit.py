@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from langwright.artifacts import write_whole
+from langwright.files import write_whole
 from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Sampled, Saved, Stepped, Stopped, Warned
 from langwright.training.checkpoints import (
     Progress,
@@ -181,7 +181,7 @@ class Session:
     def record(self, step: Step) -> None:
         """One event, with metrics per unit."""
         self.losses.append((step.total.item(), step.units))
-        metrics = {name: value.item() / step.units for name, value in step.metrics.items()}
+        metrics = {name: value.item() / max(step.units, 1) for name, value in step.metrics.items()}
         if self.job.bytes_per_unit:
             metrics["bits_per_byte"] = bits_per_byte(step.loss, self.job.bytes_per_unit)
         self.job.log.write(
@@ -210,6 +210,8 @@ class Session:
             whole_epoch(job.validation, job.plan.micro_rows, job.plan.evaluate_rows),
             job.plan.dtype,
         )
+        if not self.validation:  # no token of these rows is supervised
+            return
         loss = self.validation["loss"]
         if job.bytes_per_unit:
             self.validation["bits_per_byte"] = bits_per_byte(loss, job.bytes_per_unit)
@@ -263,7 +265,10 @@ def bits_per_byte(loss: float, bytes_per_unit: float) -> float:
 def evaluate_loss(
     model: nn.Module, objective: Objective[Any], batches: Iterable[Batch], dtype: str
 ) -> dict[str, float]:
-    """Loss and metrics per unit over all batches, with dropout off; the model is left in training mode."""
+    """Loss and metrics per unit over all batches, with dropout off; nothing where nothing is supervised.
+
+    The model is left in training mode.
+    """
     total, units = 0.0, 0
     sums: dict[str, float] = {}
     model.eval()
@@ -274,6 +279,8 @@ def evaluate_loss(
         for name, value in loss.metrics.items():
             sums[name] = sums.get(name, 0.0) + value.item()
     model.train()
+    if units == 0:
+        return {}
     return {"loss": total / units} | {name: value / units for name, value in sums.items()}
 
 
@@ -299,7 +306,7 @@ def probe_seconds(model: nn.Module, objective: Objective[Any], batch: Batch, dty
         began = time.perf_counter()
         with forward_precision(model, torch.bfloat16 if dtype == "bfloat16" else None):
             loss = objective(model, batch)
-        (loss.total / loss.units).backward()  # type: ignore[no-untyped-call]
+        (loss.total / max(loss.units, 1)).backward()  # type: ignore[no-untyped-call]
         seconds = time.perf_counter() - began
         model.zero_grad(set_to_none=True)
     set_generators(generators)

@@ -36,8 +36,8 @@ class Step:
 
     @property
     def loss(self) -> float:
-        """Per unit, in nats."""
-        return self.total.item() / self.units
+        """Per unit, in nats; 0 where no token of the update was supervised."""
+        return self.total.item() / max(self.units, 1)
 
     @property
     def useful(self) -> float:
@@ -151,7 +151,7 @@ def scaled_losses(
         with forward_precision(model, autocast):
             loss = objective(model, part)
         gathered.add(loss)
-        yield loss.total / units
+        yield loss.total / max(units, 1)
 
 
 def forward_precision(model: nn.Module, autocast: torch.dtype | None) -> contextlib.AbstractContextManager[object]:

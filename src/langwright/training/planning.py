@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from langwright.artifacts import write_whole
 from langwright.errors import UserError
+from langwright.files import write_whole
 from langwright.training.fit import Plan
 
 
