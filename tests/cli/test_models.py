@@ -275,9 +275,12 @@ def test_the_doctor_looks_at_everything(run: Run) -> None:
     assert said.code == 0 and "这里能训练的模型" in said.out and said.last.startswith("下一步: langwright ")
 
 
-def test_the_doctor_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_names_the_cure(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     from langwright.cli import doctor
+    from langwright.training.devices import compile_available
 
+    request.addfinalizer(compile_available.cache_clear)
+    compile_available.cache_clear()
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert doctor.compiler().state == "note" and "apt install g++" in doctor.compiler().advice
     monkeypatch.setattr(doctor, "version", lambda name: (_ for _ in ()).throw(doctor.PackageNotFoundError(name)))

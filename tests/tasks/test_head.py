@@ -89,3 +89,26 @@ def test_what_it_cannot_do_is_refused(classifier: Classifier, asked: Classificat
     with pytest.raises(UserError) as caught:
         classify(classifier, asked)
     assert caught.value.code == code
+
+
+def test_a_head_that_lies_in_an_adapter(tmp_path: Path) -> None:
+    from langwright.models.adapters import LoraSettings, add_lora, save_adapter
+    from langwright.models.loading import load_model
+
+    folder = write_labeller(tmp_path / "m")
+    before = open_classifier(folder).probabilities(TEXTS)
+    adapted = add_lora(load_model(folder, "classification"), LoraSettings(rank=2), "classification")
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name or "score" in name:
+                weight.add_(0.5 * torch.sin(torch.arange(weight.numel(), dtype=torch.float32)).view_as(weight))
+    save_adapter(adapted, folder, "classification")
+    give_card(folder, Ability(task="classification", solver="head", adapter="classification"), stage="finetune")
+    opened = open_classifier(folder)
+    adapted.eval()
+    for row, text in zip(opened.probabilities(TEXTS), TEXTS, strict=True):
+        with torch.inference_mode():
+            logits = adapted(**opened.tokenizer(text, return_tensors="pt")).logits[0]
+        np.testing.assert_allclose(row, logits.softmax(-1).numpy(), atol=1e-5)
+    assert not np.allclose(opened.probabilities(TEXTS), before, atol=1e-2)
+    assert opened.embed(["x"]).shape == (1, 16)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -132,19 +132,18 @@ def compiler() -> Check:
     """What torch.compile needs; without it models train uncompiled."""
     from langwright.training.devices import compile_available
 
-    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
-    if not compile_available():
+    wanted = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if compile_available():
+        return Check("C++ compiler", "good", "{name}", values={"name": wanted})
+    if shutil.which(wanted) is None:
         return Check(
             "C++ compiler", "note", "none",
             "models are trained uncompiled, which is slower in long runs; on Debian and Ubuntu: apt install g++",
         )  # fmt: skip
-    if not header.is_file():
-        return Check(
-            "C++ compiler", "note", "found, but Python.h is missing",
-            "models are trained uncompiled; on Debian and Ubuntu: apt install python3-dev",
-        )  # fmt: skip
-    name = next(name for name in ("g++", "c++", "clang++") if shutil.which(name))
-    return Check("C++ compiler", "good", "{name}", values={"name": name})
+    return Check(
+        "C++ compiler", "note", "found, but Python.h is missing",
+        "models are trained uncompiled; on Debian and Ubuntu: apt install python3-dev",
+    )  # fmt: skip
 
 
 def resources() -> Iterator[Check]:

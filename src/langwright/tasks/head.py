@@ -97,11 +97,16 @@ def open_classifier(path: Path, name: str = "") -> Classifier:
 
     raises  UserError when it has none
     """
+    from langwright.models.adapters import load_adapter
     from langwright.models.loading import load_model
     from langwright.tokenizers.loading import load_tokenizer
 
     card = read_card(path)
-    model = load_model(path, head="classification").eval()
+    model = load_model(path, head="classification")
+    for ability in card.abilities if card else ():
+        if ability.task == "classification" and ability.adapter:
+            # Merged in memory: the answers are the same and the model stays a plain one.
+            model = load_adapter(model, path / "adapters" / ability.adapter).merge_and_unload().eval()
     labels = tuple(str(model.config.id2label[index]) for index in range(model.config.num_labels))
     learned = card.settings.get("length") if card else None
     most = int(model.config.max_position_embeddings)
