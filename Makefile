@@ -7,10 +7,11 @@ PY := .venv/bin/python
 TORCH_INDEX ?=
 export LANGWRIGHT_DATA ?= $(abspath ../shared/data)
 PINS := pyproject.toml constraints.txt scripts/setup.py scripts/speech.py $(if $(TORCH_INDEX),force)
-INSTALL = $(or $(PYTHON),python3) -m scripts.setup $@
+INSTALL = $(or $(PYTHON),python3) -m scripts.setup
 INDEX = $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 RECIPES := $(filter-out recipes/demo.toml,$(wildcard recipes/*.toml))
 
+.NOTPARALLEL:
 .PHONY: help setup demo test prove results bench data docs lint check wheel clean force
 
 help: ## this list ## 本列表
@@ -19,16 +20,19 @@ help: ## this list ## 本列表
 	echo "$$first"; echo; \
 	awk -F ' ## ' -v n=$$n '/^[a-z]+:.* ## / { split($$1, t, ":"); printf "  make %-9s %s\n", t[1], $$n }' Makefile
 
-setup: .venv/.core .venv/.dev .venv/.docs ## virtual environment in .venv with everything pinned ## 在 .venv 中装好全部固定版本
+setup: .venv/.all ## virtual environment in .venv with everything pinned ## 在 .venv 中装好全部固定版本
 
 .venv/.core: $(PINS)
-	@$(INSTALL) $(INDEX)
+	@$(INSTALL) core $(INDEX)
 
 .venv/.dev: $(PINS)
-	@$(INSTALL) dev $(INDEX)
+	@$(INSTALL) core dev $(INDEX)
 
 .venv/.docs: $(PINS)
-	@$(INSTALL) docs $(INDEX)
+	@$(INSTALL) core docs $(INDEX)
+
+.venv/.all: $(PINS)
+	@$(INSTALL) core dev docs all $(INDEX)
 
 demo: .venv/.core ## text to tokenizer to model to chat to report, in minutes ## 几分钟内：文本、分词器、模型、对话、报告
 	@$(PY) -m scripts.demo

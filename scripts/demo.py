@@ -78,7 +78,10 @@ def show_measures() -> None:
         return next((m for name in names for m in measures if m.name == name), None)
 
     rows = (
-        ("replies that hold the right phrase, questions it was taught", find("chat-trained", "contains the expected phrase")),
+        (
+            "replies that hold the right phrase, questions it was taught",
+            find("chat-trained", "contains the expected phrase"),
+        ),
         ("the same, questions in words it never saw", find("chat-unseen", "contains the expected phrase")),
         ("the same, before it was taught (base model)", find("base-unseen", "contains the expected phrase")),
         ("bits per byte on held-out text", find("base-text", "bits per byte")),

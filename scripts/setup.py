@@ -1,8 +1,9 @@
 """Makes the virtual environment and installs what is pinned; called by make, needs the standard library only.
 
-    python -m scripts.setup .venv/.dev dev [--torch-index URL]
+    python -m scripts.setup core dev [--torch-index URL]
 
-The first argument is the stamp: a file that says what was installed, so that nothing is done twice.
+What is named is installed at once: `core`, extras of pyproject.toml, and `all`, which says that nothing was left
+out. Each leaves a stamp, `.venv/.NAME`, that says what it was installed from, so that nothing is done twice.
 Before anything is downloaded it prints how much that will be. The language is that of the locale.
 """
 
@@ -76,9 +77,9 @@ def wanted(extras: list[str], pyproject: Path) -> list[str]:
     return lines
 
 
-def fingerprint(extras: list[str], torch_index: str | None) -> str:
-    """What an installation depends on; written into the stamp."""
-    parts = [platform.python_version(), ",".join(extras), torch_index or "", str(ROOT)]
+def fingerprint(torch_index: str | None) -> str:
+    """What an installation depends on; written into the stamps."""
+    parts = [platform.python_version(), torch_index or "", str(ROOT)]
     parts += [file.read_text(encoding="utf-8") for file in (ROOT / "pyproject.toml", ROOT / "constraints.txt")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -226,22 +227,24 @@ def compiler_note() -> str | None:
 
 
 def main() -> None:
-    """Install one set of extras and write its stamp."""
+    """Install what is named and write its stamps."""
     check_python()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("stamp", type=Path)
-    parser.add_argument("extras", nargs="*")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="core, an extra, or all")
     parser.add_argument("--torch-index", help="a further package index, for a build of torch of your own choice")
     asked = parser.parse_args()
-    mark = fingerprint(asked.extras, asked.torch_index)
-    if works(VENV) and asked.stamp.exists() and asked.stamp.read_text(encoding="utf-8") == mark:
-        asked.stamp.touch()
+    mark = fingerprint(asked.torch_index)
+    stamps = [VENV / f".{name}" for name in asked.names]
+    if works(VENV) and all(stamp.exists() and stamp.read_text(encoding="utf-8") == mark for stamp in stamps):
+        for stamp in stamps:
+            stamp.touch()
         return
     make_venv(VENV)
     python, constraints = str(python_of(VENV)), ROOT / "constraints.txt"
     update_pip(python, constraints)
     print(say("finding out what is missing"), flush=True)
-    arguments = ["-c", str(constraints), *wanted(asked.extras, ROOT / "pyproject.toml")]
+    extras = [name for name in asked.names if name not in ("core", "all")]
+    arguments = ["-c", str(constraints), *wanted(extras, ROOT / "pyproject.toml")]
     if asked.torch_index:
         arguments += ["--extra-index-url", asked.torch_index]
     plan = resolve(python, arguments)
@@ -252,7 +255,8 @@ def main() -> None:
     note = compiler_note()
     if note:
         print(note, flush=True)
-    asked.stamp.write_text(mark, encoding="utf-8")
+    for stamp in stamps:
+        stamp.write_text(mark, encoding="utf-8")
     print(say("ready"), flush=True)
 
 
