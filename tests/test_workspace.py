@@ -17,7 +17,8 @@ from langwright.workspace import Workspace
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Workspace:
+def space(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))  # a path as given goes before a name below runs/
     return Workspace(tmp_path)
 
 

@@ -15,12 +15,10 @@ A model artifact is also a plain Hugging Face directory, and a folder without a 
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
-import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -34,6 +32,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from langwright.errors import UserError
+from langwright.files import full_disk, held, sha256_of, sync_folder, write_whole
 from langwright.measures import Measure
 from langwright.settings import differences, to_toml
 from langwright.wording import Term
@@ -259,29 +258,34 @@ def verify(artifact: Artifact) -> list[str]:
     """Names of files whose contents are not what the card says; empty when all is well."""
     if artifact.card is None:
         return []
-    return [name for name, record in artifact.card.files.items() if sha256_of(artifact.path / name) != record.sha256]
+    files = {name: artifact.path / name for name in artifact.card.files}
+    return [n for n, file in files.items() if not file.is_file() or sha256_of(file) != artifact.card.files[n].sha256]
 
 
 # --- digests -----------------------------------------------------------------------------------
 
 
-def sha256_of(file: Path) -> str:
-    """sha256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-NOT_CONTENT = ("card.json", "README.md", "lock")
+NOT_CONTENT = ("card.json", "card.json.new", "README.md", "lock")  # .new: a card that was half written
 
 
 def record_files(path: Path) -> dict[str, FileRecord]:
     """Every file that is the artifact's content: all but the card, what is generated from it, and `run/`."""
-    found = {}
-    for file in sorted(path.rglob("*")):
-        name = file.relative_to(path).as_posix()
-        if file.is_file() and name not in NOT_CONTENT and not name.startswith(("run/", "checkpoints/")):
-            found[name] = FileRecord(size=file.stat().st_size, sha256=sha256_of(file))
-    return found
+    return {
+        name: record_of(file)
+        for name, file in files_below(path)
+        if name not in NOT_CONTENT and not name.startswith(("run/", "checkpoints/"))
+    }
+
+
+def files_below(path: Path) -> Iterator[tuple[str, Path]]:
+    """(name from here, file) of everything in a folder, in order of name."""
+    found = ((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+    return iter(sorted(found))
+
+
+def record_of(file: Path) -> FileRecord:
+    """A file's size and hash."""
+    return FileRecord(size=file.stat().st_size, sha256=sha256_of(file))
 
 
 def digest_of(files: Mapping[str, FileRecord]) -> str:
@@ -291,9 +295,14 @@ def digest_of(files: Mapping[str, FileRecord]) -> str:
 
 
 def source_origin(path: Path, role: str = "source") -> Origin:
-    """Raw files as an input: a file's own hash, or one over all files of a folder."""
+    """Raw files as an input: a file's own hash, or one over all files of a folder, whatever they are called.
+
+    What is hidden, and what Python compiles as it reads its own sources, is passed over, as it is in reading.
+    """
     if path.is_dir():
-        return Origin(role=role, path=str(path), kind="source", digest=digest_of(record_files(path)))
+        passed_over = re.compile(r"(^|/)(\.|__pycache__/)")
+        files = {name: record_of(file) for name, file in files_below(path) if not passed_over.search(name)}
+        return Origin(role=role, path=str(path), kind="source", digest=digest_of(files))
     return Origin(role=role, path=str(path), kind="source", digest=sha256_of(path))
 
 
@@ -357,25 +366,27 @@ def making(
     """
     refuse_existing(out)
     path = partial_of(out)
-    with held(path, out):
-        if restart:
-            clear(path)
-        resumed = any((path / "checkpoints").glob("*/manifest.json"))
-        if resumed:
-            refuse_changes(path, request)
-        else:
-            clear(path)
-        (path / "run").mkdir(exist_ok=True)
-        write_whole(path / "run" / "request.json", request.model_dump_json(indent=2).encode() + b"\n")
-        if settings is not None:
-            write_whole(path / "run" / "settings.toml", to_toml(settings).encode())
-        work = Making(out, path, request, kind, resumed, time.monotonic())
+    with full_disk(path), held(path, out):
         try:
-            with full_disk(path):
-                yield work
+            refuse_existing(out)  # it may have been finished between our first look and the lock
+            resumed = has_checkpoints(path) and not restart
+            if resumed:
+                refuse_changes(path, request)
+            else:
+                clear(path)
+            (path / "run").mkdir(exist_ok=True)
+            write_whole(path / "run" / "request.json", request.model_dump_json(indent=2).encode() + b"\n")
+            if settings is not None:
+                write_whole(path / "run" / "settings.toml", to_toml(settings).encode())
+            yield Making(out, path, request, kind, resumed, time.monotonic())
         finally:
-            if path.exists() and not any((path / "checkpoints").glob("*/manifest.json")):
+            if path.exists() and not has_checkpoints(path):
                 shutil.rmtree(path)
+
+
+def has_checkpoints(path: Path) -> bool:
+    """Whether a partial directory holds something that a resume can begin with."""
+    return any((path / "checkpoints").glob("*/manifest.json"))
 
 
 def refuse_existing(out: Path) -> None:
@@ -386,7 +397,16 @@ def refuse_existing(out: Path) -> None:
 
 def refuse_changes(path: Path, request: Request) -> None:
     """UserError with the differences when a resume asks for something else than what was begun."""
-    begun = Request.model_validate_json((path / "run" / "request.json").read_text(encoding="utf-8"))
+    file = path / "run" / "request.json"
+    try:
+        begun = Request.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UserError(
+            "{file} cannot be read: {error}",
+            fix="add --restart to begin anew",
+            file=file,
+            error=str(error).splitlines()[0],
+        ) from None
     changes = [str(change) for change in differences(resume_view(begun), resume_view(request))]
     if changes:
         raise UserError(
@@ -405,84 +425,10 @@ def resume_view(request: Request) -> dict[str, Any]:
 def clear(path: Path) -> None:
     """Empty a partial directory, all but its lock."""
     for item in path.iterdir():
-        if item.is_dir():
+        if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
         elif item.name != "lock":
             item.unlink()
-
-
-@contextmanager
-def held(path: Path, out: Path) -> Iterator[None]:
-    """Hold the lock of a partial directory, making it first; a second process is refused with the first one's pid."""
-    path.mkdir(parents=True, exist_ok=True)
-    lock = path / "lock"
-    with lock.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise UserError(
-                "{out} is being made by process {pid}",
-                fix="wait for it, stop it with `langwright runs stop {out}`, or name another output",
-                out=out,
-                pid=stream.read().strip() or "?",
-            ) from None
-        refuse_existing(out)  # it may have been finished between our first look and the lock
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
-
-
-def holder(path: Path) -> int | None:
-    """The pid of the process at work on a partial directory, or None when nobody is."""
-    lock = path / "lock"
-    if not lock.is_file():
-        return None
-    with lock.open("r") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = stream.read().strip()
-            return int(text) if text.isdigit() else None
-    return None
-
-
-# --- files that are whole or absent -------------------------------------------------------------
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never a part."""
-    scratch = file.with_name(file.name + ".new")
-    with scratch.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    scratch.replace(file)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Turn 'no space left on device' into a UserError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UserError(
-            "the disk is full: {path} could not be written",
-            fix="free some space and run the same command again; the last whole checkpoint is kept",
-            path=error.filename or path,
-        ) from error
 
 
 def library_versions() -> dict[str, str]:

@@ -53,7 +53,7 @@ class UserError(Exception):
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The one way we say 'no such thing': what was asked for, the nearest match, every choice."""
-    choices = sorted(known)
+    choices = sorted(set(known))
     near = get_close_matches(name, choices, n=1)
     if near:
         return UserError(

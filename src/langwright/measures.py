@@ -16,14 +16,16 @@ FORMAT = 1
 
 
 class Measure(BaseModel):
-    """One number about one model (or dataset, or run)."""
+    """One number about one model (or dataset, or run). What is not finite stands in JSON as "NaN" or "Infinity"."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="strings")
 
     name: Annotated[str, Field(description="What was measured, such as 'bits per byte'")]
-    value: Annotated[float, Field(description="The number")]
-    low: Annotated[float | None, Field(description="Lower end of the 95 % interval; none where none is defined")] = None
-    high: Annotated[float | None, Field(description="Upper end of the 95 % interval")] = None
+    value: Annotated[float, Field(strict=False, description="The number")]
+    low: Annotated[
+        float | None, Field(strict=False, description="Lower end of the 95 % interval; none where none is defined")
+    ] = None
+    high: Annotated[float | None, Field(strict=False, description="Upper end of the 95 % interval")] = None
     n: Annotated[int, Field(description="How many units it rests on")] = 0
     unit: Annotated[str, Field(description="Unit of the value, such as 'bits/byte', 'share', 'tokens/s'")] = ""
     better: Annotated[Literal["higher", "lower", "neither"], Field(description="Which way is good")] = "neither"

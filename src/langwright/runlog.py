@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 
 class Occurrence(BaseModel):
-    """Base of all events; `time` is seconds since 1970."""
+    """Base of all events; `time` is seconds since 1970. What is not finite stands in JSON as "NaN" or "Infinity"."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
 
     time: float = Field(default_factory=time.time)
 

@@ -7,6 +7,7 @@ does not exist is refused with the nearest one that does.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from langwright.errors import UserError, unknown
-from langwright.wording import Language, say
+from langwright.wording import Language, Phrase, say
 
 Table = dict[str, JsonValue]
 
@@ -65,9 +66,9 @@ def read_settings(
 
 def validate(model: type[S], table: Mapping[str, JsonValue]) -> S:
     """The settings model of a table, or a UserError naming the first thing that is wrong."""
-    complete = with_default_kinds(model, dict(table))
+    complete = with_default_kinds(model, table)
     try:
-        return model.model_validate_json(json.dumps(complete))
+        return model.model_validate_json(json.dumps(complete, default=str))  # TOML's dates and times are texts here
     except ValidationError as error:
         raise explain(model, error.errors()[0]) from None
 
@@ -109,45 +110,86 @@ def place(table: Table, key: str, value: JsonValue) -> None:
     table[last] = value
 
 
-def with_default_kinds(model: type[BaseModel], table: Table) -> Table:
-    """Give a table of a tagged choice the default's kind where it names none."""
+def with_default_kinds(model: type[BaseModel], given: Mapping[str, JsonValue]) -> Table:
+    """A table whose choices all name their kind: a text alone is one, and where none is named it is the default's."""
+    table = dict(given)
     for name, field in model.model_fields.items():
         inner = table.get(name)
+        choices = [choice for choice in models_in(field.annotation) if "kind" in choice.model_fields]
+        if choices and isinstance(inner, str):
+            inner = {"kind": inner}
         if not isinstance(inner, dict):
             continue
         if field.discriminator and "kind" not in inner and isinstance(field.default, BaseModel):
-            table[name] = inner = {"kind": field.default.kind, **inner}  # type: ignore[attr-defined]
+            inner = {"kind": kind_of(type(field.default)), **inner}
+        table[name] = inner
         for choice in models_in(field.annotation):
-            kind = choice.model_fields.get("kind")
-            if kind is None or kind.default == inner.get("kind"):
+            if choice not in choices or kind_of(choice) == inner.get("kind", kind_of(choice)):
                 table[name] = with_default_kinds(choice, inner)
     return table
 
 
 def explain(model: type[BaseModel], error: ErrorDetails) -> UserError:
     """pydantic's first complaint as ours: the key as typed, the value, and what would be allowed."""
-    path = [str(part) for part in error["loc"]]
-    key = ".".join(part for part in path if part not in kinds_of(model))
+    if error["type"] == "json_invalid":  # what stands for undecodable bytes of a command line is no JSON
+        return UserError("a setting holds text that is not valid UTF-8", fix="write it in UTF-8")
+    key, kind = typed(model, error["loc"])
+    known = list(entries(model))
+    group = key.rpartition(".")[0]
     if error["type"] == "extra_forbidden":
-        return unknown("setting", key, [entry.key for entry in entries(model)])
-    if error["type"] == "missing":
+        kinds = dict.fromkeys(entry.choice for entry in known if entry.key == key and entry.choice)
+        if kinds:
+            return UserError(
+                "there is no {key} where {group}.kind is {kind}",
+                fix="leave it out, or set {group}.kind to one of: {kinds}",
+                key=key, group=group, kind=kind, kinds=", ".join(kinds),
+            )  # fmt: skip
+        return unknown("setting", key, [entry.key for entry in known])
+    if error["type"] in ("missing", "union_tag_not_found"):
+        key = key if error["type"] == "missing" else f"{key}.kind"
         return UserError("setting {key!r} is missing", fix="add it with --set {key}=VALUE or in the recipe", key=key)
-    if error["type"] == "value_error":
-        inner = error.get("ctx", {}).get("error")
-        if isinstance(inner, UserError):
-            return inner
-    for entry in entries(model):
-        if entry.key == key:
+    value = error["input"]
+    if error["type"] == "union_tag_invalid":
+        key, value = f"{key}.kind", value["kind"]
+    for entry in known:
+        if entry.key == key or key.startswith(entry.key + "."):
             return UserError(
                 "setting {key} = {value!r} is not allowed",
                 fix="give {allowed}",
                 key=key,
-                value=error["input"],
-                allowed=entry.allowed(),
+                value=value,
+                allowed=Phrase(entry.allowed),
             )
     return UserError(
-        "setting {key} = {value!r} is not allowed", fix="{reason}", key=key, value=error["input"], reason=error["msg"]
+        "setting {key} = {value!r} is not allowed",
+        fix="it is a group; set what is in it: {choices}",
+        key=key,
+        value=value,
+        choices=", ".join(dict.fromkeys(entry.key for entry in known if entry.key.startswith(key + "."))),
     )
+
+
+def typed(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, str | None]:
+    """The dotted key that a person would type for pydantic's place of an error, and the kind chosen around it.
+
+    pydantic names the chosen kind after a choice, and the branch of a union after any other setting.
+    """
+    parts: list[str] = []
+    members, kind, rest = [model], None, list(place)
+    while rest:
+        parts.append(str(rest.pop(0)))
+        field = next((m.model_fields[parts[-1]] for m in members if parts[-1] in m.model_fields), None)
+        if field is None:
+            break
+        members = list(models_in(field.annotation))
+        if field.discriminator and rest:
+            kind = str(rest.pop(0))
+            members = [member for member in members if kind_of(member) == kind]
+        elif not members and get_origin(field.annotation) in (tuple, dict):
+            parts += [str(part) for part in rest[:1]]  # which item
+        if not members:
+            break
+    return ".".join(parts), kind
 
 
 # --- looking -----------------------------------------------------------------------------------
@@ -160,7 +202,12 @@ class Entry:
     key: str  # dotted
     field: FieldInfo
     default: object  # PydanticUndefined when it must be given
-    choice: str | None = None  # the kind this setting belongs to, inside a tagged choice
+    choices: tuple[tuple[str, str], ...] = ()  # (key, kind) of the tagged choices it is inside of, outermost first
+
+    @property
+    def choice(self) -> str | None:
+        """The kind it belongs to, inside a tagged choice."""
+        return self.choices[-1][1] if self.choices else None
 
     @property
     def help(self) -> str:
@@ -172,23 +219,28 @@ class Entry:
         return describe(self.field, lang)
 
 
-def entries(model: type[BaseModel], prefix: str = "", choice: str | None = None) -> Iterator[Entry]:
+def entries(model: type[BaseModel], prefix: str = "", choices: tuple[tuple[str, str], ...] = ()) -> Iterator[Entry]:
     """Every setting of a model, nested ones by dotted key, in the order they are declared."""
     for name, field in model.model_fields.items():
         key = prefix + name
-        inner = list(models_in(field.annotation))
         default = field.get_default(call_default_factory=True)
+        inner = list(models_in(field.annotation))
         if not inner:
-            yield Entry(key, field, default, choice)
-            continue
-        if field.discriminator:
-            kind = getattr(default, "kind", PydanticUndefined)
-            yield Entry(key + ".kind", field, kind, choice)
-        for member in inner:
-            tag = member.model_fields["kind"].default if field.discriminator else None
-            for entry in entries(member, key + ".", tag or choice):
-                if not (field.discriminator and entry.key == key + ".kind"):
-                    yield entry
+            yield Entry(key, field, default, choices)
+        elif not field.discriminator:
+            for member in inner:
+                yield from entries(member, key + ".", choices)
+        else:
+            kind = kind_of(type(default)) if isinstance(default, BaseModel) else PydanticUndefined
+            yield Entry(key + ".kind", field, kind, choices)
+            for member in inner:
+                within = entries(member, key + ".", (*choices, (key, kind_of(member))))
+                yield from (entry for entry in within if entry.key != key + ".kind")
+
+
+def kind_of(choice: type[BaseModel]) -> str:
+    """The tag of one member of a choice."""
+    return str(choice.model_fields["kind"].default)
 
 
 def models_in(annotation: object) -> Iterator[type[BaseModel]]:
@@ -202,17 +254,6 @@ def models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from models_in(get_args(annotation)[0])
 
 
-def kinds_of(model: type[BaseModel]) -> set[str]:
-    """Every tag of every choice inside a model."""
-    found: set[str] = set()
-    for field in model.model_fields.values():
-        for inner in models_in(field.annotation):
-            if field.discriminator:
-                found.add(str(inner.model_fields["kind"].default))
-            found |= kinds_of(inner)
-    return found
-
-
 BOUNDS = {"gt": "more than {bound}", "ge": "at least {bound}", "lt": "less than {bound}", "le": "at most {bound}"}
 TYPES: dict[object, str] = {
     int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false", NoneType: "nothing (leave it out)",
@@ -222,7 +263,7 @@ TYPES: dict[object, str] = {
 def describe(field: FieldInfo, lang: Language | None = None) -> str:
     """In words, what a field accepts: 'a whole number, at least 1'."""
     if field.discriminator:
-        kinds = [str(member.model_fields["kind"].default) for member in models_in(field.annotation)]
+        kinds = [kind_of(member) for member in models_in(field.annotation)]
         return say("one of: {choices}", lang=lang, choices=", ".join(kinds))
     words = [describe_type(field.annotation, lang)]
     for constraint in field.metadata:
@@ -230,7 +271,7 @@ def describe(field: FieldInfo, lang: Language | None = None) -> str:
             bound = getattr(constraint, name, None)
             if bound is not None:
                 words.append(say(template, lang=lang, bound=bound))
-    return ", ".join(words)
+    return say(", ", lang=lang).join(words)
 
 
 def describe_type(annotation: object, lang: Language | None) -> str:
@@ -261,33 +302,48 @@ def toml_value(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if isinstance(value, Mapping):
-        return (
-            "{"
-            + ", ".join(f"{json.dumps(str(k), ensure_ascii=False)} = {toml_value(v)}" for k, v in value.items())
-            + "}"
-        )
-    return json.dumps(str(value), ensure_ascii=False)
+        items = (f"{toml_key(str(k))} = {toml_value(v)}" for k, v in value.items() if v is not None)
+        return "{" + ", ".join(items) + "}"
+    return toml_text(str(value))
+
+
+def toml_text(text: str) -> str:
+    """A text as TOML's basic string: JSON's, but for the control character that JSON lets stand."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def toml_key(name: str) -> str:
+    """One part of a key, in quotes where it is not of the characters that need none."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_text(name)
 
 
 def to_toml(settings: BaseModel) -> str:
     """The settings as TOML, complete; what is unset is left out."""
     lines = (
-        f"{key} = {toml_value(value)}"
-        for key, value in flat(settings.model_dump(mode="json")).items()
+        f"{'.'.join(toml_key(name) for name in path)} = {toml_value(value)}\n"
+        for path, value in leaves(settings.model_dump(mode="json"))
         if value is not None
     )
-    return "\n".join(lines) + "\n"
+    return "".join(lines)
 
 
 def recipe(model: type[BaseModel], lang: Language | None = None) -> str:
-    """Every setting with its default, its help and what it accepts, ready to edit and to pass to `--recipe`."""
-    chosen = {entry.default for entry in entries(model) if entry.key.endswith(".kind")}
+    """Every setting with its default, its help and what it accepts, ready to edit and to pass to `--recipe`.
+
+    What has no default, or belongs to a kind that is not the default, is there as a comment.
+    """
+    kinds: dict[str, object] = {}  # of the choices that count, by key
     lines = []
     for entry in entries(model):
-        lines.append(f"# {say(entry.help, lang=lang)} ({entry.allowed(lang)})")
-        off = entry.default in (None, PydanticUndefined) or (entry.choice is not None and entry.choice not in chosen)
-        value = "" if entry.default in (None, PydanticUndefined) else toml_value(plain(entry.default))
-        lines += [f"{'# ' if off else ''}{entry.key} = {value}".rstrip(), ""]
+        counts = all(kinds.get(key) == kind for key, kind in entry.choices)
+        if counts and entry.field.discriminator:
+            kinds[entry.key.removesuffix(".kind")] = entry.default
+        about = "{help} ({allowed})" if counts else "{help} ({allowed}), where {choice}"
+        choice = ", ".join(f"{key}.kind = {toml_text(kind)}" for key, kind in entry.choices)
+        text = say(about, lang=lang, help=say(entry.help, lang=lang), allowed=entry.allowed(lang), choice=choice)
+        unset = entry.default in (None, PydanticUndefined)
+        value = "" if unset else toml_value(plain(entry.default))
+        lines += [f"# {text}", f"{'' if counts and not unset else '# '}{entry.key} = {value}".rstrip(), ""]
     return "\n".join(lines)
 
 
@@ -298,15 +354,18 @@ def plain(value: object) -> object:
     return value
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    """A nested table with dotted keys."""
-    found: dict[str, object] = {}
+def leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """The values of a nested table with the names that lead to them."""
     for key, value in table.items():
         if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{key}.")
+            yield from leaves(value, (*path, key))
         else:
-            found[prefix + key] = value
-    return found
+            yield (*path, key), value
+
+
+def flat(table: Mapping[str, Any]) -> dict[str, object]:
+    """A nested table with dotted keys."""
+    return {".".join(path): value for path, value in leaves(table)}
 
 
 @dataclass(frozen=True)

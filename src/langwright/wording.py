@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import cache
 from importlib import resources
@@ -19,6 +20,16 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 class Term(str):
     """A value inside a sentence that is itself translated, such as 'setting' in 'no setting called x'."""
+
+
+class Phrase:
+    """A value inside a sentence that is worded anew in each language, such as what a setting accepts."""
+
+    def __init__(self, words: Callable[[Language], str]) -> None:
+        self.words = words
+
+    def __str__(self) -> str:
+        return self.words(current_language())
 
 
 def system_language() -> Language:
@@ -61,7 +72,12 @@ def say(template: str, /, *, lang: Language | None = None, **values: object) -> 
     """
     language = lang or current_language()
     known = chinese() if language == "zh" else {}
-    filled = {
-        name: known.get(value, str(value)) if isinstance(value, Term) else value for name, value in values.items()
-    }
+    filled = {name: worded(value, language, known) for name, value in values.items()}
     return known.get(template, template).format(**filled)
+
+
+def worded(value: object, language: Language, known: Mapping[str, str]) -> object:
+    """A value as it stands in a sentence of this language."""
+    if isinstance(value, Term):
+        return known.get(value, str(value))
+    return value.words(language) if isinstance(value, Phrase) else value

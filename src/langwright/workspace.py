@@ -13,8 +13,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from langwright.artifacts import Card, Kind, Request, holder, partial_of, read_card
+from langwright.artifacts import Card, Kind, Request, partial_of, read_card
 from langwright.errors import UserError, unknown
+from langwright.files import holder
 from langwright.runlog import Evaluated, Failed, Progressed, Saved, Started, Stepped, read_events
 
 Status = Literal["running", "finished", "stopped", "failed"]

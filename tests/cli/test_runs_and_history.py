@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
-from langwright.artifacts import holder
+from langwright.files import holder
 from langwright.runlog import Stopped, read_events
 
 PIPELINE = """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from langwright.artifacts import Ability, Card, record_files, write_whole
+from langwright.artifacts import Ability, Card, record_files
+from langwright.files import write_whole
 from langwright.inference.fake import letters
 
 CONTEXT = 96

@@ -11,12 +11,13 @@ from typing import Annotated
 
 import typer
 
-from langwright.artifacts import holder, partial_of
+from langwright.artifacts import partial_of
 from langwright.cli.progress import Progress, duration
 from langwright.cli.screen import screen_of
 from langwright.cli.screen import shown as number
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
+from langwright.files import holder
 from langwright.runlog import follow
 from langwright.wording import say
 from langwright.workspace import Run, Workspace

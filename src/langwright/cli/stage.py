@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic import JsonValue
 
-from langwright.artifacts import Artifact, holder, partial_of, refuse_existing
+from langwright.artifacts import Artifact, partial_of, refuse_existing
+from langwright.cli.preflight import show_preflight
 from langwright.cli.progress import Progress
 from langwright.cli.screen import Screen, measure_rows, screen_of
-from langwright.cli.screen import shown as number
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
+from langwright.files import holder
 from langwright.settings import Entry, Settings, entries, parse_value, read_settings
 from langwright.stages.declaration import Stage
 from langwright.stages.execution import assign, carry_out, kind_at, look, prepare, shown
@@ -150,29 +151,18 @@ def check(screen: Screen, stage: Stage, arguments: Sequence[str], settings: Sett
         screen.line(f"  {say(origin.role)}  {origin.path}  {say(origin.kind)}  {origin.digest[:12]}")
     with Progress(screen) as progress:
         found = look(prepared, listeners=(progress,), cache=workspace.cache)
-    seen = found.model_dump(mode="json") if found else {}
-    screen.table(
-        [[f"  {say(key.replace('_', ' '))}", told(value)] for key, value in seen.items() if value not in (None, {}, [])]
-    )
+    if found is not None:
+        show_preflight(screen, found)
     screen.line(say("inputs and settings are fine"))
-    after = shlex.join(["langwright", *words_of(stage).split(), *names, str(out or "OUT")])
+    words = [word for word in screen.command if word != "--json"]
+    words.remove("check")
+    after = shlex.join([*words, "OUT"] if out is None else words)
     data = {
         "stage": stage.name, "settings": prepared.request.settings,
         "inputs": [origin.model_dump(mode="json", include={"role", "path", "kind", "digest"}) for origin in prepared.request.inputs],
-        "found": seen, "next": after,
+        "found": found.model_dump(mode="json") if found else None, "next": after,
     }  # fmt: skip
     screen.answer(data, next=after)
-
-
-def told(value: object) -> str:
-    """One thing that a check found, in a line."""
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {told(inner)}" for key, inner in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return " ".join(told(inner) for inner in value)
-    return f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
 
 
 def part_out(stage: Stage, names: list[str], workspace: Workspace) -> tuple[list[str], Path | None]:

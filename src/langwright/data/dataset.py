@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args, get_ori
 
 from pydantic import BaseModel
 
-from langwright.artifacts import DatasetFacts, full_disk
+from langwright.artifacts import DatasetFacts
 from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Row, TextRow
 from langwright.errors import UserError, unknown
+from langwright.files import full_disk
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,8 +19,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from langwright.artifacts import sync_folder, write_whole
 from langwright.data.store import TokenStore, load_array, save_array
+from langwright.files import sync_folder, write_whole
 
 Layout = Literal["stream", "pack", "single"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)

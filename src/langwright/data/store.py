@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from langwright.artifacts import full_disk, sync_folder, write_whole
 from langwright.errors import UserError
+from langwright.files import full_disk, sync_folder, write_whole
 
 FORMAT = 1
 BUFFER = 1 << 20  # tokens gathered before they are written

@@ -11,10 +11,10 @@ from langwright.wording import Term
 
 def run(work: Work) -> Made:
     """Go through all rows, write those that are kept, and `drops.json`; see the module."""
-    from langwright.artifacts import write_whole
     from langwright.data.cleaning import Cleaner
     from langwright.data.dataset import DatasetWriter, open_dataset
     from langwright.data.facts import cleaning_measures
+    from langwright.files import write_whole
 
     dataset = open_dataset(work.one("dataset").path)
     cleaner = Cleaner(work.settings)

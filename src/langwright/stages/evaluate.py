@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 def run(work: Work) -> Made:
     """Measure, and write `report.json`, `details.json` and `report.html`; see the module."""
-    from langwright.artifacts import library_versions, write_whole
+    from langwright.artifacts import library_versions
     from langwright.data.dataset import open_dataset
     from langwright.evaluation.report import Made as HowMade
     from langwright.evaluation.report import evaluation_report
     from langwright.evaluation.running import evaluate
+    from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.settings import flat
     from langwright.tasks.loading import load

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from langwright.artifacts import Artifact, Card, Origin, write_whole
+from langwright.artifacts import Artifact, Card, Origin
+from langwright.files import write_whole
 from langwright.measures import Measure
 from langwright.wording import Language, say
 
