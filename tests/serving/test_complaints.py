@@ -55,6 +55,16 @@ def test_both_languages(client: TestClient, method: str, path: str, body: object
     }
 
 
+def test_where_json_breaks_is_said(client: TestClient) -> None:
+    headers = {"Content-Type": "application/json", "Accept-Language": "zh"}
+    error = client.post("/v1/completions", content=b'{"model":\n  oops}', headers=headers).json()["error"]
+    assert error["params"] == {"line": 2, "column": 3}
+    assert error["problem"] == "请求体不是有效的 JSON：第 2 行第 3 列无法读取"
+    headers["Content-Type"] = "application/x-www-form-urlencoded"
+    error = client.post("/generate", content=b"text=%ff", headers=headers).json()["error"]
+    assert error["problem"] == "无法读取表单：不是 UTF-8 编码"
+
+
 def test_the_language_of_one_request_is_not_that_of_the_next(client: TestClient) -> None:
     zh = client.post("/v1/completions", json={}, headers={"Accept-Language": "zh"})
     assert zh.headers["content-language"] == "zh"

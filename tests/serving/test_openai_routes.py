@@ -495,7 +495,15 @@ def test_limits_are_those_of_the_settings() -> None:
         assert complete(client, max_tokens=6).status_code == 400
         assert complete(client, prompt="x" * 9).json()["usage"]["completion_tokens"] == 5
         assert complete(client, n=3).status_code == 400
+        assert complete(client, n=2).status_code == 200
         assert client.post("/generate", json={"text": "a", "max_length": 6}).status_code == 400
+
+
+def test_what_never_fits_is_no_matter_of_waiting() -> None:
+    app = build_app({"parrot": parrot()}, settings=ServingSettings(max_open=1))
+    with TestClient(app, base_url="http://localhost") as client:
+        assert complete(client, n=2).status_code == 400  # not 503: there will never be two places
+        assert complete(client, n=1).status_code == 200
 
 
 def test_openapi_describes_the_bodies(client: TestClient) -> None:

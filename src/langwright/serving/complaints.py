@@ -7,6 +7,7 @@ beside it: `params`, `problem` and `fix`.
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Iterator, Mapping
 from typing import Union, get_args, get_origin
@@ -121,11 +122,14 @@ def refused(model: type[BaseModel], error: ValidationError) -> ApiError:
     """The first thing that is wrong with a body: 400 when it is not JSON or asks for what is not done, else 422."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
+        place = re.search(r"line (\d+) column (\d+)", first["msg"])
+        line, column = place.groups() if place else ("1", "0")
         return ApiError(
             UserError(
-                "the body is not valid JSON: {reason}",
+                "the body is not valid JSON: it cannot be read at line {line}, column {column}",
                 fix="send one JSON object, in UTF-8",
-                reason=str(first.get("ctx", {}).get("error", first["msg"])),
+                line=int(line),
+                column=int(column),
             )
         )
     if not first["loc"]:

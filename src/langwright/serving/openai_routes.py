@@ -102,12 +102,13 @@ def room_for(house: House, model: TextModel, prompt: Sequence[int], asked: int |
 
 def check_choices(house: House, count: int) -> None:
     """UserError when one request asks for more answers than the server gives at once."""
-    if count > house.settings.max_choices:
+    limit = min(house.settings.max_choices, house.settings.max_open)
+    if count > limit:
         raise UserError(
             "{count} answers in one request are more than the {limit} this server gives",
-            fix="send several requests, or start it with a larger max_choices",
+            fix="send several requests, or start it with a larger max_choices and max_open",
             count=count,
-            limit=house.settings.max_choices,
+            limit=limit,
         )
 
 

@@ -24,6 +24,7 @@ from langwright.serving.guards import media_type, read_body
 from langwright.serving.house import House, documented, parse, refuse_query
 from langwright.serving.streaming import Ask, unless_gone
 from langwright.settings import Settings
+from langwright.wording import Term
 
 FORM, PARTS, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 
@@ -102,8 +103,8 @@ def form_pairs(body: bytes) -> list[tuple[str, str]]:
     """
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
-    except ValueError as error:
-        raise unreadable(error) from None
+    except ValueError:
+        raise unreadable("it is not UTF-8") from None
 
 
 def part_pairs(body: bytes, content_type: str) -> list[tuple[str, str]]:
@@ -111,7 +112,7 @@ def part_pairs(body: bytes, content_type: str) -> list[tuple[str, str]]:
     head = b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n"
     form = message_from_bytes(head + body, policy=email.policy.HTTP)
     if not form.is_multipart() or form.defects:
-        raise unreadable("; ".join(type(defect).__name__ for defect in form.defects) or "no parts")
+        raise unreadable("its parts are not marked off as the Content-Type says")
     return [part_pair(part) for part in form.iter_parts()]
 
 
@@ -119,7 +120,7 @@ def part_pair(part: email.message.Message) -> tuple[str, str]:
     """Name and text of one part."""
     name = part.get_param("name", header="content-disposition")
     if not isinstance(name, str):
-        raise unreadable("a part without a name")
+        raise unreadable("a part has no name")
     if part.get_filename() is not None:
         raise ApiError(
             UserError("the field {field!r} is a file", fix="send its text as an ordinary field", field=name),
@@ -129,12 +130,14 @@ def part_pair(part: email.message.Message) -> tuple[str, str]:
     data = part.get_payload(decode=True)
     try:
         return name, data.decode() if isinstance(data, bytes) else ""
-    except UnicodeDecodeError as error:
-        raise unreadable(error) from None
+    except UnicodeDecodeError:
+        raise unreadable("it is not UTF-8") from None
 
 
-def unreadable(reason: object) -> ApiError:
-    """A form that cannot be read."""
+def unreadable(reason: str) -> ApiError:
+    """A form that cannot be read. `reason` is itself translated."""
     return ApiError(
-        UserError("the form cannot be read: {reason}", fix="send its fields in UTF-8, or send JSON", reason=str(reason))
+        UserError(
+            "the form cannot be read: {reason}", fix="send its fields in UTF-8, or send JSON", reason=Term(reason)
+        )
     )
