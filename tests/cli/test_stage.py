@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from tests.cli.conftest import Run
 from tests.stages.toys import DRILL
 
 from langwright.artifacts import open_artifact
-from langwright.cli.stage import read_option, stage_options
+from langwright.cli.commands import COMMANDS
+from langwright.cli.stage import check_command, read_option, stage_options
 from langwright.settings import entries
 from langwright.stages import STAGES
+from langwright.stages.declaration import Work
 
 
 @pytest.fixture
@@ -109,7 +112,7 @@ def test_check_looks_and_makes_nothing(run: Run, text: Path) -> None:
     said = run("check", "drill", "text", "runs/m", "--steps", "3")
     assert said.code == 0 and not Path("runs/m").exists() and not Path("runs/m.partial").exists()
     assert "inputs and settings are fine" in said.out
-    assert said.last == "next: langwright drill text runs/m"
+    assert said.last == "next: langwright drill text runs/m --steps 3"
     found = run("check", "toy", "gather", "a.txt", "--json").json
     assert found["stage"] == "toy-gather" and found["settings"]["seed"] == 42 and found["inputs"][0]["kind"] == "source"
     assert run("check", "toy", "gather", "a.txt", "new", "--json").json["next"] == "langwright toy gather a.txt new"
@@ -132,3 +135,36 @@ def test_a_recipe_in_chinese_is_the_same_recipe(run: Run) -> None:
 
     english, chinese = run("recipe", "drill").out, run("recipe", "drill", "--lang", "zh").out
     assert tomllib.loads(english) == tomllib.loads(chinese)
+
+
+def test_a_preflight_is_shown_in_words_with_what_is_learned_marked(
+    run: Run, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from langwright.training.preflight import Piece, Preflight
+
+    found = Preflight(
+        documents=3, tokens=1200, rows=2, supervised=0.25, padding=0.5, truncated=1, unknown=0.001, doubled=4, leaked=5,
+        labels={"good": 2, "bad": 1}, sample=(Piece(text="Q", supervised=False), Piece(text="A", supervised=True)),
+        seconds_per_update=0.5, memory_bytes=2_000_000_000,
+    )  # fmt: skip
+    seen: list[tuple[bool, int]] = []
+
+    def look(work: Work) -> Preflight:
+        seen.append((work.out.is_dir(), work.settings.steps))
+        return found
+
+    monkeypatch.setitem(COMMANDS, "check drill", check_command(replace(DRILL, check=look)))
+    said = run("check", "drill", "text", "--steps", "7")
+    assert seen == [(True, 7)] and said.code == 0
+    for words in ("1,200", "25.0%", "50.0%", "0.10%", "good 2, bad 1", "0.50", "2.0 GB", "Q⟦A⟧"):
+        assert words in said.out
+    assert "学习" in run("check", "drill", "text", "--lang", "zh").out
+    assert run("check", "drill", "text", "--json").json["found"]["supervised"] == 0.25
+    assert not list(Path().glob("*.partial")) and sorted(path.name for path in Path("runs").iterdir()) == ["text"]
+
+
+def test_the_sample_is_coloured_on_a_terminal() -> None:
+    from langwright.cli.preflight import GREEN, PLAIN, marked
+    from langwright.training.preflight import Piece
+
+    assert marked([Piece(text="a", supervised=True)], coloured=True) == f"{GREEN}a{PLAIN}"

@@ -221,3 +221,18 @@ def test_a_misspelt_run_never_reaches_the_network(space: Workspace, text: Artifa
     assert not space.names_remote("chta")
     assert not space.names_remote("./a/b")
     assert space.names_remote("hf:owner/name") and space.names_remote("owner/name")
+
+
+def test_a_source_folder_is_what_is_read_of_it(space: Workspace) -> None:
+    from langwright.artifacts import source_origin
+
+    folder = space.folder / "library"
+    folder.mkdir()
+    (folder / "a.py").write_text("1")
+    before = source_origin(folder).digest
+    for name in ("__pycache__/a.pyc", ".git/head", "sub/.hidden"):  # these change as one works
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    assert source_origin(folder).digest == before
+    (folder / "README.md").write_text("text like any other")
+    assert source_origin(folder).digest != before

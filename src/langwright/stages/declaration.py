@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Literal
 
 from langwright.artifacts import Artifact, Kind, Made, Making
 from langwright.runlog import RunLog
 from langwright.settings import Settings
+
+if TYPE_CHECKING:
+    from langwright.training.preflight import Preflight
 
 
 @dataclass(frozen=True)
@@ -60,4 +61,4 @@ class Stage:
     run: Callable[[Work], Made]
     next: str  # template of the next command, with {out}
     options: Mapping[str, str] = field(default_factory=dict)  # short option -> dotted setting
-    check: Callable[[Work], BaseModel] | None = None  # what `langwright check` shows of the inputs, without the work
+    check: Callable[[Work], Preflight] | None = None  # what `langwright check` shows of the inputs, without the work

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from langwright.artifacts import (
     Artifact,
@@ -50,6 +49,9 @@ from langwright.stages.model_card import write_model_card
 from langwright.tasks.loading import find_model
 from langwright.wording import Term
 from langwright.workspace import Workspace
+
+if TYPE_CHECKING:
+    from langwright.training.preflight import Preflight
 
 Listener = Callable[[Event], None]
 Given = Mapping[str, Sequence[str | Path]]  # role -> names, paths or sources
@@ -261,7 +263,7 @@ def finished(prepared: Prepared, work: Making, log: RunLog, earlier: float, cach
     return artifact
 
 
-def look(prepared: Prepared, *, listeners: Sequence[Listener] = (), cache: Path) -> BaseModel | None:
+def look(prepared: Prepared, *, listeners: Sequence[Listener] = (), cache: Path) -> Preflight | None:
     """What the stage itself says of its inputs without doing the work, such as a preflight; None where it has nothing to say.
 
     Nothing is written but what the cache keeps.

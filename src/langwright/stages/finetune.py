@@ -410,4 +410,5 @@ STAGE = Stage(
     run=run,
     next="langwright chat {out}",
     options={"--task": "task", "--method": "method", "--steps": "steps", "--seed": "seed"},
+    check=check,
 )

@@ -326,4 +326,5 @@ STAGE = Stage(
     run=run,
     next="langwright generate {out} 'Once upon a time'",
     options={"--preset": "preset", "--steps": "steps", "--minutes": "minutes", "--seed": "seed"},
+    check=check,
 )
