@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from tests.inference.tiny import NO_SPECIAL, VOCAB, prompts_of, random_model, reference
-from transformers import PretrainedConfig
+from tests.inference.tiny import LLAMA, NO_SPECIAL, VOCAB, prompts_of, random_model, reference
+from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.inference.engine import TorchEngine
 from langwright.inference.protocol import Request, Sampling
+from langwright.models.attention import NAME
 
 SHAPE: dict[str, Any] = {
     "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
@@ -59,7 +60,11 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_greedy_parity(name: str, engine_of: Callable[..., TorchEngine]) -> None:
     kind, options = ARCHITECTURES[name]
     config: PretrainedConfig = getattr(transformers, kind)(**options)
-    model = random_model(config, scale=6.0)
+    check_parity(random_model(config, scale=6.0), engine_of)
+
+
+def check_parity(model: PreTrainedModel, engine_of: Callable[..., TorchEngine]) -> None:
+    """Four ragged prompts, three places: the same tokens as `generate`, and the scores of each alone."""
     prompts, news = prompts_of((3, 17, 9, 1), seed=6), (20, 12, 30, 25)
     engine = engine_of(model, max_batch=3, context=96)
     found = engine.generate([Request(p, Sampling(max_new_tokens=n)) for p, n in zip(prompts, news, strict=True)])
@@ -70,3 +75,19 @@ def test_greedy_parity(name: str, engine_of: Callable[..., TorchEngine]) -> None
             logprob_TV = model(torch.tensor([prompt])).logits[0].log_softmax(-1)
         expected = [logprob_TV[place, prompt[place + 1]].item() for place in range(len(prompt) - 1)]
         assert score == pytest.approx(expected, abs=1e-5)
+
+
+def test_greedy_parity_with_document_attention(engine_of: Callable[..., TorchEngine]) -> None:
+    """The attention that models are trained and opened with, with and without padding and a cache."""
+    plain = random_model(LLAMA)
+    ours = random_model(LLAMA)
+    ours.set_attn_implementation(NAME)
+    assert ours.config._attn_implementation == NAME != plain.config._attn_implementation
+    prompts = prompts_of((5, 5, 1, 23))
+    sampling = Sampling(max_new_tokens=15)
+    engine = engine_of(ours, max_batch=3)
+    for prompt, done in zip(prompts, engine.generate([Request(p, sampling) for p in prompts]), strict=True):
+        assert done.ids == reference(plain, prompt, 15)
+    for found, expected in zip(engine.score(prompts), engine_of(plain).score(prompts), strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+    check_parity(ours, engine_of)

@@ -212,7 +212,7 @@ def test_cancelling_one_that_waits(llama: PreTrainedModel, engine_of: EngineOf, 
 def test_a_deadline_ends_a_stream_that_runs(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
     engine, gate = engine_of(llama), gate_of(llama)
     gate.pause_s = 0.02
-    stream = engine.submit(greedy(prompts_of((4,))[0], 90, deadline_s=0.2))
+    stream = engine.submit(greedy(prompts_of((4,))[0], 90, deadline_s=1.0))
     tokens = list(stream)
     assert stream.finish_reason == "deadline"
     assert 0 < len(tokens) < 90
@@ -390,14 +390,24 @@ def test_a_long_score_does_not_stop_the_streams(
 # --- the model ---------------------------------------------------------------------------------
 
 
+def start_loading(engine: TorchEngine, model: PreTrainedModel) -> threading.Thread:
+    """A thread that waits for its turn to exchange the model."""
+    loader = threading.Thread(target=engine.load, args=(model,))
+    loader.start()
+    deadline = time.monotonic() + 20
+    while not engine._worker._jobs:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return loader
+
+
 def test_loading_other_weights_between_requests(engine_of: EngineOf, gate_of: GateOf) -> None:
     old, new = random_model(LLAMA, seed=1), random_model(LLAMA, seed=2)
     engine, gate, prompt = engine_of(old, max_batch=1), gate_of(old), prompts_of((5,))[0]
     gate.shut()
     running, waiting = engine.submit(greedy(prompt, 6)), engine.submit(greedy(prompt, 6))
     gate.wait_for(1)
-    loader = threading.Thread(target=engine.load, args=(new,))
-    loader.start()
+    loader = start_loading(engine, new)
     gate.open()
     ids = [[token.id for token in stream] for stream in (running, waiting)]
     loader.join(10)
@@ -412,8 +422,7 @@ def test_a_prompt_that_no_longer_fits_after_loading(engine_of: EngineOf, gate_of
     gate.shut()
     running, waiting = engine.submit(greedy([1, 2], 3)), engine.submit(greedy([1] * 40, 3))
     gate.wait_for(1)
-    loader = threading.Thread(target=engine.load, args=(short,))
-    loader.start()
+    loader = start_loading(engine, short)
     gate.open()
     assert len(list(running)) == 3
     loader.join(10)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.inference.tiny import LLAMA, Gate, random_model
+from tokenizers import processors
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from langwright.data.schemas import Message
@@ -18,7 +19,6 @@ from langwright.inference.fake import Parrot, letters, parrot
 from langwright.inference.protocol import Sampling
 from langwright.inference.text import TextModel
 from langwright.tokenizers.templates import render
-from tokenizers import processors
 
 CHAT = [Message(role="system", content="Be brief."), Message(role="user", content="你好 🙂")]
 

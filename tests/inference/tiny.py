@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from typing import Any
@@ -21,7 +22,7 @@ GPT2 = GPT2Config(vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=
 def random_model(config: Any, seed: int = 1, scale: float = 12.0) -> PreTrainedModel:
     """Weights large enough that the likeliest token depends on the whole text."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config).eval()
+    model = AutoModelForCausalLM.from_config(copy.deepcopy(config)).eval()
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() > 1:

@@ -79,10 +79,11 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
 
     def move(self, rows: int, columns: int, end: int, like: tuple[Tensor, Tensor]) -> None:
         """Allocate (rows, columns) anew and bring the running rows over so that they end at `end`."""
-        fresh = [part.new_zeros((rows, part.shape[1], columns, part.shape[3])) for part in like]
+        fresh = [part.new_empty((rows, part.shape[1], columns, part.shape[3])) for part in like]
         if self.is_initialized:
             old = self.columns
             for buffer_BHTD, part_BHTD in zip(fresh, self.buffers(), strict=True):
+                buffer_BHTD[: old.rows, :, : end - old.width] = 0
                 buffer_BHTD[: old.rows, :, end - old.width : end] = part_BHTD[: old.rows, :, old.start : old.end]
         self.keys, self.values = fresh
         self.dtype, self.device = self.keys.dtype, self.keys.device
