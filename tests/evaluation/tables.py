@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from langwright.inference.protocol import Completion, Request, Token
+from langwright.inference.fake import ParrotStream
+from langwright.inference.protocol import Completion, Request
 
 
 class Bigrams:
@@ -32,17 +33,15 @@ class Bigrams:
         hits = [[bool(best_V[a] == b) for a, b in itertools.pairwise(row)] for row in rows]
         return [list(zip(p, h, strict=True)) for p, h in zip(self.score(rows), hits, strict=True)]
 
-    def generate(self, requests: Sequence[Request]) -> list[Completion]:
-        return [Completion(tuple(self.greedy(r)), "length", 0) for r in requests]
-
-    def greedy(self, request: Request) -> list[Token]:
-        last, found = request.prompt[-1], []
+    def submit(self, request: Request) -> ParrotStream:
+        last, reply = request.prompt[-1], []
         for _ in range(request.sampling.max_new_tokens):
             last = int(self.logp_VV[last].argmax())
-            found.append(Token(last, float(self.logp_VV[last].max())))
-        return found
+            reply.append(last)
+        most = min(request.sampling.max_new_tokens, self._context - len(request.prompt))
+        return ParrotStream(request, reply, most, 0.0)
 
-    def submit(self, request: Request):
+    def generate(self, requests: Sequence[Request]) -> list[Completion]:
         raise NotImplementedError
 
     def encode(self, rows):

@@ -25,18 +25,18 @@ XZ = "conditional xz -9e"
 NGRAMS = "Kneser-Ney 5-gram"
 WORDS = "TF-IDF and logistic regression"
 COMMONEST = "always the commonest label"
-VERSUS = "{first} − {second}"
+MINUS = " − "  # between the names of two models that are compared
 
 XZ_BITS_PER_BYTE = Yardstick(
     name="bits per byte", unit="bits/byte", better="lower",
     method="size of xz -9e of {train} bytes of training text followed by this text, less its size without, over {bytes} bytes",
-    does_not_show="nothing about language: xz knows repeated strings only, and looks back 64 MiB",
+    does_not_show="what a compressor that knows language achieves: xz knows repeated strings only, and looks back 64 MiB",
 )  # fmt: skip
 
 NGRAM_BITS_PER_BYTE = Yardstick(
     name="bits per byte", unit="bits/byte", better="lower",
     method="interpolated modified Kneser-Ney 5-gram (Chen & Goodman 1999) over the model's tokens, counted on {train} training tokens: negative log2-probability of {tokens} tokens over {bytes} UTF-8 bytes of {documents} documents; interval: {draws} bootstrap draws over documents",
-    does_not_show="not what counting achieves with more text: it gains from every further training token",
+    does_not_show="what counting achieves with more text: it gains from every further training token",
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def text_baselines(
     gap = difference(
         mine, theirs, [score.bytes for score in scores], of="bits per byte", unit="bits/byte", seed=job.settings.seed
     )
-    yield from signed([gap], model=VERSUS.format(first=model.name, second=NGRAMS))
+    yield from signed([gap], model=model.name + MINUS + NGRAMS)
 
 
 def score_by_counting(model: TextModel, texts: Sequence[str], job: Job) -> tuple[list[DocumentScore], int]:

@@ -58,7 +58,6 @@ def translated(text: str) -> Words:
 
 # what names and methods of measures outside `MEASURES` are filled from
 FAMILIES = (
-    "{first} − {second}",
     "dropped: {rule}",
     "validation {name}",
     "bytes per token, {group}",
@@ -73,6 +72,10 @@ FAMILIES = (
 )
 
 
+# fields whose values are words of ours; all others are the person's, such as a label, and stay as they are
+OURS = frozenset({"of", "name", "rule", "kind", "change"})
+
+
 @cache
 def _twin(text: str, depth: int) -> str:
     """The Chinese of a finished sentence. Values inside it are looked up in the same way, a few levels deep."""
@@ -82,7 +85,7 @@ def _twin(text: str, depth: int) -> str:
     for pattern, twin in _patterns():
         found = pattern.fullmatch(text)
         if found:
-            values = {name: _twin(value, depth - 1) for name, value in found.groupdict().items()}
+            values = {n: _twin(v, depth - 1) if n in OURS else v for n, v in found.groupdict().items()}
             return twin.format(**values)
     return text
 

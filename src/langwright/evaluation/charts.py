@@ -7,7 +7,7 @@ where the pointer rests on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -15,8 +15,9 @@ from markupsafe import Markup, escape
 from langwright.evaluation.bilingual import Words
 from langwright.evaluation.numbers import number, short
 
-WIDTH, HEIGHT = 640, 280
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 46
+WIDTH, HEIGHT = 480, 250
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 46
+SIDE, BEHIND = 16, 64  # beside the bars: half a tick's label on the left, a value on the right
 MOST_POINTS = 240  # of one line; more are averaged
 MOST_TITLES = 60  # points that say their value
 BAR = 44  # height of a bar with its label
@@ -141,35 +142,38 @@ def axis_names(x: Words, y: Words) -> Markup:
 # --- bars ----------------------------------------------------------------------------------------
 
 
-def bar_chart(title: Words, x: Words, bars: Sequence[Bar], *, most: float | None = None) -> Markup:
+def bar_chart(
+    title: Words, x: Words, bars: Sequence[Bar], *, most: float | None = None, form: Callable[[float], str] = number
+) -> Markup:
     """Horizontal bars from zero, each under its name, with a whisker for its interval.
 
     most  where the axis ends, such as 1 for shares; default: beyond the largest value
+    form  how values are written
     """
     if not bars:
         return Markup("")
     largest = max(max(bar.value, bar.high or bar.value) for bar in bars)
-    across = Scale(0, most if most is not None else rounded(0, largest)[1], 8, WIDTH - 56)
+    across = Scale(0, most if most is not None else rounded(0, largest)[1], SIDE, WIDTH - BEHIND)
     bottom = TOP + BAR * len(bars)
     parts = []
     for tick in ticks(0, across.high, 5):
         at = across(tick)
         parts.append(Markup('<line class="grid" x1="{:.1f}" y1="{}" x2="{:.1f}" y2="{}"/>').format(at, TOP, at, bottom))
-        parts.append(Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(at, bottom + 16, short(tick)))  # fmt: skip
+        parts.append(Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(at, bottom + 16, form(tick)))  # fmt: skip
     for place, bar in enumerate(bars):
-        parts.append(one_bar(bar, TOP + BAR * place, across))
-    parts.append(svg_text(x, (8 + WIDTH - 56) / 2, bottom + 36, anchor="middle"))
+        parts.append(one_bar(bar, TOP + BAR * place, across, form))
+    parts.append(svg_text(x, (SIDE + WIDTH - BEHIND) / 2, bottom + 36, anchor="middle"))
     return figure(title, bottom + 44, Markup("").join(parts))
 
 
-def one_bar(bar: Bar, top: float, across: Scale) -> Markup:
+def one_bar(bar: Bar, top: float, across: Scale, form: Callable[[float], str]) -> Markup:
     """A bar, its name above it, its value behind it, its whisker on it."""
     middle = top + 29
     end = across(bar.value)
     parts = [
-        svg_text(bar.name, 8, top + 14),
-        Markup('<rect class="bar {}" x="8" y="{}" width="{:.1f}" height="16" rx="2"><title>{}</title></rect>').format(
-            "c0" if bar.mark else "other", top + 21, max(end - 8, 0.5), number(bar.value)
+        svg_text(bar.name, SIDE, top + 14),
+        Markup('<rect class="bar {}" x="{}" y="{}" width="{:.1f}" height="16" rx="2"><title>{}</title></rect>').format(
+            "c0" if bar.mark else "other", SIDE, top + 21, max(end - SIDE, 0.5), form(bar.value)
         ),
     ]
     behind = end
@@ -180,7 +184,7 @@ def one_bar(bar: Bar, top: float, across: Scale) -> Markup:
                 low, middle - 5, middle + 5, low, middle, across(bar.high), across(bar.high), middle - 5, middle + 5
             )
         )
-    parts.append(Markup('<text class="value" x="{:.1f}" y="{}">{}</text>').format(behind + 6, middle + 4, number(bar.value, 3)))  # fmt: skip
+    parts.append(Markup('<text class="value" x="{:.1f}" y="{}">{}</text>').format(behind + 6, middle + 4, form(bar.value)))  # fmt: skip
     return Markup("").join(parts)
 
 

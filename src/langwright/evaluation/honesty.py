@@ -11,6 +11,7 @@ from langwright.evaluation.baselines import NGRAMS, XZ
 from langwright.evaluation.bilingual import Words, both, translated
 from langwright.evaluation.numbers import number, short
 from langwright.measures import Measure
+from langwright.metrics.containment import CONTAINMENT
 
 BEST_RATIO = 20
 
@@ -61,14 +62,16 @@ def beside_simple_methods(measures: Sequence[Measure], model: str) -> list[Words
 
 
 def replies(measures: Sequence[Measure], model: str) -> list[Words]:
-    """What the share of right replies does and does not mean."""
-    mine = next((m for m in measures if m.name == "replies with the expected phrase" and m.model == model), None)
+    """How many questions it answered as expected, where that was measured."""
+    mine = next((m for m in measures if m.name == CONTAINMENT.name and m.model == model), None)
     if mine is None:
         return []
-    return [
-        both(
-            "Of {count} questions it answers {right} with the expected phrase. Questions that stood in its training data show what it learned by heart; only others show what it can make of it.",
-            count=mine.n,
-            right=round(mine.value * mine.n),
-        )
-    ]
+    template = "Of {count} questions of {data}, {model} answers {right} with the expected phrase."
+    return [both(template, count=mine.n, data=mine.data, model=model, right=round(mine.value * mine.n))]
+
+
+def by_heart() -> Words:
+    """What the share of right replies does and does not mean."""
+    return both(
+        "Questions that stood in the training data show what it learned by heart; only others show what it can make of it."
+    )

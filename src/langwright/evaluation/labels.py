@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from langwright.data.schemas import ClassificationRow
-from langwright.evaluation.baselines import VERSUS, label_baselines
+from langwright.evaluation.baselines import MINUS, label_baselines
 from langwright.evaluation.findings import Confusion, Details, Findings, Labelled
 from langwright.evaluation.job import Job
 from langwright.evaluation.sampling import blocks
@@ -65,7 +65,7 @@ def beside(name: str, predicted: Sequence[str], texts: Sequence[str], right: Seq
         yield from signed([accuracy(labels, right), macro], model=other)
         theirs = [p == r for p, r in zip(labels, right, strict=True)]
         gap = difference(hits, theirs, of="accuracy", unit="share", seed=seed)
-        yield from signed([gap, mcnemar(hits, theirs)], model=VERSUS.format(first=name, second=other))
+        yield from signed([gap, mcnemar(hits, theirs)], model=name + MINUS + other)
 
 
 def probability(guess: Guess) -> float | None:

@@ -18,6 +18,7 @@ from langwright.evaluation.page import (
     Commands,
     Facts,
     Figure,
+    Figures,
     Fold,
     Node,
     Paragraph,
@@ -25,8 +26,6 @@ from langwright.evaluation.page import (
     Section,
     Table,
     Tree,
-    Writing,
-    Written,
 )
 from langwright.runlog import Chosen, Evaluated, Resumed, Sampled, Stepped, Stopped, Warned
 
@@ -41,9 +40,10 @@ def data_blocks(opened: Opened) -> list[Block]:
     facts = opened.card.dataset
     if facts is None:
         return []
+    uses = {"train": both("Rows to train on"), "validation": both("Rows for validation"), "test": both("Rows for a test")}  # fmt: skip
     items: list[tuple[Words, Cell]] = [
         (both("Kind of rows"), translated(facts.schema_name)),
-        *((both("Rows to {use}", use=translated(split)), f"{count:,}") for split, count in facts.splits.items()),
+        *((uses.get(split, plain(split)), f"{count:,}") for split, count in facts.splits.items()),
         (both("Text"), size(facts.bytes)),
         (both("Made in"), duration(opened.card.seconds)),
     ]
@@ -157,9 +157,10 @@ def curves(opened: Opened) -> list[Block]:
         chart(both("Learning rate"), update, both("learning rate"), [Series(both("learning rate"), tuple((e.step, e.learning_rate) for e in steps))]),
         chart(both("Speed"), update, both("tokens/s"), [Series(both("tokens/s"), tuple((e.step, e.tokens_per_second) for e in steps))]),
     ]  # fmt: skip
-    first = [c for c in charts[:3] if c is not None]
-    rest = [c for c in charts[3:] if c is not None]
-    return [*first, Fold(both("Learning rate and speed"), tuple(rest))] if rest else [*first]
+    first = tuple(c for c in charts[:3] if c is not None)
+    rest = tuple(c for c in charts[3:] if c is not None)
+    blocks: list[Block] = [Figures(first)] if first else []
+    return [*blocks, Fold(both("Learning rate and speed"), (Figures(rest),))] if rest else blocks
 
 
 def points(looks: Sequence[Evaluated], name: str) -> tuple[tuple[float, float], ...]:
@@ -179,13 +180,20 @@ def through_time(opened: Opened) -> list[Block]:
     samples = [e for e in opened.events if isinstance(e, Sampled)]
     if not samples:
         return []
-    items: list[Written] = []
+    rows: list[Row] = []
     for prompt in dict.fromkeys(e.prompt for e in samples):
         said = [e for e in samples if e.prompt == prompt]
-        last = len(said) - 1
-        chosen = sorted({round(i * last / max(1, TIMES - 1)) for i in range(TIMES)} if last >= TIMES else range(last + 1))  # fmt: skip
-        items += [Written(prompt, said[i].text, both("after update {step}", step=f"{said[i].step:,}")) for i in chosen]
-    return [Paragraph(both("What it wrote as it learned:")), Writing(tuple(items))]
+        rows.append(Row((prompt,), head=True))
+        rows += [Row((f"{e.step:,}", e.text)) for e in moments(said)]
+    columns = (both("After update"), both("What it wrote"))
+    return [Table(both("What it wrote as it learned"), columns, tuple(rows))]
+
+
+def moments(said: Sequence[Sampled]) -> list[Sampled]:
+    """A few of many, evenly spread, first and last among them."""
+    last = len(said) - 1
+    places = range(len(said)) if last < TIMES else sorted({round(i * last / (TIMES - 1)) for i in range(TIMES)})
+    return [said[place] for place in places]
 
 
 # --- cost, origins, commands ---------------------------------------------------------------------
@@ -209,27 +217,30 @@ def cost_table(all_opened: Sequence[Opened]) -> Table:
 def origin_tree(all_opened: Sequence[Opened]) -> Tree:
     """The artifacts that nothing else here was made from, with all that they were made from."""
     used = {origin.digest for opened in all_opened for origin in opened.origins()}
-    last = [opened for opened in all_opened if opened.digest not in used]
-    return Tree(
-        tuple(
-            Node(
-                str(opened.path),
-                both("{kind}, made by {stage}, {digest}", kind=translated(opened.card.kind), stage=opened.card.stage, digest=opened.digest[:12]),
-                tuple(node(origin) for origin in opened.card.inputs),
-            )
-            for opened in last
-        )
-    )  # fmt: skip
+    seen: set[str] = set()
+    return Tree(tuple(node(whole(opened), seen) for opened in all_opened if opened.digest not in used))
 
 
-def node(origin: Origin) -> Node:
-    """One origin with its own."""
+def whole(opened: Opened) -> Origin:
+    """An artifact written down like an input."""
+    card = opened.card
+    return Origin(role="", path=str(opened.path), kind=card.kind, digest=opened.digest, stage=card.stage, inputs=card.inputs)  # fmt: skip
+
+
+def node(origin: Origin, seen: set[str]) -> Node:
+    """One origin with its own; what an artifact was made from is written out once.
+
+    seen  digests written out so far; added to
+    """
     kind, digest = translated(origin.kind), origin.digest[:12]
     if origin.stage:
         note = both("{kind}, made by {stage}, {digest}", kind=kind, stage=origin.stage, digest=digest)
     else:
         note = both("{kind}, {digest}", kind=kind, digest=digest)
-    return Node(origin.path, note, tuple(node(inner) for inner in origin.inputs))
+    if origin.digest in seen and origin.inputs:
+        return Node(origin.path, both("{note}, as above", note=note))
+    seen.add(origin.digest)
+    return Node(origin.path, note, tuple(node(inner, seen) for inner in origin.inputs))
 
 
 def command_block(all_opened: Sequence[Opened]) -> list[Block]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from langwright.evaluation.bilingual import Words, both, plain, translated
+from langwright.evaluation.baselines import COMMONEST, MINUS, NGRAMS, WORDS, XZ
+from langwright.evaluation.bilingual import Words, both, pattern_of, plain, translated
 from langwright.evaluation.charts import Bar, bar_chart
 from langwright.evaluation.findings import Details
 from langwright.evaluation.numbers import interval_of, number, share, value_of
@@ -14,6 +15,7 @@ from langwright.evaluation.page import (
     Block,
     Facts,
     Figure,
+    Figures,
     Fold,
     Grid,
     Headline,
@@ -25,7 +27,9 @@ from langwright.evaluation.page import (
     Writing,
     Written,
 )
+from langwright.evaluation.writing import PEOPLE
 from langwright.measures import Measure
+from langwright.metrics.classification import F1_OF_LABEL
 
 # what is worth a headline, in this order
 FIRST = (
@@ -40,6 +44,8 @@ CHARTED = (
     "repetition-4",
     "copied 12-grams",
 )
+WHOLE = ("replies with the expected phrase", "accuracy", "macro F1")  # shares whose chart shows the whole from 0 to 1
+NAMED = (PEOPLE, XZ, NGRAMS, WORDS, COMMONEST)
 MOST_HEADLINES = 6
 MOST_LABELS = 30  # of a confusion matrix that is shown
 SHOWN = 3  # texts shown before the fold
@@ -67,18 +73,21 @@ def below(measure: Measure) -> Words | None:
 # --- charts --------------------------------------------------------------------------------------
 
 
-def comparison_charts(measures: Sequence[Measure], model: str) -> list[Figure]:
+def comparison_charts(measures: Sequence[Measure], model: str) -> list[Block]:
     """A bar chart of each measure that has something to be compared with."""
-    found = []
+    found: list[Figure] = []
     for name in CHARTED:
         bars = bars_of([m for m in measures if m.name == name], model)
-        if len(bars) < 2:
+        if len(bars) < 2 or not any(bar.value for bar in bars):
             continue
         unit = next(m.unit for m in measures if m.name == name)
         title = translated(name)
-        axis = both("{name} ({unit})", name=title, unit=translated(unit))
-        found.append(Figure(title, bar_chart(title, axis, bars, most=1.0 if unit == "share" else None), Markup("")))
-    return found
+        if unit == "share":
+            svg = bar_chart(title, title, bars, most=1.0 if name in WHOLE else None, form=share)
+        else:
+            svg = bar_chart(title, both("{name} ({unit})", name=title, unit=translated(unit)), bars)
+        found.append(Figure(title, svg, Markup("")))
+    return [Figures(tuple(found))] if found else []
 
 
 def bars_of(measures: Sequence[Measure], model: str) -> list[Bar]:
@@ -86,14 +95,23 @@ def bars_of(measures: Sequence[Measure], model: str) -> list[Bar]:
     if not measures:
         return []
     data = main_data(measures)
-    parts = {m.data for m in measures}
-    shown = []
-    for m in measures:
-        name = translated(m.model) if m.data == data or m.model != model else plain(m.data)
-        if len(parts) > 1 and m.data == data and m.model == model:
-            name = plain(m.data)
-        shown.append(Bar(name, m.value, m.low, m.high, mark=m.model == model))
-    return shown
+    return [
+        Bar(subject(m.model) if m.data == data else on(m), m.value, m.low, m.high, mark=m.model == model)
+        for m in measures
+    ]
+
+
+def on(measure: Measure) -> Words:
+    """What a measure was taken on: the model and the data, as far as they are named."""
+    if measure.model and measure.data:
+        return both("{model} on {data}", model=subject(measure.model), data=plain(measure.data))
+    return subject(measure.model) if measure.model else plain(measure.data)
+
+
+def subject(model: str) -> Words:
+    """What was measured: a baseline by its name in each language, a model by its own."""
+    names = [translated(name) if name in NAMED else plain(name) for name in model.split(MINUS)]
+    return Words(MINUS.join(name.en for name in names), MINUS.join(name.zh for name in names))
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -102,12 +120,20 @@ def bars_of(measures: Sequence[Measure], model: str) -> list[Bar]:
 def measures_table(measures: Sequence[Measure]) -> Table:
     """All measures, grouped by name, each with how it was got and what it does not show."""
     rows: list[Row] = []
-    for name in dict.fromkeys(m.name for m in measures):
-        group = [m for m in measures if m.name == name]
+    for name in dict.fromkeys(kind_of(m.name) for m in measures):
+        group = [m for m in measures if kind_of(m.name) == name]
         rows.append(group_head(name, group[0]))
         rows += [one_row(m, group[0]) for m in group]
     columns = (both("Measured on"), both("Value"), both("95 % interval"), both("Items"))
     return Table(both("Measures"), columns, tuple(rows), frozenset({1, 2, 3}))
+
+
+OF_LABEL = pattern_of(F1_OF_LABEL.name)
+
+
+def kind_of(name: str) -> str:
+    """What a measure is grouped under: its name, and one name for the F1 of every label."""
+    return "F1 of each label" if OF_LABEL.fullmatch(name) else name
 
 
 def group_head(name: str, first: Measure) -> Row:
@@ -120,12 +146,13 @@ def group_head(name: str, first: Measure) -> Row:
 
 def one_row(measure: Measure, first: Measure) -> Row:
     """One measure of a group."""
-    on = both("{model} on {data}", model=translated(measure.model), data=plain(measure.data)) if measure.model and measure.data else translated(measure.model or measure.data)  # fmt: skip
     lines = [translated(measure.method)] if measure.method else []
     if measure.does_not_show and measure.does_not_show != first.does_not_show:
         lines.append(both("Does not show: {what}", what=translated(measure.does_not_show)))
     items = f"{measure.n:,}" if measure.n else "–"
-    return Row((on, value_of(measure), interval_of(measure), items), below=tuple(lines))
+    label = OF_LABEL.fullmatch(measure.name)
+    first_cell = plain(label["label"]) if label else on(measure)
+    return Row((first_cell, value_of(measure), interval_of(measure), items), below=tuple(lines))
 
 
 # --- what the model did --------------------------------------------------------------------------

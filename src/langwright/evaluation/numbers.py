@@ -44,13 +44,13 @@ def short(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share as per cent.
+    r"""A share as per cent.
 
     >>> [share(v) for v in (0, 0.8333, 0.00123, 1)]
-    ['0 %', '83.3 %', '0.12 %', '100 %']
+    ['0\xa0%', '83.3\xa0%', '0.12\xa0%', '100\xa0%']
     """
     percent = 100 * value
-    return f"{trimmed(f'{percent:.1f}' if abs(percent) >= 1 else f'{percent:.2f}')} %"
+    return f"{trimmed(f'{percent:.1f}' if abs(percent) >= 1 else f'{percent:.2f}')}\u00a0%"
 
 
 def duration(seconds: float) -> Words:
@@ -76,6 +76,18 @@ def size(count: float) -> str:
     return f"{count:.0f} B"
 
 
+def flops(count: float) -> str:
+    """Operations: '81.5 GFLOP'.
+
+    >>> [flops(v) for v in (8.15e10, 3.2e15)]
+    ['81.5 GFLOP', '3.2 PFLOP']
+    """
+    for limit, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if count >= limit:
+            return f"{count / limit:.3g} {unit}FLOP"
+    return f"{count:.0f} FLOP"
+
+
 def quantity(value: float, unit: str) -> Words:
     """A value with its unit, as suits the unit."""
     if unit == "share":
@@ -84,6 +96,8 @@ def quantity(value: float, unit: str) -> Words:
         return duration(value)
     if unit == "bytes":
         return plain(size(value))
+    if unit == "FLOP":
+        return plain(flops(value))
     return plain(number(value)) if not unit else both("{value} {unit}", value=number(value), unit=translated(unit))
 
 

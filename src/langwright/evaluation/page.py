@@ -81,7 +81,14 @@ class Figure:
     caption: Words
     svg: Markup
     legend: Markup
-    block: str = "figure"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Charts side by side where there is room."""
+
+    items: tuple[Figure, ...]
+    block: str = "figures"
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class Fold:
     block: str = "fold"
 
 
-Block = Paragraph | Headlines | Facts | Table | Figure | Writing | Commands | Tree | Grid | Fold
+Block = Paragraph | Headlines | Facts | Table | Figures | Writing | Commands | Tree | Grid | Fold
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from langwright.artifacts import Artifact, Origin
 from langwright.evaluation.bilingual import Words, both, plain
 from langwright.evaluation.findings import Details, Findings
 from langwright.evaluation.gathering import Opened, gather
-from langwright.evaluation.honesty import beside_simple_methods, how_taught, replies, what_to_expect
+from langwright.evaluation.honesty import beside_simple_methods, by_heart, how_taught, replies, what_to_expect
 from langwright.evaluation.made import command_block, cost_table, made_sections, node, origin_tree, seeds, version_facts
 from langwright.evaluation.measured import (
     comparison_charts,
@@ -57,7 +57,9 @@ def evaluation_report(findings: Findings, model: str, made: Made, lang: Language
     """
     measures, details = findings.measures, findings.details
     sections = [
-        Section("expect", both("What to expect of it"), expectations(measures, model, made.parameters)),
+        Section(
+            "expect", both("What to expect of it"), expectations(made.parameters, 0, [measures] if measures else [])
+        ),
         *measured_sections(measures, details, model),
         Section("made", both("How it was made"), how_made(made)),
     ]
@@ -71,15 +73,22 @@ def task_name(details: Details) -> Words:
     return {"text": both("running text"), "chat": both("conversation"), "classification": both("classification")}[details.task]  # fmt: skip
 
 
-def expectations(measures: Sequence[Measure], model: str, parameters: int | None, tokens: float = 0) -> list[Block]:
-    """Plain words on how good such a model can be."""
+def expectations(parameters: int | None, tokens: float, measured: Sequence[tuple[Measure, ...]]) -> list[Block]:
+    """Plain words on how good such a model can be.
+
+    parameters  of the model; tokens: that it was trained on, 0 where that is not known
+    measured    one tuple for each evaluation; its first measure names the model
+    """
     words = []
     if parameters:
         words.append(what_to_expect(parameters))
         if tokens:
             words.append(how_taught(parameters, tokens))
-    words += beside_simple_methods(measures, model)
-    words += replies(measures, model)
+    for measures in measured:
+        words += beside_simple_methods(measures, measures[0].model)
+    answered = [line for measures in measured for line in replies(measures, measures[0].model)]
+    if answered:
+        words += [*answered, by_heart()]
     return [Paragraph(each) for each in words]
 
 
@@ -89,7 +98,8 @@ def how_made(made: Made) -> list[Block]:
     if made.command:
         blocks.append(Commands((shlex.join(made.command),)))
     if made.origins:
-        blocks.append(Tree(tuple(node(origin) for origin in made.origins)))
+        seen: set[str] = set()
+        blocks.append(Tree(tuple(node(origin, seen) for origin in made.origins)))
     if made.settings:
         blocks.append(Fold(both("Settings"), (settings_facts(made.settings.items()),)))
     if made.versions:
@@ -134,16 +144,14 @@ def day(opened: Opened) -> str:
 def overview(all_opened: Sequence[Opened], last: Opened, reports: Sequence[Opened]) -> list[Block]:
     """The numbers to see first, and how good such a model can be."""
     blocks: list[Block] = []
-    measured: list[Measure] = []
     for report in reports:
         subject = subject_of(report)
         found = headlines(report.measures, subject, main_data(report.measures))
         if found.items:
             on = both("{model} on {data}:", model=plain(subject), data=plain(main_data(report.measures)))
             blocks += [Paragraph(on, "note"), found]
-        measured += report.measures
-    facts = last.card.model
-    return [*blocks, *expectations(measured, last.name, facts.parameters if facts else None, tokens_behind(all_opened, last))]  # fmt: skip
+    parameters = last.card.model.parameters if last.card.model else None
+    return [*blocks, *expectations(parameters, tokens_behind(all_opened, last), [r.measures for r in reports])]
 
 
 def tokens_behind(all_opened: Sequence[Opened], last: Opened) -> float:
@@ -161,10 +169,7 @@ def subject_of(report: Opened) -> str:
 def evaluation_section(index: int, report: Opened) -> Section:
     """One evaluation inside the report of a pipeline."""
     subject, details = subject_of(report), report.details
-    blocks: list[Block] = [
-        headlines(report.measures, subject, main_data(report.measures)),
-        *comparison_charts(report.measures, subject),
-    ]
+    blocks = comparison_charts(report.measures, subject)
     if details is not None:
         blocks += [*sample_blocks(details), *reply_blocks(details), *label_blocks(details)]
     blocks.append(Fold(both("All measures"), (measures_table(report.measures),)))

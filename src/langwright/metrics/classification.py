@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 ACCURACY = Yardstick(
     name="accuracy", unit="share", better="higher",
     method="share of {n} items whose label is right; Wilson interval",
-    does_not_show="not how errors are spread: where one label is common, always naming it scores high; see F1 of each label",
+    does_not_show="how errors are spread: where one label is common, always naming it scores high; see the F1 of each label",
 )  # fmt: skip
 
 F1_MACRO = Yardstick(
     name="macro F1", unit="share", better="higher",
     method="mean of the F1 of {labels} labels over {n} items, a label never named counting 0; interval: {draws} bootstrap draws over items",
-    does_not_show="not how many items are right: a rare label weighs as much as a common one",
+    does_not_show="how many items are right: a rare label weighs as much as a common one",
 )  # fmt: skip
 
 F1_MICRO = Yardstick(
     name="micro F1", unit="share", better="higher",
     method="F1 of all decisions counted together over {n} items; with one label an item it equals accuracy; interval: {draws} bootstrap draws over items",
-    does_not_show="not how rare labels fare",
+    does_not_show="how rare labels fare",
 )  # fmt: skip
 
 F1_OF_LABEL = Yardstick(
     name="F1 of {label}", unit="share", better="higher",
     method="harmonic mean of precision and recall of this label, {support} of {n} items; interval: {draws} bootstrap draws over items",
-    does_not_show="not which labels it is taken for; see the confusion matrix",
+    does_not_show="which labels it is taken for; see the confusion matrix",
 )  # fmt: skip
 
 

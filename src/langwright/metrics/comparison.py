@@ -18,13 +18,13 @@ from langwright.metrics.yardsticks import Yardstick
 DIFFERENCE = Yardstick(
     name="difference in {of}", unit="", better="neither",
     method="first minus second on the same {n} items; interval: {draws} paired bootstrap draws over items",
-    does_not_show="nothing about other data; an interval that contains 0 does not show that the two are equal",
+    does_not_show="other data; that the two are equal, where the interval contains 0",
 )  # fmt: skip
 
 MCNEMAR = Yardstick(
     name="McNemar p-value", unit="probability", better="neither",
     method="exact two-sided McNemar test: {first} items only the first has right, {second} only the second",
-    does_not_show="not how large the difference is; a high value does not show that the two are equal",
+    does_not_show="how large the difference is; that the two are equal, where it is high",
 )  # fmt: skip
 
 

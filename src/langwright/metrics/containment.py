@@ -14,7 +14,7 @@ from langwright.metrics.yardsticks import Yardstick
 CONTAINMENT = Yardstick(
     name="replies with the expected phrase", unit="share", better="higher",
     method="share of {n} greedy replies that contain the expected phrase, letter case, full-width forms and white space set aside; Wilson interval",
-    does_not_show="not whether the rest of the reply is right, or whether other phrasings would be; a phrase learned by heart counts",
+    does_not_show="whether the rest of the reply is right, or other phrasings would be; a phrase learned by heart counts",
 )  # fmt: skip
 
 _BESIDE_CHARACTERS = re.compile(rf"(?<=[{CHARACTERS}])\s+|\s+(?=[{CHARACTERS}])")

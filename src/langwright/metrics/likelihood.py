@@ -23,25 +23,25 @@ from langwright.metrics.yardsticks import Interval, Yardstick
 PERPLEXITY = Yardstick(
     name="perplexity", unit="per token", better="lower",
     method="exp of the mean negative log-probability over {tokens} tokens of {documents} documents; interval: {draws} bootstrap draws over documents",
-    does_not_show="nothing about models with another tokenizer; nothing about whether text is true, useful or pleasant",
+    does_not_show="models with another tokenizer; whether text is true, useful or pleasant",
 )  # fmt: skip
 
 BITS_PER_BYTE = Yardstick(
     name="bits per byte", unit="bits/byte", better="lower",
     method="negative log2-probability of {tokens} tokens over {bytes} UTF-8 bytes of {documents} documents; interval: {draws} bootstrap draws over documents",
-    does_not_show="not whether text is true, useful or pleasant; lower on text that repeats itself or was in the training data; Chinese takes three bytes a character, so languages are not comparable",
+    does_not_show="whether text is true, useful or pleasant; how languages compare, as a Chinese character takes three bytes; how new text fares, where this text repeats itself or was trained on",
 )  # fmt: skip
 
 NEXT_TOKEN_ACCURACY = Yardstick(
     name="next-token accuracy", unit="share", better="higher",
     method="share of {tokens} tokens of {documents} documents that the model found likeliest; interval: {draws} bootstrap draws over documents",
-    does_not_show="nothing about models with another tokenizer; many continuations are right and only one is counted",
+    does_not_show="models with another tokenizer; how good other continuations are, as many are right and only one is counted",
 )  # fmt: skip
 
 ASSISTANT_LOSS = Yardstick(
     name="loss on assistant tokens", unit="nats/token", better="lower",
     method="mean negative log-probability of {tokens} assistant tokens, end of turn included, of {documents} conversations; interval: {draws} bootstrap draws over conversations",
-    does_not_show="nothing about models with another tokenizer or chat template; a low loss is not a right answer",
+    does_not_show="models with another tokenizer or chat template; whether a reply is right",
 )  # fmt: skip
 
 

@@ -13,19 +13,19 @@ from langwright.metrics.yardsticks import Yardstick
 COPIED = Yardstick(
     name="copied {n}-grams", unit="share", better="neither",
     method="share of {total} runs of {order} pieces (Chinese characters, words of other scripts, punctuation marks; casefolded) in {texts} generated texts that stand in {documents} training documents; interval: {draws} bootstrap draws over texts",
-    does_not_show="not whether what was copied is private or protected: set phrases and quotations are copied by people too; text outside the documents searched is not seen",
+    does_not_show="whether what was copied is private or protected, as people copy set phrases and quotations too; text outside the documents searched",
 )  # fmt: skip
 
 FREQUENT = Yardstick(
     name="frequent characters", unit="share", better="higher",
     method="share of {total} generated characters, white space left out, among the {k} most frequent of the training text; interval: {draws} bootstrap draws over texts",
-    does_not_show="not whether the characters make sense together",
+    does_not_show="whether the characters make sense together",
 )  # fmt: skip
 
 VALID = Yardstick(
     name="valid UTF-8", unit="share", better="higher",
     method="share of {n} generated texts without a broken character (undecodable bytes or U+FFFD); Wilson interval",
-    does_not_show="nothing about what the text says",
+    does_not_show="anything about what the text says",
 )  # fmt: skip
 
 

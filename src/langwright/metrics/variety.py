@@ -21,19 +21,19 @@ from langwright.metrics.yardsticks import Yardstick
 DISTINCT = Yardstick(
     name="distinct-{n}", unit="share", better="neither",
     method="different {order}-grams over all {total} {order}-grams of {texts} texts, counted in Chinese characters, words of other scripts and punctuation marks (Li et al. 2016); interval: jackknife over texts",
-    does_not_show="not whether the text makes sense: random characters score highest; falls as more text is counted, so compare only equal amounts",
+    does_not_show="whether the text makes sense, as random characters score highest; other amounts of text, as it falls when more is counted",
 )  # fmt: skip
 
 REPETITION = Yardstick(
     name="repetition-{n}", unit="share", better="lower",
     method="share of {order}-grams that stood earlier in the same text, mean over {texts} texts, counted in Chinese characters, words of other scripts and punctuation marks (rep-n of Welleck et al. 2020); interval: {draws} bootstrap draws over texts",
-    does_not_show="not whether the text makes sense; people's text repeats too, and longer texts repeat more",
+    does_not_show="whether the text makes sense; that repeating is wrong, as people repeat too, the more the longer they write",
 )  # fmt: skip
 
 COVERAGE = Yardstick(
     name="vocabulary coverage", unit="share", better="neither",
     method="share of a reference vocabulary of {reference} entries ({kind}) that {texts} texts with {total} pieces use at least once; interval: jackknife over texts",
-    does_not_show="not whether words are used rightly; grows with the amount of text, so compare only equal amounts",
+    does_not_show="whether words are used rightly; other amounts of text, as it grows when more is counted",
 )  # fmt: skip
 
 
