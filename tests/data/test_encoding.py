@@ -106,6 +106,19 @@ def test_a_torn_gzip_file_is_an_error(tmp_path: Path) -> None:
         text_of(written(tmp_path, b"no gzip at all", "b.txt.gz"))
 
 
+def test_a_file_that_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, b"text")
+
+    def refuse(*_: object, **__: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=r"a\.txt cannot be read: Permission denied"):
+        text_of(path, "utf-8")
+    with pytest.raises(UserError, match=r"a\.txt cannot be read: Permission denied"):
+        text_of(path)
+
+
 # --- broken characters ---------------------------------------------------------------------------
 
 

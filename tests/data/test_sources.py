@@ -68,6 +68,28 @@ def test_what_is_passed_over_is_counted(tree: Path) -> None:
     assert passed.examples == ["tree/h.json", "tree/picture.png"]
 
 
+def test_a_name_that_is_no_utf_8_is_one_in_the_dataset(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.txt", "w") as stream:  # noqa: PTH123
+        stream.write("text")
+    assert names([tmp_path]) == [f"{tmp_path.name}/caf\ufffd.txt"]
+    names([tmp_path])[0].encode()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_noted(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("/z"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    passed = Passed()
+    found = find_sources([tree], "text", (), (), passed)
+    assert not [source for source in found if "/z/" in source.name]
+    assert str(tree / "z") in passed.examples
+
+
 def test_two_sources_of_one_name_get_two_names(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

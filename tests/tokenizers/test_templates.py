@@ -160,6 +160,20 @@ def test_a_template_may_refuse_a_conversation(with_template) -> None:  # type: i
         render(with_template(LLAMA2), [TALK[0], TALK[0]])
 
 
+@pytest.mark.parametrize("said", ["im", "|", "assistant", "<", "user\n"])
+def test_words_that_stand_in_the_template_too(tokenizer, said: str) -> None:  # type: ignore[no-untyped-def]
+    messages = [TALK[0], Message(role="assistant", content=said), TALK[2], Message(role="assistant", content="")]
+    assert learned(tokenizer, messages) == [f"{said}<|im_end|>", "<|im_end|>"]
+
+
+def test_an_unknown_token_does_not_end_a_turn(shared_data: Callable[[str], Path]) -> None:
+    """This vocabulary has no emoji, and its unknown token is a special one."""
+    tokenizer = load_tokenizer(shared_data("tokenizers") / "chinese-llama-sp")
+    ensure_template(tokenizer)
+    messages = [Message(role="user", content="你好"), Message(role="assistant", content="我们😀一起走")]
+    assert learned(tokenizer, messages) == ["我们<unk>一起走</s>"]
+
+
 def test_a_conversation_that_begins_with_the_assistant(tokenizer) -> None:  # type: ignore[no-untyped-def]
     marked = Message(role="assistant", content="<|im_end|>yes")
     assert learned(tokenizer, [marked]) == [f"<{BREAK}|im_end|>yes<|im_end|>"]

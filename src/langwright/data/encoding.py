@@ -14,6 +14,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -62,12 +63,15 @@ class Decoding:
     first_broken: int | None = None  # byte offset
 
 
-def open_bytes(path: Path) -> tuple[BinaryIO, BinaryIO]:
+@contextmanager
+def open_bytes(path: Path) -> Iterator[tuple[BinaryIO | gzip.GzipFile, BinaryIO]]:
     """The file's bytes, unpacked where it ends in .gz, and the file itself, whose position shows the progress."""
-    raw = path.open("rb")
-    if path.suffix.lower() == ".gz":
-        return gzip.GzipFile(fileobj=raw), raw  # type: ignore[return-value]
-    return raw, raw
+    with path.open("rb") as raw:
+        if path.suffix.lower() == ".gz":
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield unpacked, raw
+        else:
+            yield raw, raw
 
 
 def read_text(
@@ -81,18 +85,17 @@ def read_text(
     raises      UserError, here or while reading: unknown or untold encoding, binary file, damaged gzip, more
                 broken characters than allowed
     """
-    with whole_gzip(path):
+    with readable(path):
         found = Decoding(find_encoding(path) if encoding == "auto" else known_encoding(encoding))
     return decoded(path, found, max_broken, at), found
 
 
 def decoded(path: Path, found: Decoding, max_broken: float, at: Callable[[int], None]) -> Iterator[str]:
     """Chunks of text; broken characters are replaced and counted, and refused at the end when they are too many."""
-    stream, raw = open_bytes(path)
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     decoder = codecs.getincrementaldecoder(found.encoding)("strict")
     position = 0
-    with raw, stream, whole_gzip(path):
+    with readable(path), open_bytes(path) as (stream, raw):
         while True:
             block = stream.read(CHUNK)
             text = decode_block(decoder, block, position, found)
@@ -170,8 +173,7 @@ def find_encoding(path: Path) -> str:
 
 def sample_of(path: Path) -> tuple[bytes, bytes, bool]:
     """Bytes from the first that is not ASCII, the file's first bytes, and whether the sample reaches the end."""
-    stream, raw = open_bytes(path)
-    with raw, stream:
+    with open_bytes(path) as (stream, _):
         block = first = stream.read(CHUNK)
         searched = len(block)
         while block.isascii() and len(block) == CHUNK and searched < ASCII_SEARCH:
@@ -249,8 +251,8 @@ def decodes(sample: bytes, encoding: str, complete: bool) -> str | None:
         return None
 
 
-class whole_gzip:
-    """Turns what gzip raises about a damaged file into a UserError."""
+class readable:
+    """Turns what the system or gzip says of a file that cannot be read into a UserError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -265,4 +267,11 @@ class whole_gzip:
                 fix="get it again, or leave it out",
                 path=self.path,
                 error=error,
+            ) from None
+        if isinstance(error, OSError):
+            raise UserError(
+                "{path} cannot be read: {error}",
+                fix="see that you may read it, or leave it out",
+                path=self.path,
+                error=error.strerror or error,
             ) from None

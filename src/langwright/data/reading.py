@@ -134,7 +134,7 @@ class Reader:
             self.log.write(
                 Warned(
                     message="{path}: {broken} broken characters were replaced, the first at byte {offset}",
-                    values={"path": str(source.path), "broken": decoding.broken, "offset": decoding.first_broken or 0},
+                    values={"path": source.name, "broken": decoding.broken, "offset": decoding.first_broken or 0},
                 )
             )
 

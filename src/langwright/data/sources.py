@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from langwright.data.encoding import clean_text
 from langwright.errors import UserError
 
 Format = Literal["text", "jsonl", "json", "csv", "tsv", "parquet"]
@@ -68,7 +69,7 @@ def find_sources(
     found: list[Source] = []
     taken: set[str] = set()
     for path in paths:
-        name = unused(path.absolute().name or "root", taken)
+        name = unused(clean_text(path.absolute().name) or "root", taken)
         if path.is_dir():
             inside = list(in_folder(path, name, schema_name, include, exclude, passed))
             if not inside:
@@ -93,25 +94,30 @@ def in_folder(
     folder: Path, name: str, schema_name: str, include: Sequence[str], exclude: Sequence[str], passed: Passed
 ) -> Iterator[Source]:
     """The files of a folder and its folders, by name."""
-    for below in walk(folder, exclude):
+    for below in walk(folder, exclude, passed):
         file = folder / below
         if matches(below, exclude) or (include and not matches(below, include)):
             continue
         form = format_of(file)
         unlikely = form == "json" and schema_name == "text" and not include
         if form is None or unlikely or (schema_name != "text" and form not in TABLES):
-            passed.note(f"{name}/{below}")
+            passed.note(clean_text(f"{name}/{below}"))
         elif file.stat().st_size:
-            yield Source(file, f"{name}/{below}", form, given=False)
+            yield Source(file, clean_text(f"{name}/{below}"), form, given=False)
 
 
-def walk(folder: Path, exclude: Sequence[str]) -> Iterator[str]:
+def walk(folder: Path, exclude: Sequence[str], passed: Passed) -> Iterator[str]:
     """Every plain file below a folder that is not hidden, in the order of names; links are not followed.
 
-    A folder that is excluded as a whole (`**/test/**`) is not looked into, for it may hold a great many files.
+    A folder that is excluded as a whole (`**/test/**`) is not looked into, for it may hold a great many files. One that may
+    not be looked into is noted.
     """
+
+    def closed(error: OSError) -> None:
+        passed.note(clean_text(str(error.filename)))
+
     whole = [pattern.removesuffix("/**") for pattern in exclude if pattern.endswith("/**")]
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=closed):
         prefix = "" if place == str(folder) else os.path.relpath(place, folder).replace(os.sep, "/") + "/"
         folders[:] = sorted(name for name in folders if name[0] != "." and not matches(prefix + name, whole))
         for name in sorted(files):

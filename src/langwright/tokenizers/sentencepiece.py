@@ -72,7 +72,7 @@ def read_trainer(model: Model, data: bytes) -> None:
             model.byte_fallback = bool(value)
         elif number in (40, 41, 42, 43):
             name = {40: "unk_id", 41: "bos_id", 42: "eos_id", 43: "pad_id"}[number]
-            setattr(model, name, value if value < 1 << 31 else -1)  # -1 is written as a huge unsigned number
+            setattr(model, name, value)  # "none" is -1, which is written as a huge number and is no piece either
 
 
 def read_normalizer(model: Model, data: bytes) -> None:

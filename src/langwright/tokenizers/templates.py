@@ -105,6 +105,15 @@ def render(
     return text_ids(tokenizer, render_text(tokenizer, messages, add_generation_prompt))
 
 
+@dataclass(frozen=True)
+class Span:
+    """What the template writes for one assistant turn, in characters of the whole rendering."""
+
+    begin: int
+    said: int  # where the assistant's own words end
+    end: int
+
+
 def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn]) -> tuple[list[int], list[bool]]:
     """Token ids of a whole conversation, and which are to be learned: each assistant turn and the mark that ends it.
 
@@ -114,39 +123,42 @@ def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[T
     spans = supervised_spans(tokenizer, messages, whole)
     encoding = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = list(encoding["input_ids"])
+    begins = [begin for begin, _ in encoding["offset_mapping"]]
     supervised = [False] * len(ids)
     special = special_ids(tokenizer)
-    at = 0
-    for begin, end in spans:
-        ended = False
-        for place in range(at, len(ids)):
-            first = encoding["offset_mapping"][place][0]
-            if first >= end:
-                at = place
-                break
-            if first >= begin and not ended:
-                supervised[place] = True
-                ended = ids[place] in special
+    place = 0
+    for span in spans:
+        while place < len(ids) and begins[place] < span.begin:
+            place += 1
+        while place < len(ids) and begins[place] < span.end:
+            supervised[place] = True
+            place += 1
+            if ids[place - 1] in special and begins[place - 1] >= span.said:
+                break  # the turn is over; what the template writes after its mark belongs to nobody
     return ids, supervised
 
 
-def supervised_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn], whole: str) -> list[tuple[int, int]]:
-    """Begin and end, in characters of `whole`, of what the template writes for each assistant turn."""
+def supervised_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn], whole: str) -> list[Span]:
+    """Where each assistant turn stands in `whole`."""
     spans = []
     for number, message in enumerate(messages):
         if message.role != "assistant":
             continue
-        before = render_text(tokenizer, messages[:number], add_generation_prompt=True) if number else ""
+        words = disarm(tokenizer, message.content).strip()  # templates may strip what is said
         upto = render_text(tokenizer, messages[: number + 1], add_generation_prompt=False)
-        if number == 0:  # nothing was asked: what stands before the content is the template's
-            before = upto[: max(upto.find(disarm(tokenizer, message.content)), 0)]
+        if number:
+            before = render_text(tokenizer, messages[:number], add_generation_prompt=True)
+        else:  # nothing was asked: what stands before the words is the template's
+            before = upto[: max(upto.find(words), 0)]
         if not upto.startswith(before) or not whole.startswith(upto):
             raise UserError(
                 "the chat template does not write message {number} the same way when more follows",
                 fix="use a template whose renderings are prefixes of each other, such as the default ChatML",
                 number=number + 1,
             )
-        spans.append((len(before), len(upto)))
+        found = upto.find(words, len(before))
+        said = found + len(words) if found >= 0 else len(before)
+        spans.append(Span(len(before), said, len(upto)))
     return spans
 
 
