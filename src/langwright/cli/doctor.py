@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -192,6 +191,8 @@ def processors() -> Iterator[Check]:
 
 def extras() -> Iterator[Check]:
     """Optional libraries that are not installed, by the extra that brings them."""
+    from importlib.metadata import requires
+
     from packaging.requirements import Requirement
 
     missing: dict[str, list[str]] = {}
@@ -216,6 +217,8 @@ def known_extras() -> list[str]:
 
 def installed(name: str) -> str | None:
     """The version of a package that is there, or None."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

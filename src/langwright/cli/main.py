@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import typer
@@ -103,6 +102,8 @@ def run(given: Everywhere, screen: Screen) -> int:
     """Find the command and let it run."""
     words = given.rest
     if words[:1] == ("--version",):
+        from importlib.metadata import version
+
         screen.line(f"langwright {version('langwright')}")
         screen.answer({"version": version("langwright")})
         return 0

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -270,6 +269,8 @@ def look(prepared: Prepared, *, listeners: Sequence[Listener] = (), cache: Path)
 
     raises  UserError for what the work would break down over
     """
+    from tempfile import TemporaryDirectory
+
     stage = prepared.stage
     if stage.check is None:
         return None
