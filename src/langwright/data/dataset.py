@@ -199,13 +199,10 @@ class Dataset:
 
     def rows(self, split: str) -> Iterator[Row]:
         """The rows of a split in order; UserError when there is no such split."""
-        import pyarrow.parquet as pq
-
         model = self.schema
-        for file in self._files(split):
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
-                for record in batch.to_pylist():
-                    yield model.model_validate(record)
+        for batch in self._batches(split):
+            for record in batch.to_pylist():
+                yield model.model_validate(record)
 
     def texts(self, split: str) -> Iterator[str]:
         """The text of each row of a split in order."""
@@ -213,11 +210,8 @@ class Dataset:
             for row in self.rows(split):
                 yield text_of(row)
             return
-        import pyarrow.parquet as pq
-
-        for file in self._files(split):
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=1024, columns=["text"]):
-                yield from batch.column(0).to_pylist()
+        for batch in self._batches(split, ["text"]):
+            yield from batch.column(0).to_pylist()
 
     def labels(self, split: str) -> Iterator[str]:
         """The label of each row of a split in order, for datasets that have labels."""
@@ -225,6 +219,15 @@ class Dataset:
             if not isinstance(row, ClassificationRow):
                 raise TypeError(f"rows of schema {self.schema_name} have no label")
             yield row.label
+
+    def _batches(self, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of a split, one row group in memory at a time."""
+        import pyarrow.parquet as pq
+
+        for file in self._files(split):
+            with pq.ParquetFile(file) as shard:
+                for group in range(shard.num_row_groups):
+                    yield from shard.read_row_group(group, columns=columns).to_batches(max_chunksize=1024)
 
     def _files(self, split: str) -> tuple[Path, ...]:
         if split not in self.files:

@@ -64,8 +64,13 @@ def parsed(text: str, row: int) -> Record:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Record(row, problem=NOT_JSON, detail=str(error))
+        return Record(row, problem=NOT_JSON, detail=why(error))
     return Record(row, value) if isinstance(value, dict) else Record(row, problem=NOT_OBJECT)
+
+
+def why(error: Exception) -> str:
+    """What the parser minds, without the line, which is always the first: a row is parsed by itself."""
+    return f"{error.msg}: column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def json_array(chunks: Iterator[str], limit: int) -> Iterator[Record]:
@@ -94,7 +99,7 @@ def json_array(chunks: Iterator[str], limit: int) -> Iterator[Record]:
             except (ValueError, RecursionError) as error:
                 too_long = len(text) - position > limit
                 if ended or too_long or isinstance(error, RecursionError):
-                    yield Record(row + 1, problem=TOO_LONG if too_long else NOT_JSON, detail=str(error))
+                    yield Record(row + 1, problem=TOO_LONG if too_long else NOT_JSON, detail=why(error))
                     return
                 break
             row += 1
