@@ -415,6 +415,37 @@ def test_loading_other_weights_between_requests(engine_of: EngineOf, gate_of: Ga
     assert ids == [reference(old, prompt, 6), reference(new, prompt, 6)]
 
 
+def test_nobody_joins_before_a_model_is_exchanged(engine_of: EngineOf, gate_of: GateOf) -> None:
+    """Else a steady flow of requests would keep the old model for ever."""
+    old, new = random_model(LLAMA, seed=1), random_model(LLAMA, seed=2)
+    engine, gate, prompt = engine_of(old, max_batch=4), gate_of(old), prompts_of((5,))[0]
+    gate.shut()
+    running = engine.submit(greedy(prompt, 20))
+    gate.wait_for(1)
+    loader = start_loading(engine, new)
+    later = engine.submit(greedy(prompt, 6))  # there is a place for it, and it must not have it yet
+    gate.open()
+    ids = [[token.id for token in stream] for stream in (running, later)]
+    loader.join(10)
+    gate.remove()
+    assert ids == [reference(old, prompt, 20), reference(new, prompt, 6)]
+
+
+def test_an_adapter_beside_the_weights(engine_of: EngineOf) -> None:
+    from langwright.models.adapters import LoraSettings, add_lora
+
+    model = add_lora(random_model(LLAMA), LoraSettings(rank=4))
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.3)
+    engine, prompts = engine_of(model, max_batch=2), prompts_of((5, 20, 9))
+    plain = random_model(LLAMA)
+    for prompt, done in zip(prompts, engine.generate([greedy(prompt, 12) for prompt in prompts]), strict=True):
+        assert done.ids == reference(model, prompt, 12) != reference(plain, prompt, 12)
+
+
 def test_a_prompt_that_no_longer_fits_after_loading(engine_of: EngineOf, gate_of: GateOf) -> None:
     short = random_model(GPT2.__class__(**{**GPT2.to_dict(), "n_positions": 16}))
     long = random_model(GPT2)

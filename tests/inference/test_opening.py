@@ -83,3 +83,35 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         open_text_model(tmp_path / "nothing")
     with pytest.raises(UserError, match="is not an artifact"):
         open_text_model(tmp_path)
+
+
+def test_an_adapter_that_the_card_names_is_put_on(tmp_path: Path) -> None:
+    import torch
+    from tests.inference.tiny import LLAMA
+
+    from langwright.artifacts import Ability, Card
+    from langwright.models.adapters import LoraSettings, add_lora, save_adapter
+
+    tokenizer = letters()
+    config = LLAMA.__class__(**{**LLAMA.to_dict(), "vocab_size": len(tokenizer)})
+    save_model(random_model(config), tokenizer, tmp_path / "chat")
+    wrapped = add_lora(random_model(config), LoraSettings(rank=2))
+    with torch.no_grad():
+        for name, weight in wrapped.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.05)
+    save_adapter(wrapped, tmp_path / "chat", "chat")
+    sampling, texts = Sampling(max_new_tokens=10), []
+    for adapter in (None, "chat"):
+        card = Card(
+            kind="model", stage="finetune", abilities=(Ability(task="chat", solver="generation", adapter=adapter),)
+        )
+        (tmp_path / "chat" / "card.json").write_text(card.model_dump_json())
+        model = open_text_model(tmp_path / "chat")
+        texts.append(model.complete("hello", sampling).token_ids)
+        model.close()
+    ids = torch.tensor([tokenizer("hello")["input_ids"]])
+    expected = wrapped.eval().generate(input_ids=ids, max_new_tokens=10, do_sample=False, pad_token_id=0)[
+        0, ids.shape[1] :
+    ]
+    assert texts[1] == tuple(expected.tolist()) != texts[0]

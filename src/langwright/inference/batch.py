@@ -5,14 +5,12 @@ Shapes    B rows    T tokens    V vocabulary
 
 from __future__ import annotations
 
-import inspect
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -22,6 +20,7 @@ from langwright.inference.limits import prompt_too_long
 from langwright.inference.protocol import Request, Token
 from langwright.inference.sampling import Chooser
 from langwright.inference.streams import QueuedStream
+from langwright.inference.subject import arguments_of
 
 
 @dataclass
@@ -95,12 +94,6 @@ class Forward:
         output = self.model(input_ids=ids_BT, attention_mask=mask_BT, past_key_values=cache, use_cache=True, **extra)
         logits_BV: Tensor = output.logits[:, -1]
         return logits_BV
-
-
-def arguments_of(model: PreTrainedModel) -> frozenset[str]:
-    """Names of the arguments a model's forward pass knows; of the model inside, where adapters wrap it."""
-    inside = model.get_base_model() if isinstance(model, PeftModel) else model
-    return frozenset(inspect.signature(inside.forward).parameters)
 
 
 class Batch:

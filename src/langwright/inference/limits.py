@@ -32,7 +32,7 @@ def prompt_too_long(tokens: int, context: int) -> UserError:
 def check_row(row: Sequence[int], context: int, vocab_size: int | None = None) -> None:
     """UserError when a row to score or encode is empty, longer than the context, or names tokens that do not exist."""
     if not row:
-        raise UserError("there is nothing to score: the text has no tokens", fix="give a text that is not empty")
+        raise UserError("the text has no tokens", fix="give a text that is not empty")
     if len(row) > context:
         raise UserError(
             "the text has {tokens} tokens, and the model's context is {context}",

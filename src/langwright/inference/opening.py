@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from langwright.artifacts import Artifact, open_artifact
 from langwright.inference.engine import TorchEngine
 from langwright.inference.text import TextModel
+from langwright.models.adapters import load_adapter
 from langwright.models.loading import load_model
 from langwright.tokenizers.loading import load_tokenizer
 from langwright.training.devices import choose_device
@@ -30,8 +31,8 @@ def open_text_model(
     """A model with its tokenizer and an engine of its own; close it when it is no longer needed.
 
     The texts it writes end at the tokenizer's end token, at its template's end of turn, and at whatever
-    the model's own `generation_config.json` names. Where the card says that a task was learned by an
-    adapter, that adapter is put on.
+    the model's own `generation_config.json` names. Where the card says that writing was learned by an
+    adapter, it is merged in memory.
 
     max_batch   most continuations made at the same time; max_tokens, context: see `TorchEngine`
     dtype       float32 when left out: exact, and on a CPU without matrix units for bfloat16 also fastest
@@ -41,8 +42,7 @@ def open_text_model(
     """
     artifact = open_artifact(path, "model")
     tokenizer = load_tokenizer(path)
-    model = with_adapter(load_model(path, "causal", dtype=dtype), artifact)
-    model.to(choose_device(device))
+    model = read_model(artifact, dtype).to(choose_device(device))
     engine = TorchEngine(model, max_batch=max_batch, max_tokens=max_tokens, context=context)
     return TextModel(engine, tokenizer, name or path.resolve().name, stop_ids=named_ends(model))
 
@@ -55,12 +55,12 @@ def named_ends(model: PreTrainedModel) -> frozenset[int]:
     return frozenset(ends if isinstance(ends, list) else [ends])
 
 
-def with_adapter(model: PreTrainedModel, artifact: Artifact) -> PreTrainedModel:
-    """The model with the adapter that its card names for writing or chatting, if it names one."""
-    names = [ability.adapter for ability in artifact.card.abilities if ability.adapter] if artifact.card else []
-    if not names:
-        return model
-    from peft import PeftModel
-
-    wrapped: PreTrainedModel = PeftModel.from_pretrained(model, str(artifact.path / "adapters" / names[0]))
-    return wrapped
+def read_model(artifact: Artifact, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """The weights of an artifact, with the adapter for writing that its card names merged in, in float32."""
+    abilities = artifact.card.abilities if artifact.card else ()
+    adapters = [ability.adapter for ability in abilities if ability.solver == "generation" and ability.adapter]
+    if not adapters:
+        return load_model(artifact.path, "causal", dtype=dtype)
+    wrapped = load_adapter(load_model(artifact.path, "causal"), artifact.path / "adapters" / adapters[0])
+    merged: PreTrainedModel = wrapped.merge_and_unload(safe_merge=True)
+    return merged.to(dtype)

@@ -8,7 +8,6 @@ Shapes    R rows    T tokens    V vocabulary    W width
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from transformers import Cache, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.cache import prefill_cache
+from langwright.inference.subject import arguments_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +99,7 @@ def score_long(
 def encode_group(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
     """Last hidden states of each row's own tokens, float32, (tokens, width) a row."""
     ids_RT, mask_RT = padded(rows, model)
-    keep = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    keep = {"logits_to_keep": 1} if "logits_to_keep" in arguments_of(model) else {}
     output = model(input_ids=ids_RT, attention_mask=mask_RT, output_hidden_states=True, **keep)
     hidden_RTW = output.hidden_states[-1].float().cpu().numpy()
     return [hidden_RTW[number, : len(row)].copy() for number, row in enumerate(rows)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
@@ -57,3 +59,9 @@ def context_of(config: PretrainedConfig) -> int:
         "the model's config does not say how long its context is",
         fix="give it: context=2048, or whatever the model was trained with",
     )
+
+
+def arguments_of(model: PreTrainedModel) -> frozenset[str]:
+    """Names of the arguments a model's forward pass knows; of the model inside, where adapters wrap it."""
+    inside = getattr(model, "get_base_model", lambda: model)()  # peft's
+    return frozenset(inspect.signature(inside.forward).parameters)

@@ -295,7 +295,7 @@ class TextModel:
         """
         before, after, size = self._parted(text, given)
         if not after:
-            raise UserError("there is nothing to score: the text has no tokens", fix="give a text that is not empty")
+            raise UserError("the text has no tokens", fix="give a text that is not empty")
         logprobs = self.engine.score([[*before, *after]])[0][-len(after) :]
         pairs = tuple((self.token_text(id), value) for id, value in zip(after, logprobs, strict=True))
         return TextScore(math.fsum(logprobs), tuple(after), pairs, size)
