@@ -147,11 +147,12 @@ from langwright.cli.main import main
 from langwright.cli.stage import stage_command
 
 def run(work):
-    folder = work.making.checkpoints / "step-00000001"
+    folder = work.making.checkpoints / "step-00000000"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text("{}")
     print("begun", flush=True)
-    time.sleep(60)
+    time.sleep(60 if work.settings.mode == "plain" else 2)
+    return DRILL.run(work)
 
 COMMANDS["slow"] = stage_command(replace(DRILL, name="slow", run=run), "", ("langwright slow X Y",))
 sys.exit(main())
@@ -162,9 +163,14 @@ sys.exit(main())
 def slow(run: Run, request: pytest.FixtureRequest) -> subprocess.Popen[str]:
     """A process that works on runs/slow until it is told to stop."""
     run("toy", "gather", "a.txt", "runs/text")
+    return begin(request, "--json")
+
+
+def begin(request: pytest.FixtureRequest, *options: str) -> subprocess.Popen[str]:
+    """A process at work on runs/slow, ended at the latest with the test."""
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", SLOW, "slow", "text", "runs/slow", "--json"]
+    command = [sys.executable, "-c", SLOW, "slow", "text", "runs/slow", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     def end() -> None:
@@ -197,3 +203,13 @@ def test_ctrl_c_does_the_same(slow: subprocess.Popen[str]) -> None:
     slow.send_signal(signal.SIGINT)
     out, _ = slow.communicate(timeout=20)
     assert slow.returncode == 130 and json.loads(out)["error"]["code"] == "stopped"
+
+
+def test_watching_a_run_to_its_end(run: Run, request: pytest.FixtureRequest) -> None:
+    run("toy", "gather", "a.txt", "runs/text")
+    process = begin(request, "--set", "mode=hard")
+    said = run("runs", "watch", "slow")
+    process.communicate(timeout=20)
+    assert "mode hard was chosen" in said.err and "step 3/3" in said.err
+    assert "done in" in said.err  # written when the folder had its last name already
+    assert "slow: finished" in said.out and said.last == "next: langwright history runs/slow"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -18,10 +19,11 @@ from langwright.cli.screen import shown as number
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
 from langwright.files import holder
-from langwright.runlog import follow
+from langwright.runlog import Event, Finished, follow, parse_line
 from langwright.wording import say
 from langwright.workspace import Run, Workspace
 
+LAST_WORD_S = 3.0  # between an artifact's last name and the event that says so
 PATIENCE_S = 60.0  # for a run to save and leave after it was asked to
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name below runs/, or its folder")]
@@ -81,16 +83,34 @@ def runs_watch(ctx: typer.Context, run: RunName) -> None:
     found = workspace.find(run)
     try:
         with Progress(screen) as progress:
-            for event in follow(found.events, lambda: holder(partial_of(found.out)) is None):
+            for event in events_of(found):
                 progress(event)
-            if found.out.exists() and not found.events.exists():  # it was renamed between two looks
-                found = workspace.find(run)
     except KeyboardInterrupt:
         screen.note(say("the run goes on"))
     last = workspace.find(run)
     screen.line(f"{last.name}: {say(last.status)}" + (f", {last.problem}" if last.problem else ""))
     after = f"langwright history {last.out}" if last.status == "finished" else f"langwright runs watch {last.name}"
     screen.answer({"run": as_table(last)}, next=after)
+
+
+def events_of(run: Run) -> Iterator[Event]:
+    """A run's events until it ends, the last ones read where the finished artifact lies."""
+    count = 0
+    for event in follow(run.events, lambda: holder(partial_of(run.out)) is None):
+        count += 1
+        yield event
+    moved = run.out / "run" / "events.jsonl"
+    if run.folder == run.out or not run.out.exists():
+        return
+    deadline = time.monotonic() + LAST_WORD_S
+    while time.monotonic() < deadline:
+        said = [event for event in map(parse_line, moved.read_bytes().split(b"\n")) if event is not None]
+        rest = said[count:]
+        count += len(rest)
+        yield from rest
+        if any(isinstance(event, Finished) for event in rest):
+            return
+        time.sleep(0.05)
 
 
 def runs_stop(ctx: typer.Context, run: RunName) -> None:
