@@ -42,7 +42,7 @@ def test_a_converted_llama(shared_data: Shared) -> None:
     assert tokenizer.pad_token == "</s>"
 
 
-# Computed with sentencepiece 0.2.1: SentencePieceProcessor(model_file="chinese_sp.model").encode(text, out_type=str).
+# Computed with sentencepiece 0.2.3: SentencePieceProcessor(model_file="chinese_sp.model").encode(text, out_type=str).
 PIECES = {
     "我们用Python写了3个函数,在2024年。  Hello  World 😀 ①": "▁我们 用 P y th on 写了 3 个 函数 , 在 20 24 年 。 ▁H el lo ▁W or ld ▁ 😀 ▁1"
 }
