@@ -52,6 +52,8 @@ CHINESE = {
     "a smaller build of torch, without CUDA: make TORCH_INDEX={index} …": "不带 CUDA 的较小的 torch：make TORCH_INDEX={index} …",
     "{what} failed: what pip says stands above": "{what}失败：原因见上方 pip 的输出",
     "run the same command again when it is put right; what was installed is kept": "排除问题后再运行同一命令；已装好的会保留",
+    "{what} was killed by signal {signal}": "{what}被信号 {signal} 终止",
+    "free some memory and run the same command again; what was installed is kept": "请腾出一些内存后再运行同一命令；已装好的会保留",
     "resolving": "解析依赖",
     "installing": "安装",
     "no C++ compiler: training runs uncompiled, which is slower; on Debian and Ubuntu: sudo apt install g++ {headers}": "没有 C++ 编译器：训练不经编译，速度较慢；在 Debian 和 Ubuntu 上：sudo apt install g++ {headers}",
@@ -148,7 +150,13 @@ def update_pip(python: str, constraints: Path) -> None:
 def pip(python: str, what: str, *arguments: str) -> None:
     """Run pip; stop with our own words below its own when it fails."""
     command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
-    if subprocess.run(command, check=False).returncode != 0:
+    code = subprocess.run(command, check=False).returncode
+    if code < 0:  # pip had no chance to say why
+        stop(
+            say("{what} was killed by signal {signal}", what=say(what), signal=-code),
+            say("free some memory and run the same command again; what was installed is kept"),
+        )
+    if code:
         stop(
             say("{what} failed: what pip says stands above", what=say(what)),
             say("run the same command again when it is put right; what was installed is kept"),
