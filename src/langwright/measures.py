@@ -54,7 +54,7 @@ def write_report(path: Path, measures: tuple[Measure, ...]) -> None:
 def read_report(path: Path) -> Report:
     """The measures of a `report.json` file; UserError when it is not one."""
     try:
-        return Report.model_validate_json(path.read_text(encoding="utf-8"))
+        return Report.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise UserError(
             "{path} is not a report this version can read: {error}",

@@ -5,6 +5,7 @@ Everything that shows a run (the live line, `runs watch`, the report, the studio
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,13 +196,18 @@ def read_events(file: Path) -> list[Event]:
 
 
 def follow(file: Path, ended: Callable[[], bool], every_s: float = 0.2) -> Iterator[Event]:
-    """Events as they are written, from the first, until `ended` is true and the file is read to its end."""
+    """Events as they are written, from the first, until `ended` is true and the file is read to its end.
+
+    A file that was begun anew (`--restart`) is read from its beginning.
+    """
     position = 0
     while True:
         last_look = ended()
         data = b""
         if file.is_file():
             with file.open("rb") as stream:
+                if stream.seek(0, os.SEEK_END) < position:
+                    position = 0
                 stream.seek(position)
                 data = stream.read()
         whole, newline, _torn = data.rpartition(b"\n")

@@ -111,20 +111,17 @@ def place(table: Table, key: str, value: JsonValue) -> None:
 
 
 def with_default_kinds(model: type[BaseModel], given: Mapping[str, JsonValue]) -> Table:
-    """A table whose choices all name their kind: a text alone is one, and where none is named it is the default's."""
+    """A table whose choices all name their kind: the default's, where none is given."""
     table = dict(given)
     for name, field in model.model_fields.items():
         inner = table.get(name)
-        choices = [choice for choice in models_in(field.annotation) if "kind" in choice.model_fields]
-        if choices and isinstance(inner, str):
-            inner = {"kind": inner}
         if not isinstance(inner, dict):
             continue
         if field.discriminator and "kind" not in inner and isinstance(field.default, BaseModel):
             inner = {"kind": kind_of(type(field.default)), **inner}
         table[name] = inner
         for choice in models_in(field.annotation):
-            if choice not in choices or kind_of(choice) == inner.get("kind", kind_of(choice)):
+            if not field.discriminator or kind_of(choice) == inner.get("kind"):
                 table[name] = with_default_kinds(choice, inner)
     return table
 
@@ -133,18 +130,10 @@ def explain(model: type[BaseModel], error: ErrorDetails) -> UserError:
     """pydantic's first complaint as ours: the key as typed, the value, and what would be allowed."""
     if error["type"] == "json_invalid":  # what stands for undecodable bytes of a command line is no JSON
         return UserError("a setting holds text that is not valid UTF-8", fix="write it in UTF-8")
-    key, kind = typed(model, error["loc"])
+    key, chosen = typed(model, error["loc"])
     known = list(entries(model))
-    group = key.rpartition(".")[0]
     if error["type"] == "extra_forbidden":
-        kinds = dict.fromkeys(entry.choice for entry in known if entry.key == key and entry.choice)
-        if kinds:
-            return UserError(
-                "there is no {key} where {group}.kind is {kind}",
-                fix="leave it out, or set {group}.kind to one of: {kinds}",
-                key=key, group=group, kind=kind, kinds=", ".join(kinds),
-            )  # fmt: skip
-        return unknown("setting", key, [entry.key for entry in known])
+        return misplaced(key, chosen, known) or unknown("setting", key, candidates(known, error["input"]))
     if error["type"] in ("missing", "union_tag_not_found"):
         key = key if error["type"] == "missing" else f"{key}.kind"
         return UserError("setting {key!r} is missing", fix="add it with --set {key}=VALUE or in the recipe", key=key)
@@ -152,7 +141,7 @@ def explain(model: type[BaseModel], error: ErrorDetails) -> UserError:
     if error["type"] == "union_tag_invalid":
         key, value = f"{key}.kind", value["kind"]
     for entry in known:
-        if entry.key == key or key.startswith(entry.key + "."):
+        if (entry.key == key or key.startswith(entry.key + ".")) and set(entry.choices) <= set(chosen):
             return UserError(
                 "setting {key} = {value!r} is not allowed",
                 fix="give {allowed}",
@@ -169,13 +158,35 @@ def explain(model: type[BaseModel], error: ErrorDetails) -> UserError:
     )
 
 
-def typed(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, str | None]:
-    """The dotted key that a person would type for pydantic's place of an error, and the kind chosen around it.
+def misplaced(key: str, chosen: Sequence[tuple[str, str]], known: Sequence[Entry]) -> UserError | None:
+    """The refusal of a setting that another kind of the choice around it has; None where no kind has it."""
+    group = key.rpartition(".")[0]
+    alike = [dict(entry.choices) for entry in known if entry.key == key or entry.key.startswith(key + ".")]
+    kinds = dict.fromkeys(choices[group] for choices in alike if group in choices)
+    if not kinds:
+        return None
+    return UserError(
+        "there is no {key} where {group}.kind is {kind}",
+        fix="leave it out, or set {group}.kind to one of: {kinds}",
+        key=key, group=group, kind=dict(chosen)[group], kinds=", ".join(kinds),
+    )  # fmt: skip
+
+
+def candidates(known: Sequence[Entry], given: object) -> list[str]:
+    """What a name that does not exist may have been meant for: a group where a table was given, else any setting."""
+    groups = [entry.key.rpartition(".")[0] for entry in known if "." in entry.key]
+    groups += [entry.key for entry in known if get_origin(entry.field.annotation) is dict]
+    return groups if groups and isinstance(given, dict) else [entry.key for entry in known]
+
+
+def typed(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, list[tuple[str, str]]]:
+    """The dotted key that a person would type for pydantic's place of an error, and (key, kind) of the choices around it.
 
     pydantic names the chosen kind after a choice, and the branch of a union after any other setting.
     """
     parts: list[str] = []
-    members, kind, rest = [model], None, list(place)
+    chosen: list[tuple[str, str]] = []
+    members, rest = [model], list(place)
     while rest:
         parts.append(str(rest.pop(0)))
         field = next((m.model_fields[parts[-1]] for m in members if parts[-1] in m.model_fields), None)
@@ -183,13 +194,13 @@ def typed(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, str 
             break
         members = list(models_in(field.annotation))
         if field.discriminator and rest:
-            kind = str(rest.pop(0))
-            members = [member for member in members if kind_of(member) == kind]
+            chosen.append((".".join(parts), str(rest.pop(0))))
+            members = [member for member in members if kind_of(member) == chosen[-1][1]]
         elif not members and get_origin(field.annotation) in (tuple, dict):
             parts += [str(part) for part in rest[:1]]  # which item
         if not members:
             break
-    return ".".join(parts), kind
+    return ".".join(parts), chosen
 
 
 # --- looking -----------------------------------------------------------------------------------
