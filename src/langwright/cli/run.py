@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +14,10 @@ from langwright.cli.screen import Screen, measure_rows, screen_of
 from langwright.cli.stage import next_command, words_of
 from langwright.cli.teaching import Command
 from langwright.stages import STAGES
-from langwright.stages.pipeline import Done, Pipeline, Planned, plan, read_pipeline, run_pipeline
 from langwright.wording import say
+
+if TYPE_CHECKING:
+    from langwright.stages.pipeline import Done, Planned
 
 ACTIONS = {
     "reuse": "kept", "run": "to make", "resume": "to resume", "again": "to make again", "decide": "to decide later",
@@ -35,6 +37,8 @@ def run(
     ] = False,
 ) -> None:
     """Plan, then run, or only tell the plan."""
+    from langwright.stages.pipeline import plan, read_pipeline, run_pipeline
+
     screen = screen_of(ctx)
     read = read_pipeline(pipeline, STAGES)
     if dry_run:
@@ -58,7 +62,7 @@ def run(
             screen.note(f"{problem}; {fix}")
             screen.answer({}, next=again)
         raise typer.Exit(130) from None
-    show_done(screen, read, done)
+    show_done(screen, done)
 
 
 def show_plan(screen: Screen, file: Path, planned: Sequence[Planned]) -> None:
@@ -80,7 +84,7 @@ def show_plan(screen: Screen, file: Path, planned: Sequence[Planned]) -> None:
     screen.answer({"steps": steps, "next": after}, next=after)
 
 
-def show_done(screen: Screen, pipeline: Pipeline, done: Sequence[Done]) -> None:
+def show_done(screen: Screen, done: Sequence[Done]) -> None:
     """What every step made, and the next command of the last."""
     for item in done:
         results = item.artifact.card.results if item.artifact.card else ()

@@ -14,7 +14,7 @@ from langwright.tasks.declaration import Task
 class ChatInput(BaseModel):
     """A conversation so far, and how to go on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     messages: Annotated[
         tuple[Message, ...], Field(min_length=1, description="The conversation so far, each turn with role and content")
@@ -25,7 +25,7 @@ class ChatInput(BaseModel):
 class ChatOutput(BaseModel):
     """The assistant's next turn."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     text: Annotated[str, Field(description="What the assistant says")]
     token_ids: Annotated[tuple[int, ...], Field(description="The same as the model made it, token by token")]

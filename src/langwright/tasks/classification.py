@@ -14,7 +14,7 @@ Normalise = Literal["pmi", "byte", "token", "sum"]
 class ClassificationInput(BaseModel):
     """A text, and what there is to choose from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     text: Annotated[str, Field(description="The text to label")]
     labels: Annotated[
@@ -36,7 +36,7 @@ class ClassificationInput(BaseModel):
 class ClassificationOutput(BaseModel):
     """The labels of a text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     label: Annotated[str | None, Field(description="The likeliest label; none with multi_label")]
     labels: Annotated[tuple[str, ...], Field(description="The labels given, likeliest first")]
