@@ -78,6 +78,20 @@ def test_bfloat16_rounds_no_worse_than_its_eight_bits(blocks: bool, K: int, monk
     check(2, 6, K, 600, 16, [30, 290, 600, 1100], torch.bfloat16, 0.012)
 
 
+def test_bfloat16_keeps_small_differences_of_large_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All scores near 50, where bfloat16 has steps of a quarter: what is subtracted is carried in more bits."""
+    monkeypatch.setattr(attention, "has_matrix_tiles", lambda: False)
+    q, k, v, dout = tensors(2, 2, 2, 300, 16, torch.bfloat16)
+    with torch.no_grad():
+        q[..., 0], k[..., 0] = 160, 1.25
+    out = attend(q, k, v, None, 0.25)
+    found = (out, *torch.autograd.grad(out, (q, k, v), dout))
+    exact = [x.detach().double().requires_grad_() for x in (q, k, v)]
+    expected = dense(exact[0], exact[1], exact[2], [], 0.25)
+    for a, b in zip(found, (expected, *torch.autograd.grad(expected, exact, dout.double())), strict=True):
+        assert distance(a, b) < 0.02
+
+
 def test_gradients_by_finite_differences() -> None:
     q, k, v, _ = tensors(2, 4, 2, 9, 3, torch.float64)
     documents = torch.tensor([0, 4, 9, 10, 18], dtype=torch.int32)

@@ -135,6 +135,7 @@ def test_padding_masks_and_caches_are_as_with_sdpa(model_type: str) -> None:
         model.set_attn_implementation(name)
         with torch.no_grad():
             masked = model(input_ids=ids_BT, attention_mask=mask_BT, position_ids=positions_BT).logits
+            only_mask = model(input_ids=ids_BT, attention_mask=mask_BT).logits
             begun = model(input_ids=ids_BT[:, :25], use_cache=True)
             rest = model(input_ids=ids_BT[:, 25:], past_key_values=begun.past_key_values).logits
             whole = model(input_ids=ids_BT).logits
@@ -143,7 +144,7 @@ def test_padding_masks_and_caches_are_as_with_sdpa(model_type: str) -> None:
                 pad_token_id=0, disable_compile=True,
             )  # fmt: skip
             dynamic = model.generate(ids_BT[:1, :9], max_new_tokens=8, do_sample=False, pad_token_id=0)
-        found.append([masked[mask_BT.bool()], rest, whole, static.float(), dynamic.float()])
+        found.append([masked[mask_BT.bool()], only_mask[mask_BT.bool()], rest, whole, static.float(), dynamic.float()])
         torch.testing.assert_close(whole[:, 25:], rest, rtol=1e-4, atol=1e-5)
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
