@@ -37,6 +37,7 @@ say = speaker(
     }
 )
 
+EXPECTED = "replies with the expected phrase"
 TALK = ("What is a tokenizer?", "Who are you?", "什么是过拟合？", "你是谁？")
 
 
@@ -73,24 +74,23 @@ def show_measures() -> None:
     from langwright.artifacts import read_card
     from langwright.measures import Measure, read_report
 
-    def find(report: str, *names: str) -> Measure | None:
+    def find(report: str, name: str, model: str) -> Measure | None:
         measures = read_report(RUNS / report / "report.json").measures
-        return next((m for name in names for m in measures if m.name == name), None)
+        return next((m for m in measures if m.name == name and m.model == model and "(" not in m.data), None)
 
     rows = (
-        (
-            "replies that hold the right phrase, questions it was taught",
-            find("chat-trained", "contains the expected phrase"),
-        ),
-        ("the same, questions in words it never saw", find("chat-unseen", "contains the expected phrase")),
-        ("the same, before it was taught (base model)", find("base-unseen", "contains the expected phrase")),
-        ("bits per byte on held-out text", find("base-text", "bits per byte")),
-        ("the same text, xz -9e", find("base-text", "bits per byte of xz -9e")),
-        ("the same text, Kneser-Ney 5-gram", find("base-text", "bits per byte of a Kneser-Ney 5-gram")),
+        ("replies that hold the right phrase, questions it was taught", find("chat-trained", EXPECTED, "chat")),
+        ("the same, questions in words it never saw", find("chat-unseen", EXPECTED, "chat")),
+        ("the same, before it was taught (base model)", find("base-unseen", EXPECTED, "base")),
+        ("bits per byte on held-out text", find("base-text", "bits per byte", "base")),
+        ("the same text, xz -9e", find("base-text", "bits per byte", "conditional xz -9e")),
+        ("the same text, Kneser-Ney 5-gram", find("base-text", "bits per byte", "Kneser-Ney 5-gram")),
     )
+    missing = [words for words, measure in rows if measure is None]
+    assert not missing, f"the reports hold no measure for: {missing}"
     print(say("What was measured (95 % interval in brackets):") + "\n")
     for words, measure in rows:
-        if measure is not None:
+        if measure is not None:  # said above
             interval = "" if measure.low is None else f"  [{measure.low:.3f}, {measure.high:.3f}]"
             print(f"  {measure.value:7.3f}{interval}  {say(words)}")
     card = read_card(RUNS / "base")

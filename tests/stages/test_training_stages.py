@@ -387,7 +387,7 @@ def test_nothing_supervised_is_refused(world):
     talk = {"messages": [{"role": "user", "content": " ".join(EN * 2)}, {"role": "assistant", "content": "Yes."}]}
     (world.folder / "mute.jsonl").write_text("\n".join(json.dumps({**talk, "id": str(i)}) for i in range(8)))
     make(world, "data-read", {"source": ["mute.jsonl"]}, "mute", schema_name="chat")
-    with pytest.raises(UserError, match="in none of .* is a token supervised"):
+    with pytest.raises(UserError, match=r"in none of .* is a token supervised"):
         make(world, "finetune", {"model": ["base"], "dataset": ["mute"]}, "silent", task="chat", steps=2)
     assert not partial_of(world.folder / "silent").exists()
 
