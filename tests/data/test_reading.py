@@ -317,3 +317,13 @@ def test_reading_twice_gives_the_same(tmp_path: Path) -> None:
     first: list[Row] = rows(tmp_path / "root")
     assert first == rows(tmp_path / "root")
     assert [row.source for row in first] == ["root/c.py", "root/a/y.md", "root/b/x.txt"]
+
+
+def test_reading_a_table_leaves_the_csv_module_as_it_was(tmp_path):
+    import csv
+
+    from langwright.data.records import separated
+
+    before = csv.field_size_limit()
+    assert len(list(separated(iter(["text,label\nhello,a\n"]), ",", (), 50))) == 1
+    assert csv.field_size_limit() == before

@@ -79,10 +79,10 @@ def serve_and_ask(model):
     """The real server in a process of its own answers over HTTP."""
     process = subprocess.Popen(
         [sys.executable, "-m", "langwright", "serve", str(model), "--port", "0", "--lang", "en"],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     try:
-        url = next(word for line in process.stderr for word in line.split() if word.startswith("http://127.0.0.1:"))
+        url = next(word for line in process.stdout for word in line.split() if word.startswith("http://127.0.0.1:"))
         url = url.rstrip("/.,")
         asked = {"model": model.name, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8}
         reply = httpx.post(f"{url}/v1/chat/completions", json=asked, timeout=60)

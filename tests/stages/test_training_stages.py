@@ -183,10 +183,11 @@ def run_process(world, out, kill_when=None):
     while process.poll() is None:
         if kill_when is not None and events.is_file() and kill_when(events.read_bytes()):
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.communicate()
             return False
         time.sleep(0.003)
-    assert process.returncode == 0, process.stderr.read().decode()
+    _, said = process.communicate()
+    assert process.returncode == 0, said.decode()
     return True
 
 

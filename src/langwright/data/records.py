@@ -116,7 +116,6 @@ def separated(chunks: Iterator[str], delimiter: str, columns: Sequence[str], lim
 
     columns  names of the columns of a file without a header; empty takes the first line as header
     """
-    csv.field_size_limit(limit)
     too_long: list[int] = []
 
     def lines() -> Iterator[str]:
@@ -134,7 +133,7 @@ def separated(chunks: Iterator[str], delimiter: str, columns: Sequence[str], lim
     while True:
         row += 1
         try:
-            cells = next(rows, None)
+            cells = next_cells(rows, limit)
         except csv.Error as error:
             yield Record(row, problem=TOO_LONG if "field larger" in str(error) else COLUMNS, detail=str(error))
             return
@@ -148,6 +147,15 @@ def separated(chunks: Iterator[str], delimiter: str, columns: Sequence[str], lim
             yield Record(row, problem=COLUMNS, detail=f"{len(cells)} ≠ {len(names)}")
         elif cells:
             yield Record(row, dict(zip(names, cells, strict=True)))
+
+
+def next_cells(rows: Iterator[list[str]], limit: int) -> list[str] | None:
+    """The next row of a csv reader, or None at the end; the module's limit, which all readers share, is put back."""
+    before = csv.field_size_limit(limit)
+    try:
+        return next(rows, None)
+    finally:
+        csv.field_size_limit(before)
 
 
 # --- Parquet -------------------------------------------------------------------------------------

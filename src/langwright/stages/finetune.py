@@ -349,6 +349,7 @@ def check(work: Work) -> Preflight:
 POSITIONS_PER_UPDATE = 4096
 TEXTS_PER_UPDATE = 32
 DEFAULT_EPOCHS = 3.0
+UPDATES = 300  # at least, where the data is small: few large updates do not learn it
 
 
 def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
@@ -373,11 +374,13 @@ def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
     dtype = compute_dtype(settings.dtype, device)
     size = estimate(lesson.model.config, lesson.length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
     usual = TEXTS_PER_UPDATE if lesson.head == "classification" else max(1, POSITIONS_PER_UPDATE // lesson.length)
-    batch_rows = settings.batch_rows or min(usual, len(lesson.train))
+    epochs = settings.epochs or DEFAULT_EPOCHS
+    for_enough_updates = max(2, round(epochs * len(lesson.train) / UPDATES))
+    batch_rows = settings.batch_rows or min(usual, for_enough_updates, len(lesson.train))
     micro_rows = settings.micro_rows or rows_that_fit(
         batch_rows, size.activation_bytes_per_token * lesson.length, size.fixed_bytes, available_memory(device)
     )
-    steps = steps_for(settings.steps, settings.epochs or DEFAULT_EPOCHS, len(lesson.train), batch_rows)
+    steps = steps_for(settings.steps, epochs, len(lesson.train), batch_rows)
     batch = lesson.train.batch(np.arange(min(micro_rows, len(lesson.train)), dtype=np.int64))
     seconds = probe_seconds(model, lesson.objective, batch, dtype) * steps * batch_rows / micro_rows
     # Texts of every length would be compiled one by one; rows of one width are compiled once.
