@@ -22,6 +22,7 @@ def on_meta(config: object) -> int:
         return number_of_weights(AutoModelForCausalLM.from_config(config))
 
 
+@pytest.mark.spec("T35", "sizes from 1M to 110M weights, each counted exactly before anything is allocated")
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_counted_exactly(name: str) -> None:
     with torch.device("meta"):

@@ -82,6 +82,7 @@ GPT2 = GPT2Config(
 
 
 @pytest.mark.spec("P1", "the loss equals transformers' causal LM loss to 1e-6 in fp32, on Llama and GPT-2")
+@pytest.mark.spec("T12", "a GPT-2-style decoder is trained from transformers' own class, with its loss")
 @pytest.mark.parametrize("build", [lambda: LlamaForCausalLM(LLAMA), lambda: GPT2LMHeadModel(GPT2)])
 def test_loss_equals_transformers(build):
     torch.manual_seed(0)

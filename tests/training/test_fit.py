@@ -140,7 +140,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path, store, uninterrupted):
     fit(job(tmp_path, store))
     again = job(tmp_path, store)
     outcome = fit(again)
-    assert outcome.progress.step == STEPS
+    assert outcome.progress.step == STEPS and outcome.train_loss is None
     assert_identical(weights(again.model), uninterrupted[0])
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from langwright.errors import UserError
+from langwright.tokenizers.loading import save_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -150,7 +151,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None
     finally:
         model.config._name_or_path = named
     if tokenizer is not None:
-        tokenizer.save_pretrained(str(out))
+        save_tokenizer(tokenizer, out)
 
 
 # --- what load_model looks at first --------------------------------------------------------------

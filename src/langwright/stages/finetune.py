@@ -83,7 +83,7 @@ def run(work: Work) -> Made:
         model = add_lora(lesson.model, settings.lora, lesson.head)
     model = model.to(choose_device(settings.device))
     if settings.gradient_checkpointing:
-        lesson.model.gradient_checkpointing_enable()
+        lesson.model.activation_checkpointing_enable()
         lesson.model.enable_input_require_grads()  # else nothing flows into adapters behind a frozen embedding
     resolved = read_plan(work.making.run) if work.making.resumed else None
     if resolved is None:

@@ -123,11 +123,15 @@ def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command:
 
     progress = outcome.progress
     one_run = "one run with one seed; another seed would give somewhat another number"
-    found = [
-        Measure(
-            name="training loss", value=outcome.train_loss, unit="nats/unit", better="lower", n=progress.tokens, data=data,
-            method="mean over the last tenth of the updates", seed=seed, command=command, does_not_show=one_run,
-        ),
+    found: list[Measure] = []
+    if outcome.train_loss is not None:  # a run that only had to be finished made no update of its own
+        found.append(
+            Measure(
+                name="training loss", value=outcome.train_loss, unit="nats/unit", better="lower", n=progress.tokens, data=data,
+                method="mean over the last tenth of the updates", seed=seed, command=command, does_not_show=one_run,
+            )
+        )  # fmt: skip
+    found += [
         Measure(name="training time", value=progress.seconds, unit="s", better="lower", n=progress.step,
                 method="sum over updates; evaluation, samples, saving and pauses left out", command=command),
         Measure(name="tokens trained on", value=float(progress.tokens), unit="tokens", n=progress.step,

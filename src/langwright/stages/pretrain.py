@@ -182,7 +182,7 @@ def fresh_model(
         PRESETS[preset], vocab_size=len(tokenizer), context=length, seed=settings.seed, tokenizer=tokenizer
     )
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
     return model
 
 

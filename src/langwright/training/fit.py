@@ -81,7 +81,7 @@ class Outcome:
     """What came of a run."""
 
     progress: Progress
-    train_loss: float  # per unit, mean over the last tenth of this process's updates
+    train_loss: float | None  # per unit, mean over the last tenth of this process's updates; None where it made none
     validation: dict[str, float]  # the last evaluation
     save_seconds: float  # spent on checkpoints by this process
 
@@ -247,7 +247,7 @@ class Session:
         """What to report at the end."""
         tail = self.losses[-max(1, len(self.losses) // 10) :]
         units = sum(count for _, count in tail)
-        loss = sum(total for total, _ in tail) / units if units else math.nan
+        loss = sum(total for total, _ in tail) / units if units else None
         return Outcome(self.progress, loss, self.validation, self.save_seconds)
 
 
