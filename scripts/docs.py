@@ -32,9 +32,10 @@ def build(language: str, out: Path) -> int:
     }
     options = [part for key, value in choices.items() for part in ("-D", f"{key}={value}")]
     doctrees = ["-d", str(out / ".doctrees" / language)]
-    return build_main(
+    code: int = build_main(
         ["-b", "html", "-q", "-W", "-E", "--keep-going", *doctrees, *options, str(DOCS), str(out / language)]
     )
+    return code
 
 
 def main(out: Path = OUT) -> int:
