@@ -8,7 +8,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from langwright.evaluation import charts, numbers
@@ -78,6 +78,7 @@ def test_every_point_lies_in_the_frame_and_the_svg_is_whole(points, log_y):
 
 
 @given(values, values)
+@example(1000000.0, 999999.9999999999)
 def test_ticks_are_round_and_within(a, b):
     low, high = rounded(min(a, b), max(a, b))
     found = ticks(low, high, 5)

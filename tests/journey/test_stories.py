@@ -90,4 +90,4 @@ def serve_and_ask(model):
         assert reply.json()["usage"]["completion_tokens"] <= 8
     finally:
         process.terminate()
-        process.wait(30)
+        process.communicate(timeout=30)

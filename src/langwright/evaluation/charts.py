@@ -217,8 +217,12 @@ def legend(series: Sequence[Series]) -> Markup:
 
 
 def widened(low: float, high: float) -> tuple[float, float]:
-    """A range that is not empty."""
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    """A range that is not empty, nor so narrow that ticks inside it could not be told apart."""
+    size = max(abs(low), abs(high))
+    if high - low > 1e-9 * size:
+        return low, high
+    margin = max(0.5, 1e-6 * size)
+    return low - margin, high + margin
 
 
 def rounded(low: float, high: float) -> tuple[float, float]:
