@@ -34,7 +34,9 @@ from langwright.runlog import (
 
 finite = st.floats(allow_nan=False)
 steps = st.integers(0, 50)
-values = st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers() | finite, max_size=2)
+# The values of a message may be texts too, so a number that is not finite is read back as its name, 'Infinity'.
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+values = st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers() | numbers, max_size=2)
 events = st.one_of(
     st.builds(Started, time=finite, stage=st.text(), pid=st.integers()),
     st.builds(Chosen, time=finite, message=st.text(), values=values),

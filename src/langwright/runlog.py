@@ -31,7 +31,10 @@ class Started(Occurrence):
 
 
 class Chosen(Occurrence):
-    """A decision made for the person, and why: size, steps, dtype, micro-batch. Templates of `wording.say`."""
+    """A decision made for the person, and why: size, steps, dtype, micro-batch. Templates of `wording.say`.
+
+    A number among the values that is not finite is read back as its name, since values may be texts too.
+    """
 
     event: Literal["chosen"] = "chosen"
     message: str
