@@ -34,10 +34,13 @@ class Row:
     generator: random.Random = field(init=False)
     length: int = field(init=False)  # positions in the cache
     made: int = 0
+    state: int = 0  # of the request's constraint
 
     def __post_init__(self) -> None:
         self.generator = random.Random(self.stream.seed)
         self.length = len(self.request.prompt)
+        if self.request.constraint is not None:
+            self.state = self.request.constraint.start
 
     @property
     def reserve(self) -> int:
@@ -71,6 +74,8 @@ class Row:
         else:
             self.stream.put(token)
             self.made += 1
+            if self.request.constraint is not None:
+                self.state = self.request.constraint.after(self.state, token.id)
             if self.made >= self.limit:
                 self.stream.finish("length")
 
@@ -116,7 +121,7 @@ class Batch:
         positions_BT = (mask_BT.long().cumsum(-1) - 1).clamp(min=0)
         filled = prefill_cache(self.forward.config)
         logits_BV = self.forward.last_logits(torch.tensor(ids, device=device), positions_BT, mask_BT.long(), filled)
-        chosen = self._choose(rows)(logits_BV, [row.generator for row in rows])
+        chosen = self._choose(rows)(logits_BV, [row.generator for row in rows], [row.state for row in rows])
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.take(token)
         self.cache.join(filled, [row.length for row in rows])
@@ -132,7 +137,8 @@ class Batch:
         mask_BT = causal_mask(self._lengths_B + 1, self.cache.columns.width + 1).long()
         logits_BV = self.forward.last_logits(self._last_B[:, None], self._lengths_B[:, None], mask_BT, self.cache)
         self.cache.advance()
-        chosen = self._chooser(logits_BV, [row.generator for row in self.rows])
+        rows = self.rows
+        chosen = self._chooser(logits_BV, [row.generator for row in rows], [row.state for row in rows])
         self._lengths_B, self._last_B = self._lengths_B + 1, chosen.ids_B
         for row, token in zip(self.rows, chosen.tokens, strict=True):
             row.length += 1
@@ -171,6 +177,10 @@ class Batch:
         self.cache.release()
 
     def _choose(self, rows: Sequence[Row]) -> Chooser:
+        requests = [row.request for row in rows]
         return Chooser(
-            [row.request.sampling for row in rows], [row.request.top_logprobs for row in rows], self.forward.device
+            [request.sampling for request in requests],
+            [request.top_logprobs for request in requests],
+            self.forward.device,
+            [request.constraint for request in requests],
         )

@@ -16,8 +16,10 @@ import codecs
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
+
+from langwright.inference.characters import WholeCharacters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,6 +37,18 @@ class Alphabet:
         self.kind: Kind = kind_of(tokenizer)
         flagged = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
         self.special = frozenset(flagged | set(tokenizer.all_special_ids))
+
+    @cached_property
+    def whole_characters(self) -> WholeCharacters | None:
+        """What keeps a continuation UTF-8.
+
+        None for a tokenizer whose tokens never split a character, and for one that can begin characters which
+        none of its tokens ends.
+        """
+        if self.kind == "text":
+            return None
+        constraint = WholeCharacters(self)
+        return constraint if constraint.ends else None
 
     def bytes_of(self, id: int) -> bytes | None:
         """The bytes of a token that may be part of a character; None for a token that is text."""

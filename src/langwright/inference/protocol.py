@@ -14,6 +14,7 @@ from pydantic import Field
 from langwright.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 FinishReason = Literal["stop", "length", "cancelled", "deadline"]
@@ -39,6 +40,23 @@ class Sampling(Settings):
     ] = None
 
 
+class Constraint(Protocol):
+    """Which tokens may come next, as an automaton with numbered states; it holds nothing of any request."""
+
+    @property
+    def start(self) -> int:
+        """The state before the first new token."""
+        ...
+
+    def allowed(self, state: int) -> NDArray[np.bool_]:
+        """One flag an id, at least one of them true; ids beyond its end are ruled out."""
+        ...
+
+    def after(self, state: int, id: int) -> int:
+        """The state after a token that was allowed."""
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """One continuation to make."""
@@ -49,6 +67,7 @@ class Request:
     top_logprobs: int = 0  # how many alternatives to report with each token
     priority: int = 0  # higher goes first
     deadline_s: float | None = None  # seconds from submission
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Sources   top-k: Fan et al. 2018, arXiv:1805.04833, section 5.4 (draw among the 
           of likeliest tokens that holds at least p, renormalised)
 Shapes    B rows    V vocabulary    K alternatives reported
 
-Temperature acts first, then top-k, then top-p on what is left, as in transformers. One uniform number
+A constraint acts before all else; then temperature, then top-k, then top-p on what is left, as in transformers. One uniform number
 per token decides, taken from the request's own generator, so what a request draws does not depend on
 its neighbours in a batch, on the device, or on any global generator.
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from langwright.inference.protocol import Sampling, Token
+from langwright.inference.protocol import Constraint, Sampling, Token
 
 MAX_DRAWN_SEED = 2**32  # drawn seeds stay exact in JSON readers that know only doubles
 
@@ -83,7 +83,13 @@ class Chosen:
 class Chooser:
     """How each row of a batch chooses. Made anew when rows join or leave, not at every step."""
 
-    def __init__(self, samplings: Sequence[Sampling], top_logprobs: Sequence[int], device: torch.device) -> None:
+    def __init__(
+        self,
+        samplings: Sequence[Sampling],
+        top_logprobs: Sequence[int],
+        device: torch.device,
+        constraints: Sequence[Constraint | None] = (),
+    ) -> None:
         self.wide = torch.float32 if device.type == "mps" else torch.float64  # the device has no doubles
         self.device = device
         self.drawing = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0]
@@ -94,10 +100,16 @@ class Chooser:
         self.top_p_D = torch.tensor([s.top_p for s in drawn], device=device, dtype=self.wide)
         self.truncates = any(s.top_k > 0 or s.top_p < 1 for s in drawn)
         self.top_logprobs = list(top_logprobs)
+        self.constraints = {row: constraint for row, constraint in enumerate(constraints) if constraint is not None}
+        self._ruled_out: dict[tuple[int, int], Tensor] = {}  # by constraint and state
 
-    def __call__(self, logits_BV: Tensor, generators: Sequence[random.Random]) -> Chosen:
-        """Choose; draws one number from the generator of each row that samples, none from the others."""
-        logits_BV = logits_BV.float()
+    def __call__(self, logits_BV: Tensor, generators: Sequence[random.Random], states: Sequence[int] = ()) -> Chosen:
+        """Choose; draws one number from the generator of each row that samples, none from the others.
+
+        states  of each row's constraint; where it has none the number means nothing
+        """
+        own_BV = logits_BV.float()
+        logits_BV = self._constrained(own_BV, states) if self.constraints else own_BV
         ids_B = logits_BV.argmax(-1)
         if self.drawing:
             uniform_D = torch.tensor(
@@ -108,16 +120,28 @@ class Chooser:
             if self.truncates:
                 kept_DV = truncated(kept_DV, self.top_k_D, self.top_p_D)
             ids_B = ids_B.index_copy(0, self.rows_D, draw(kept_DV, uniform_D))
-        norm_B = logits_BV.logsumexp(-1)
-        logprob_B = logits_BV.gather(-1, ids_B[:, None]).squeeze(-1) - norm_B
-        alternatives = min(max(self.top_logprobs, default=0), logits_BV.shape[-1])
+        norm_B = own_BV.logsumexp(-1)
+        logprob_B = own_BV.gather(-1, ids_B[:, None]).squeeze(-1) - norm_B
+        alternatives = min(max(self.top_logprobs, default=0), own_BV.shape[-1])
         columns = [ids_B[:, None], logprob_B[:, None], norm_B.isfinite()[:, None]]
         if alternatives:
-            top = logits_BV.topk(alternatives, -1)
+            top = own_BV.topk(alternatives, -1)
             columns += [top.indices, top.values - norm_B[:, None]]
         table = torch.cat([column.to(self.wide) for column in columns], -1).tolist()  # the step's one synchronisation
         tokens = [self._token(row, numbers, alternatives) for row, numbers in enumerate(table)]
         return Chosen(ids_B, tokens)
+
+    def _constrained(self, logits_BV: Tensor, states: Sequence[int]) -> Tensor:
+        """Logits with what each row's constraint rules out at minus infinity."""
+        ruled_out_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
+        for row, constraint in self.constraints.items():
+            key = (id(constraint), states[row])
+            if key not in self._ruled_out:
+                allowed_V = torch.from_numpy(constraint.allowed(states[row]))[: logits_BV.shape[-1]]
+                beyond = logits_BV.shape[-1] - len(allowed_V)
+                self._ruled_out[key] = torch.nn.functional.pad(~allowed_V, (0, beyond), value=True).to(self.device)
+            ruled_out_BV[row] = self._ruled_out[key]
+        return logits_BV.masked_fill(ruled_out_BV, -torch.inf)
 
     def _token(self, row: int, numbers: list[float], alternatives: int) -> Token | None:
         id, logprob, finite = numbers[:3]

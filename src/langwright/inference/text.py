@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from langwright.data.schemas import Message
 from langwright.errors import UserError
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Prompt = str | Sequence[Message]
+
+
+class StreamOptions(TypedDict, total=False):
+    """What a continuation may be given beside its prompt and sampling."""
+
+    stop: Sequence[str]  # strings that end it; the text is cut before them
+    top_logprobs: int  # how many alternatives to report with each token
+    priority: int  # higher goes first
+    deadline_s: float | None  # seconds from submission
 
 
 @dataclass(frozen=True)
@@ -213,54 +222,35 @@ class TextModel:
 
     # --- writing -------------------------------------------------------------------------------
 
-    def stream(
-        self,
-        prompt: Prompt,
-        sampling: Sampling | None = None,
-        *,
-        stop: Sequence[str] = (),
-        top_logprobs: int = 0,
-        priority: int = 0,
-        deadline_s: float | None = None,
-    ) -> TextStream:
+    def stream(self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]) -> TextStream:
         """Begin a continuation of a text, or the assistant's next turn of a conversation.
 
-        stop    strings that end it; the text is cut before them
         raises  UserError when the prompt is empty or too long, or messages are given to a model without a template
         """
         ids = self.tokenize(prompt) if isinstance(prompt, str) else self.render(prompt)
-        return self.stream_ids(
-            ids, sampling, stop=stop, top_logprobs=top_logprobs, priority=priority, deadline_s=deadline_s
-        )
+        return self.stream_ids(ids, sampling, **options)
 
     def stream_ids(
-        self,
-        prompt: Sequence[int],
-        sampling: Sampling | None = None,
-        *,
-        stop: Sequence[str] = (),
-        top_logprobs: int = 0,
-        priority: int = 0,
-        deadline_s: float | None = None,
+        self, prompt: Sequence[int], sampling: Sampling | None = None, **options: Unpack[StreamOptions]
     ) -> TextStream:
         """`stream` for a prompt that is token ids already."""
-        request = Request(prompt, sampling or Sampling(), self.stop_ids, top_logprobs, priority, deadline_s)
-        return TextStream(self.engine.submit(request), TextDecoder(self.alphabet, prompt), stop, len(prompt))
+        request = Request(
+            prompt,
+            sampling or Sampling(),
+            self.stop_ids,
+            top_logprobs=options.get("top_logprobs", 0),
+            priority=options.get("priority", 0),
+            deadline_s=options.get("deadline_s"),
+            constraint=self.alphabet.whole_characters,
+        )
+        decoder = TextDecoder(self.alphabet, prompt)
+        return TextStream(self.engine.submit(request), decoder, options.get("stop", ()), len(prompt))
 
     def complete(
-        self,
-        prompt: Prompt,
-        sampling: Sampling | None = None,
-        *,
-        stop: Sequence[str] = (),
-        top_logprobs: int = 0,
-        priority: int = 0,
-        deadline_s: float | None = None,
+        self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]
     ) -> TextCompletion:
         """The blocking form of `stream`."""
-        with self.stream(
-            prompt, sampling, stop=stop, top_logprobs=top_logprobs, priority=priority, deadline_s=deadline_s
-        ) as stream:
+        with self.stream(prompt, sampling, **options) as stream:
             return stream.result()
 
     def complete_all(

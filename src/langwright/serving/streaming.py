@@ -21,8 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from langwright.errors import UserError
-from langwright.inference.decoding import TextDecoder
-from langwright.inference.protocol import Request, Sampling
+from langwright.inference.protocol import Sampling
 from langwright.inference.text import TextCompletion, TextModel, TextPiece, TextStream
 from langwright.serving.complaints import ApiError
 
@@ -43,10 +42,7 @@ class Ask:
 
     def begin(self, model: TextModel) -> TextStream:
         """Submit it. UserError when the prompt is empty or does not fit the context."""
-        request = Request(self.prompt, self.sampling, model.stop_ids, self.top_logprobs)
-        return TextStream(
-            model.engine.submit(request), TextDecoder(model.alphabet, self.prompt), self.stop, len(self.prompt)
-        )
+        return model.stream_ids(self.prompt, self.sampling, stop=self.stop, top_logprobs=self.top_logprobs)
 
 
 class Desk:
