@@ -29,6 +29,8 @@ say = speaker(
         "serve it over HTTP": "通过 HTTP 提供服务",
         "open the report": "打开报告",
         "replies that hold the right phrase, questions it was taught": "教过的问题，回答含正确短语的比例",
+        "of these, English": "其中英文",
+        "of these, Chinese": "其中中文",
         "the same, questions in words it never saw": "同上，换了没见过的说法",
         "the same, before it was taught (base model)": "同上，对话训练之前（基座模型）",
         "bits per byte on held-out text": "留出文本上的每字节比特数",
@@ -74,12 +76,16 @@ def show_measures() -> None:
     from langwright.artifacts import read_card
     from langwright.measures import Measure, read_report
 
-    def find(report: str, name: str, model: str) -> Measure | None:
+    def find(report: str, name: str, model: str, language: str = "") -> Measure | None:
         measures = read_report(RUNS / report / "report.json").measures
-        return next((m for m in measures if m.name == name and m.model == model and "(" not in m.data), None)
+        named = [measure for measure in measures if measure.name == name and measure.model == model]
+        part = f"({language})" if language else ""
+        return next((m for m in named if m.data.endswith(part) and ("(" in m.data) == bool(part)), None)
 
     rows = (
         ("replies that hold the right phrase, questions it was taught", find("chat-trained", EXPECTED, "chat")),
+        ("of these, English", find("chat-trained", EXPECTED, "chat", "en")),
+        ("of these, Chinese", find("chat-trained", EXPECTED, "chat", "zh")),
         ("the same, questions in words it never saw", find("chat-unseen", EXPECTED, "chat")),
         ("the same, before it was taught (base model)", find("base-unseen", EXPECTED, "base")),
         ("bits per byte on held-out text", find("base-text", "bits per byte", "base")),

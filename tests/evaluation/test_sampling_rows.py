@@ -27,6 +27,13 @@ def test_every_row_is_drawn_about_equally_often():
     assert all(1080 < counts[row] < 1320 for row in range(10))  # 1,200 expected, standard deviation 29
 
 
+@given(st.text("ab", max_size=40), st.integers(1, 9), st.integers(0, 5))
+def test_rows_drawn_by_group_are_each_groups_own_draw(letters, limit, seed):
+    found = drawn(enumerate(letters), limit, seed, group=lambda row: row[1])
+    assert found == sorted(found) and set(found) <= set(enumerate(letters))
+    assert Counter(letter for _, letter in found) == {k: min(n, limit) for k, n in Counter(letters).items()}
+
+
 @given(st.integers(0, 200), st.floats(0.01, 1))
 def test_evenly_takes_the_share_spread_over_the_whole(n, share):
     found = list(evenly(range(n), share))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -33,7 +33,9 @@ class Job:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows drawn; UserError when the split has none."""
-        rows = tuple(drawn(self.dataset.rows(self.split), self.settings.limit, self.settings.seed))
+        settings = self.settings
+        group: Callable[[Row], str] | None = (lambda row: row.language) if settings.limit_by == "language" else None
+        rows = tuple(drawn(self.dataset.rows(self.split), settings.limit, settings.seed, group))
         if not rows:
             raise UserError(
                 "the {split} split of {path} has no rows to measure on",

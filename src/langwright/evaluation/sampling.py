@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -36,21 +37,25 @@ def split_of(dataset: Dataset, wanted: str) -> str:
     return next(split for split in PREFERENCE if split in dataset.splits)
 
 
-def drawn(rows: Iterable[T], limit: int | None, seed: int) -> list[T]:
-    """At most `limit` of the rows, each equally likely, in their order; all of them without a limit.
+def drawn(rows: Iterable[T], limit: int | None, seed: int, group: Callable[[T], str] | None = None) -> list[T]:
+    """At most `limit` of the rows of each group, each equally likely, in their order; all of them without a limit.
 
     The rows are read once and only the drawn ones are held (reservoir sampling: Vitter 1985, algorithm R).
     """
     if limit is None:
         return list(rows)
     rng = random.Random(seed)
-    stream = enumerate(rows)
-    held = list(islice(stream, limit))
-    for number, row in stream:
-        place = rng.randrange(number + 1)
-        if place < limit:
-            held[place] = (number, row)
-    return [row for _, row in sorted(held, key=lambda numbered: numbered[0])]
+    seen: Counter[str] = Counter()
+    held: defaultdict[str, list[tuple[int, T]]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        name = group(row) if group else ""
+        seen[name] += 1
+        if len(held[name]) < limit:
+            held[name].append((number, row))
+        elif (place := rng.randrange(seen[name])) < limit:
+            held[name][place] = (number, row)
+    together = sorted((numbered for those in held.values() for numbered in those), key=lambda numbered: numbered[0])
+    return [row for _, row in together]
 
 
 def evenly(texts: Iterable[T], share: float) -> Iterator[T]:

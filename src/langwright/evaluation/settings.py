@@ -28,6 +28,10 @@ class EvaluateSettings(Settings):
     limit: Annotated[
         int | None, Field(ge=1, description="Most rows to measure on, drawn by the seed; all when left out")
     ] = None
+    limit_by: Annotated[
+        Literal["all", "language"],
+        Field(description="Whether the limit counts all rows together, or those of each language"),
+    ] = "all"
     length: Annotated[
         int | None, Field(ge=2, description="Tokens of a scoring window; the model's context when left out")
     ] = None
