@@ -54,6 +54,6 @@ STAGE = Stage(
     ),
     makes="report",
     run=run,
-    next="open {out}/report.html",
+    next="python3 -m webbrowser {out}/report.html",
     options={"follow": "follow"},
 )

@@ -53,12 +53,15 @@ class Step:
 class NonFinite(UserError):
     """The loss or a gradient is not a number. The update was not made: the weights are as before it."""
 
-    def __init__(self, step: int, what: str, batches: Sequence[Batch]) -> None:
+    def __init__(self, step: int, weight: str, batches: Sequence[Batch]) -> None:
+        """weight: the first whose gradient is not finite; empty when it is the loss itself."""
         super().__init__(
-            "training broke down at step {step}: {what} is not a finite number",
+            "training broke down at step {step}: the gradient of {weight} is not a finite number"
+            if weight
+            else "training broke down at step {step}: the loss is not a finite number",
             fix="lower the learning rate or raise the warm-up; the last good checkpoint and the batch are kept beside it",
             step=step,
-            what=what,
+            weight=weight,
         )
         self.batches = tuple(batches)
 
@@ -169,7 +172,7 @@ def finite_norm(
     assert gathered.total is not None  # an update has at least one part
     if not (torch.isfinite(norm) and torch.isfinite(gathered.total)):
         broken = [n for n, w in model.named_parameters() if w.grad is not None and not torch.isfinite(w.grad).all()]
-        raise NonFinite(number, f"the gradient of {broken[0]}" if broken else "the loss", parts)
+        raise NonFinite(number, broken[0] if broken else "", parts)
     if clip > 0:
         nn.utils.clip_grads_with_norm_(weights, clip, norm)
     return norm
