@@ -87,13 +87,25 @@ class Classification:
 
     def __call__(self, model: nn.Module, batch: ClassificationBatch) -> Loss:
         """The summed loss over texts, with the number that are right."""
+        return self.loss(self.logits(model, batch), batch)
+
+    def logits(self, model: nn.Module, batch: ClassificationBatch) -> Tensor:
+        """Shape (B, C), float32."""
         device = next(model.parameters()).device
-        logits_BC = model(
+        logits_BC: Tensor = model(
             input_ids=batch.tokens_BT.to(device), attention_mask=batch.mask_BT.to(device), use_cache=False
-        ).logits.float()
-        labels_B = batch.labels_B.to(device)
-        right = (logits_BC.detach().argmax(-1) == labels_B).sum()
-        return Loss(F.cross_entropy(logits_BC, labels_B, reduction="sum"), batch.units, {"accuracy": right})
+        ).logits
+        return logits_BC.float()
+
+    def loss(self, logits: Tensor, batch: ClassificationBatch) -> Loss:
+        """Summed over texts."""
+        labels_B = batch.labels_B.to(logits.device)
+        right = (logits.detach().argmax(-1) == labels_B).sum()
+        return Loss(F.cross_entropy(logits, labels_B, reduction="sum"), batch.units, {"accuracy": right})
+
+    def scored(self, logits: Tensor, batch: ClassificationBatch) -> Tensor:
+        """Shape (B, C): every text is a unit."""
+        return logits
 
     def parameters(self) -> list[nn.Parameter]:
         """None of its own: the head is the model's."""

@@ -126,16 +126,28 @@ class NextToken:
 
     def __call__(self, model: nn.Module, batch: NextTokenBatch) -> Loss:
         """The summed loss over the batch's supervised tokens."""
+        return self.loss(self.logits(model, batch), batch)
+
+    def logits(self, model: nn.Module, batch: NextTokenBatch) -> Tensor:
+        """Shape (B, T, V)."""
         device = next(model.parameters()).device
         extra = {} if batch.boundaries is None else {"document_boundaries": batch.boundaries}
-        out = model(
+        logits_BTV: Tensor = model(
             input_ids=batch.tokens_BT.to(device), position_ids=batch.positions_BT.to(device), use_cache=False, **extra
-        )
-        targets_BT = batch.targets_BT.to(device)
+        ).logits
+        return logits_BTV
+
+    def loss(self, logits: Tensor, batch: NextTokenBatch) -> Loss:
+        """Summed over targets; the number that is foreseen exactly is counted in evaluation only."""
+        targets_BT = batch.targets_BT.to(logits.device)
         metrics: dict[str, Tensor] = {}
         if not torch.is_grad_enabled():
-            metrics["accuracy"] = (out.logits.argmax(-1) == targets_BT).sum()
-        return Loss(self._losses(out.logits, targets_BT), batch.units, metrics)
+            metrics["accuracy"] = (logits.argmax(-1) == targets_BT).sum()
+        return Loss(self._losses(logits, targets_BT), batch.units, metrics)
+
+    def scored(self, logits: Tensor, batch: NextTokenBatch) -> Tensor:
+        """Shape (units, V)."""
+        return logits[batch.targets_BT.to(logits.device) != IGNORED].float()
 
     def parameters(self) -> list[nn.Parameter]:
         """None of its own."""

@@ -48,6 +48,7 @@ class State(BaseModel):
     seconds: float  # of training so far, pauses left out
     best: float | None = None  # lowest validation loss so far
     best_step: int | None = None
+    losses: tuple[float, ...] = ()  # of the evaluations so far
     python_random: list[JsonValue]
     numpy_random: list[JsonValue]
     optimizer_values: dict[str, dict[str, float | int | bool]] = {}  # weight -> what its state holds besides tensors
@@ -71,6 +72,7 @@ class Progress:
     seconds: float = 0.0
     best: float | None = None
     best_step: int | None = None
+    losses: tuple[float, ...] = ()
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -129,6 +131,7 @@ def contents(
         seconds=progress.seconds,
         best=progress.best,
         best_step=progress.best_step,
+        losses=progress.losses,
         python_random=[version, list(internal), gauss],
         numpy_random=[str(algorithm), [int(word) for word in keys], *rest],
         optimizer_values=values,
@@ -284,7 +287,7 @@ def load_checkpoint(
             target.copy_(weights[name])
     if optimizer is not None:
         restore_optimizer(path, state, targets, optimizer, objective)
-    return Progress(state.step, state.tokens, state.seconds, state.best, state.best_step)
+    return Progress(state.step, state.tokens, state.seconds, state.best, state.best_step, state.losses)
 
 
 def restore_optimizer(

@@ -27,7 +27,7 @@ from langwright.training.checkpoints import (
 from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.loop import NonFinite, Step, forward_precision, train
 from langwright.training.loss import Batch, Objective
-from langwright.training.optimizers import build_optimizer
+from langwright.training.optimizers import build_optimizer, embedding_names
 from langwright.training.schedules import rate_factor
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopFlag, StopRequested, stop_flag
@@ -95,7 +95,7 @@ def fit(job: Fit) -> Outcome:
     plan, settings = job.plan, job.settings
     torch.set_num_threads(plan.threads)
     named = [*job.model.named_parameters(), *((f"objective.{i}", w) for i, w in enumerate(job.objective.parameters()))]
-    optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate)
+    optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate, embedding_names(job.model))
     progress = resume(job, optimizer)
     if progress.step == 0:
         torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
@@ -107,7 +107,7 @@ def fit(job: Fit) -> Outcome:
         job.objective,
         job.feed.updates(progress.step),
         optimizer,
-        rate=lambda update: plan.learning_rate * rate_factor(settings.schedule, update, plan.steps),
+        rate=session.rate,
         start=progress.step,
         steps=plan.steps,
         clip=settings.clip,
@@ -155,6 +155,17 @@ class Session:
         self.losses: list[tuple[float, int]] = []
         self.validation: dict[str, float] = {}
         self.generators = generator_states()
+
+    def rate(self, update: int) -> float:
+        """The learning rate of an update, given how many were made before it."""
+        plan, feed = self.job.plan, self.job.feed
+        return plan.learning_rate * rate_factor(
+            self.job.settings.schedule,
+            update,
+            plan.steps,
+            updates_an_epoch=len(feed.examples) / plan.batch_rows,
+            losses=self.progress.losses,
+        )
 
     def after(self, step: Step, flag: StopFlag) -> None:
         """Log the step, then whatever is due: evaluation, samples, a checkpoint, the end."""
@@ -216,6 +227,7 @@ class Session:
         if job.bytes_per_unit:
             self.validation["bits_per_byte"] = bits_per_byte(loss, job.bytes_per_unit)
         best = self.progress.best is None or loss < self.progress.best
+        self.progress = replace(self.progress, losses=(*self.progress.losses, loss))
         if best:
             self.progress = replace(self.progress, best=loss, best_step=self.progress.step)
         job.log.write(Evaluated(step=self.progress.step, values=self.validation, best=best))

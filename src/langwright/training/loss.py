@@ -66,3 +66,19 @@ class Objective(Protocol[B_contra]):
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take back what `state_dict` gave."""
         ...
+
+
+class LogitObjective(Objective[B_contra], Protocol[B_contra]):
+    """An objective whose loss is a function of the model's logits, so that wrappers may ask for them again."""
+
+    def logits(self, model: nn.Module, batch: B_contra) -> Tensor:
+        """What the model says of the batch."""
+        ...
+
+    def loss(self, logits: Tensor, batch: B_contra) -> Loss:
+        """What that costs."""
+        ...
+
+    def scored(self, logits: Tensor, batch: B_contra) -> Tensor:
+        """Logits of the units alone, float32, shape (units, classes)."""
+        ...

@@ -1,32 +1,221 @@
-"""Optimizers over a model's trainable weights, with decay groups."""
+"""Optimizers: what each can be told, and how a model's weights are handed to it. Imports torch only to build one.
+
+Where torch has a well-kept implementation it is used; LAMB, Lion and Muon beside AdamW are in `updates.py`.
+Norms and biases are never decayed, by any of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal, assert_never
 
-import torch
-from torch import nn
+from pydantic import Field
 
-from langwright.training.settings import AdamW
+from langwright.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+DECAY = "Decoupled decay of matrices; norms and biases are never decayed"
+IN_GRADIENT = "Decay of matrices, added to the gradient (L2); norms and biases are never decayed"
+FIRST = "Decay of the running mean of gradients"
+SECOND = "Decay of the running mean of squared gradients"
+EPSILON = "Added to the denominator"
+
+
+class SGD(Settings):
+    """Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013, section 2) where wanted."""
+
+    kind: Literal["sgd"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Share of the last update that is kept; 0 keeps none")] = (
+        0.0
+    )
+    nesterov: Annotated[bool, Field(description="Look ahead along the momentum, as Nesterov does")] = False
+    weight_decay: Annotated[float, Field(ge=0, description=IN_GRADIENT)] = 0.0
+
+
+class Adagrad(Settings):
+    """Each weight's rate falls with the root of its summed squared gradients (Duchi et al. 2011, JMLR 12:2121)."""
+
+    kind: Literal["adagrad"] = "adagrad"
+    epsilon: Annotated[float, Field(gt=0, description=EPSILON)] = 1e-10
+    weight_decay: Annotated[float, Field(ge=0, description=IN_GRADIENT)] = 0.0
+
+
+class RMSprop(Settings):
+    """Gradients divided by the root of their running mean square (Tieleman & Hinton 2012, lecture 6.5)."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    beta2: Annotated[float, Field(ge=0, lt=1, description=SECOND)] = 0.99
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Share of the last update that is kept; 0 keeps none")] = (
+        0.0
+    )
+    epsilon: Annotated[float, Field(gt=0, description=EPSILON)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0, description=IN_GRADIENT)] = 0.0
+
+
+class Adam(Settings):
+    """Running means of gradients and of their squares (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1)."""
+
+    kind: Literal["adam"] = "adam"
+    beta1: Annotated[float, Field(ge=0, lt=1, description=FIRST)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, description=SECOND)] = 0.999
+    epsilon: Annotated[float, Field(gt=0, description=EPSILON)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0, description=IN_GRADIENT)] = 0.0
+
+
+class AdamW(Settings):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+
+    kind: Annotated[Literal["adamw"], Field(description="The optimizer")] = "adamw"
+    beta1: Annotated[float, Field(ge=0, lt=1, description=FIRST)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, description=SECOND)] = 0.95
+    epsilon: Annotated[float, Field(gt=0, description=EPSILON)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0, description=DECAY)] = 0.1
+
+
+class RAdam(Settings):
+    """Adam that waits until the variance of its rate can be known (Liu et al. 2020, arXiv:1908.03265, algorithm 2)."""
+
+    kind: Literal["radam"] = "radam"
+    beta1: Annotated[float, Field(ge=0, lt=1, description=FIRST)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, description=SECOND)] = 0.999
+    epsilon: Annotated[float, Field(gt=0, description=EPSILON)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0, description=DECAY)] = 0.1
+
+
+class Lamb(Settings):
+    """AdamW whose update of a matrix is as long as the matrix, times the rate: for large batches (You et al. 2020, arXiv:1904.00962, algorithm 2)."""
+
+    kind: Literal["lamb"] = "lamb"
+    beta1: Annotated[float, Field(ge=0, lt=1, description=FIRST)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, description=SECOND)] = 0.999
+    epsilon: Annotated[float, Field(gt=0, description=EPSILON)] = 1e-6
+    weight_decay: Annotated[float, Field(ge=0, description=DECAY)] = 0.01
+
+
+class Adafactor(Settings):
+    """Adam whose second moments of a matrix are kept as a row and a column (Shazeer & Stern 2018, arXiv:1804.04235, algorithm 5)."""
+
+    kind: Literal["adafactor"] = "adafactor"
+    beta2_decay: Annotated[
+        float, Field(lt=0, description="Power of the update's number by which the second moment's decay nears 1")
+    ] = -0.8
+    clip_threshold: Annotated[float, Field(gt=0, description="Largest root mean square of an update")] = 1.0
+    weight_decay: Annotated[float, Field(ge=0, description=DECAY)] = 0.0
+
+
+class Lion(Settings):
+    """The sign of a mean of gradients; wants a rate three to ten times smaller than AdamW's (Chen et al. 2023, arXiv:2302.06675, algorithm 2)."""
+
+    kind: Literal["lion"] = "lion"
+    beta1: Annotated[float, Field(ge=0, lt=1, description="Share of the running mean in the update's direction")] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, description=FIRST)] = 0.99
+    weight_decay: Annotated[float, Field(ge=0, description=DECAY)] = 0.1
+
+
+class Muon(Settings):
+    """Momentum made orthogonal for hidden matrices, AdamW for embeddings, heads and vectors (Jordan et al. 2024, "Muon"; Liu et al. 2025, arXiv:2502.16982, equation 4)."""
+
+    kind: Literal["muon"] = "muon"
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Share of the momentum that is kept at each update")] = (
+        0.95
+    )
+    nesterov: Annotated[bool, Field(description="Look ahead along the momentum, as Nesterov does")] = True
+    beta1: Annotated[float, Field(ge=0, lt=1, description=FIRST)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1, description=SECOND)] = 0.95
+    epsilon: Annotated[float, Field(gt=0, description=EPSILON)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0, description=DECAY)] = 0.1
+
+
+Optimizer = Annotated[
+    SGD | Adagrad | RMSprop | Adam | AdamW | RAdam | Lamb | Adafactor | Lion | Muon,
+    Field(discriminator="kind", description="What turns gradients into updates"),
+]
 
 
 def decay_groups(named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, object]]:
     """Two groups: matrices, which decay, and vectors (norms, biases), which do not. Frozen weights are in neither."""
-    trainable = [(name, weight) for name, weight in named if weight.requires_grad]
-    matrices = [weight for _, weight in trainable if weight.ndim >= 2]
-    vectors = [weight for _, weight in trainable if weight.ndim < 2]
+    trainable = [weight for _, weight in named if weight.requires_grad]
     groups: list[dict[str, object]] = [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": [weight for weight in trainable if weight.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [weight for weight in trainable if weight.ndim < 2], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
 
 
+def embedding_names(model: nn.Module) -> frozenset[str]:
+    """Names of the weights that stand for tokens or labels: embeddings, and the matrix that gives logits."""
+    from torch import nn
+
+    outputs = getattr(model, "get_output_embeddings", lambda: None)()
+    found = [module for module in model.modules() if isinstance(module, nn.Embedding)] + [outputs]
+    weights = {id(weight) for module in found if module is not None for weight in module.parameters()}
+    return frozenset(name for name, weight in model.named_parameters() if id(weight) in weights)
+
+
 def build_optimizer(
-    settings: AdamW, named: Iterable[tuple[str, nn.Parameter]], learning_rate: float
+    settings: Optimizer,
+    named: Iterable[tuple[str, nn.Parameter]],
+    learning_rate: float,
+    embeddings: frozenset[str] = frozenset(),
 ) -> torch.optim.Optimizer:
-    """The optimizer of the settings; the loop sets the rate of every update."""
+    """The optimizer of the settings over the weights that are trained; the loop sets the rate of every update.
+
+    embeddings  names of weights that Muon leaves to AdamW, as `embedding_names` finds them
+    """
+    from torch import optim
+
+    from langwright.training import updates
+
+    named = list(named)
     groups = decay_groups(named, settings.weight_decay)
-    return torch.optim.AdamW(
-        groups, lr=learning_rate, betas=(settings.beta1, settings.beta2), eps=settings.epsilon, fused=True
-    )
+    match settings:
+        case SGD():
+            return optim.SGD(groups, learning_rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=True)
+        case Adagrad():
+            return optim.Adagrad(groups, learning_rate, eps=settings.epsilon)
+        case RMSprop():
+            return optim.RMSprop(
+                groups, learning_rate, alpha=settings.beta2, eps=settings.epsilon, momentum=settings.momentum
+            )
+        case Adam():
+            return optim.Adam(
+                groups, learning_rate, betas=(settings.beta1, settings.beta2), eps=settings.epsilon, fused=True
+            )
+        case AdamW():
+            return optim.AdamW(
+                groups, learning_rate, betas=(settings.beta1, settings.beta2), eps=settings.epsilon, fused=True
+            )
+        case RAdam():
+            return optim.RAdam(
+                groups,
+                learning_rate,
+                betas=(settings.beta1, settings.beta2),
+                eps=settings.epsilon,
+                decoupled_weight_decay=True,
+            )
+        case Lamb():
+            return updates.Lamb(groups, learning_rate, (settings.beta1, settings.beta2), settings.epsilon)
+        case Adafactor():
+            return optim.Adafactor(
+                groups, learning_rate, beta2_decay=settings.beta2_decay, d=settings.clip_threshold
+            )
+        case Lion():
+            return updates.Lion(groups, learning_rate, (settings.beta1, settings.beta2))
+        case Muon():
+            hidden = [(n, w) for n, w in named if w.ndim == 2 and n not in embeddings]
+            rest = [(n, w) for n, w in named if w.ndim != 2 or n in embeddings]
+            return updates.Muon(
+                [
+                    *({**group, "orthogonal": True} for group in decay_groups(hidden, settings.weight_decay)),
+                    *({**group, "orthogonal": False} for group in decay_groups(rest, settings.weight_decay)),
+                ],
+                learning_rate,
+                settings.momentum,
+                nesterov=settings.nesterov,
+                betas=(settings.beta1, settings.beta2),
+                epsilon=settings.epsilon,
+            )
+    assert_never(settings)

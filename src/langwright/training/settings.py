@@ -7,55 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from langwright.settings import Settings
-
-
-class Cosine(Settings):
-    """Warm-up, then half a cosine down to a share of the peak (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
-
-    kind: Literal["cosine"] = "cosine"
-    warmup_share: Annotated[
-        float, Field(ge=0, lt=1, description="Share of the steps in which the rate rises from zero")
-    ] = 0.05
-    final_share: Annotated[float, Field(ge=0, le=1, description="Share of the peak rate that is left at the end")] = 0.1
-
-
-class Linear(Settings):
-    """Warm-up, then a straight line down to zero."""
-
-    kind: Literal["linear"] = "linear"
-    warmup_share: Annotated[
-        float, Field(ge=0, lt=1, description="Share of the steps in which the rate rises from zero")
-    ] = 0.05
-
-
-class Trapezoid(Settings):
-    """Warm-up, a plateau, then a straight line down to zero (Zhai et al. 2022, arXiv:2106.04560; Hägele et al. 2024, arXiv:2405.18392)."""
-
-    kind: Literal["trapezoid"] = "trapezoid"
-    warmup_share: Annotated[
-        float, Field(ge=0, lt=1, description="Share of the steps in which the rate rises from zero")
-    ] = 0.05
-    decay_share: Annotated[
-        float, Field(gt=0, lt=1, description="Share of the steps, at the end, in which the rate falls to zero")
-    ] = 0.2
-
-
-class AdamW(Settings):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
-
-    kind: Annotated[Literal["adamw"], Field(description="The optimizer")] = "adamw"
-    beta1: Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of gradients")] = 0.9
-    beta2: Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of squared gradients")] = 0.95
-    epsilon: Annotated[float, Field(gt=0, description="Added to the denominator")] = 1e-8
-    weight_decay: Annotated[
-        float, Field(ge=0, description="Decoupled decay of matrices; norms and biases are never decayed")
-    ] = 0.1
-
-
-Schedule = Annotated[
-    Cosine | Linear | Trapezoid, Field(discriminator="kind", description="How the learning rate moves over the run")
-]
-Optimizer = AdamW
+from langwright.training.optimizers import AdamW, Optimizer
+from langwright.training.schedules import Cosine, Schedule
 
 
 class TrainingSettings(Settings):

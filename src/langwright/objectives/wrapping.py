@@ -1,0 +1,31 @@
+"""What every objective that is made of another one shares: the inner one's weights, state and separability."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from langwright.training.loss import Objective
+
+I_inner = TypeVar("I_inner", bound=Objective[Any])
+
+
+class Wrapper(Generic[I_inner]):
+    """An objective around another; what it adds is in `__call__` of those that extend it."""
+
+    def __init__(self, inner: I_inner) -> None:
+        self.inner = inner
+        self.separable = inner.separable
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The inner objective's."""
+        return self.inner.parameters()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The inner objective's."""
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """The inner objective's."""
+        self.inner.load_state_dict(state)
