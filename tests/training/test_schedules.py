@@ -51,7 +51,9 @@ def test_linear_follows_transformers(updates, share):
     assert min(found) > 0
 
 
-@pytest.mark.spec("TR5", "constant, cosine, restarts, polynomial and inverse square root follow transformers' schedules")
+@pytest.mark.spec(
+    "TR5", "constant, cosine, restarts, polynomial and inverse square root follow transformers' schedules"
+)
 @pytest.mark.parametrize(
     ("schedule", "name", "options"),
     [

@@ -97,7 +97,13 @@ class PGD(Wrapper[Objective[Any]]):
     """The loss, and the loss after K steps up the gradient inside the ball of radius ε."""
 
     def __init__(
-        self, inner: Objective[Any], *, epsilon: float = 1.0, step_size: float = 0.3, steps: int = 3, weight: float = 1.0
+        self,
+        inner: Objective[Any],
+        *,
+        epsilon: float = 1.0,
+        step_size: float = 0.3,
+        steps: int = 3,
+        weight: float = 1.0,
     ) -> None:
         super().__init__(inner)
         self.epsilon, self.step_size, self.steps, self.weight = epsilon, step_size, steps, weight
@@ -118,9 +124,7 @@ class PGD(Wrapper[Objective[Any]]):
 class FreeLB(Wrapper[Objective[Any]]):
     """The mean of the losses at K points on the way up, the first a random one inside the ball."""
 
-    def __init__(
-        self, inner: Objective[Any], *, epsilon: float = 1.0, step_size: float = 0.3, steps: int = 3
-    ) -> None:
+    def __init__(self, inner: Objective[Any], *, epsilon: float = 1.0, step_size: float = 0.3, steps: int = 3) -> None:
         super().__init__(inner)
         self.epsilon, self.step_size, self.steps = epsilon, step_size, steps
 

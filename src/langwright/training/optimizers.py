@@ -199,9 +199,7 @@ def build_optimizer(
         case Lamb():
             return updates.Lamb(groups, learning_rate, (settings.beta1, settings.beta2), settings.epsilon)
         case Adafactor():
-            return optim.Adafactor(
-                groups, learning_rate, beta2_decay=settings.beta2_decay, d=settings.clip_threshold
-            )
+            return optim.Adafactor(groups, learning_rate, beta2_decay=settings.beta2_decay, d=settings.clip_threshold)
         case Lion():
             return updates.Lion(groups, learning_rate, (settings.beta1, settings.beta2))
         case Muon():

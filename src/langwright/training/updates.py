@@ -76,14 +76,7 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self,
-        groups: Groups,
-        lr: float,
-        momentum: float,
-        *,
-        nesterov: bool,
-        betas: tuple[float, float],
-        epsilon: float,
+        self, groups: Groups, lr: float, momentum: float, *, nesterov: bool, betas: tuple[float, float], epsilon: float
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "betas": betas, "epsilon": epsilon}
         super().__init__(groups, {**defaults, "weight_decay": 0.0, "orthogonal": False})
