@@ -10,8 +10,8 @@ from transformers import LlamaConfig, LlamaForSequenceClassification
 from langwright.models.building import build_model
 from langwright.objectives.classification import Classification, ClassificationBatch, collate_texts
 from langwright.objectives.next_token import NextToken, collate_rows
-from langwright.training.loss import Loss
 from langwright.training.loop import Gathered, scaled_losses
+from langwright.training.loss import Loss
 
 CONFIG = LlamaConfig(
     vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def job(folder, store, *, net=None, listeners=(), objective=None, steps=STEPS, *
     run = folder / "run"
     run.mkdir(parents=True, exist_ok=True)
     examples = RowExamples(store, plan_stream(store, 16), pad_id=0, stop_at_documents=False)
-    settings = TrainingSettings(evaluate_every_share=0.5, **changes)
+    settings = TrainingSettings(**{"evaluate_every_share": 0.5, **changes})
     log = RunLog(run / "events.jsonl", *listeners)
     OPEN.append(log)
     return Fit(
@@ -245,3 +246,80 @@ def test_only_the_last_checkpoints_and_the_best_are_kept(tmp_path, store, monkey
 def test_due_divides_the_run_evenly():
     assert [step for step in range(1, 21) if due(step, 20, 0.25)] == [5, 10, 15, 20]
     assert [step for step in range(1, 4) if due(step, 3, 0.1)] == [1, 2, 3]
+
+
+# --- what a person may choose ------------------------------------------------------------------------
+
+CHOICES = {
+    **{f"{kind}": {"optimizer": {"kind": kind}} for kind in ("sgd", "adagrad", "rmsprop", "adam", "radam", "lamb", "adafactor", "lion", "muon")},
+    "momentum": {"optimizer": {"kind": "sgd", "momentum": 0.9, "nesterov": True}},
+    **{kind: {"schedule": {"kind": kind}} for kind in ("constant", "polynomial", "cosine-restarts", "inverse-square-root", "cyclic", "step")},
+    "plateau": {"schedule": {"kind": "plateau", "patience": 0, "threshold": 0.9}},
+    "ema": {"average": {"kind": "ema", "decay": 0.5}},
+    "swa": {"average": {"kind": "swa", "start_share": 0.3}},
+    "best": {"end_with": "best", "optimizer": {"kind": "adamw"}},
+}  # fmt: skip
+
+
+@pytest.mark.spec("TR16", "every optimizer, schedule and average is saved and resumed bit for bit")
+@pytest.mark.parametrize("name", CHOICES)
+def test_whatever_is_chosen_resumes_bit_for_bit(tmp_path, store, name, monkeypatch):
+    save_every_step(monkeypatch)
+    whole = job(tmp_path / "whole", store, **CHOICES[name])
+    fit(whole)
+    with pytest.raises(Die):
+        fit(job(tmp_path / "cut", store, listeners=[dying_at(5)], **CHOICES[name]))
+    second = job(tmp_path / "cut", store, **CHOICES[name])
+    fit(second)
+    assert_identical(weights(second.model), weights(whole.model))
+    one, other = ([e.loss for e in read_events(work.run / "events.jsonl") if isinstance(e, Stepped)] for work in (whole, second))  # fmt: skip
+    assert one == other and all(np.isfinite(one))
+
+
+def test_the_rate_falls_on_a_plateau(tmp_path, store):
+    work = job(
+        tmp_path, store, steps=12, schedule={"kind": "plateau", "warmup_share": 0.0, "patience": 0, "threshold": 0.9}
+    )
+    fit(work)  # evaluated after 6 and 12; the first is the best so far, so the rate stays
+    rates = [e.learning_rate for e in read_events(work.run / "events.jsonl") if isinstance(e, Stepped)]
+    assert rates == [1e-2] * 12
+    work = job(
+        tmp_path / "more",
+        store,
+        steps=12,
+        schedule={"kind": "plateau", "warmup_share": 0.0, "patience": 0, "threshold": 0.9},
+        evaluate_every_share=0.25,
+    )
+    fit(work)
+    rates = [e.learning_rate for e in read_events(work.run / "events.jsonl") if isinstance(e, Stepped)]
+    assert rates == [1e-2] * 6 + [5e-3] * 3 + [2.5e-3] * 3
+
+
+@pytest.mark.spec("TR9", "training ends when the validation loss no longer falls, with the weights of its lowest point")
+def test_early_stopping_restores_the_best(tmp_path, store):
+    work = job(tmp_path, store, steps=40, evaluate_every_share=0.05, patience=3, schedule={"kind": "constant"})
+    work = replace(work, plan=work.plan.model_copy(update={"learning_rate": 0.3}))  # too high: it gets worse soon
+    outcome = fit(work)
+    evaluations = [e for e in read_events(work.run / "events.jsonl") if isinstance(e, Evaluated)]
+    losses = [e.values["loss"] for e in evaluations]
+    assert outcome.progress.step < 40 and len(losses) - 1 - losses.index(min(losses)) == 3
+    from langwright.training.feed import whole_epoch
+    from langwright.training.fit import evaluate_loss
+
+    again = evaluate_loss(work.model, work.objective, whole_epoch(work.validation, 2, 64), "float32")
+    assert again["loss"] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_averaged_weights_are_what_is_evaluated_and_kept(tmp_path, store):
+    work = job(tmp_path, store, average={"kind": "swa", "start_share": 0.0})
+    seen = []
+    plain = job(
+        tmp_path / "plain",
+        store,
+        listeners=[lambda e: seen.append(weights(plain.model)) if isinstance(e, Stepped) else None],
+    )
+    fit(plain)
+    fit(work)
+    assert len(seen) == STEPS
+    for name, value in weights(work.model).items():
+        torch.testing.assert_close(value, torch.stack([w[name] for w in seen]).mean(0), rtol=1e-5, atol=1e-6)

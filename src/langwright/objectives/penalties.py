@@ -126,12 +126,12 @@ class Anchored:
 
     def state_dict(self) -> dict[str, Tensor]:
         """θ* and F."""
-        held = {f"anchor|{name}": value for name, value in self.anchor.items()}
-        return held | {f"importance|{name}": value for name, value in (self.importance or {}).items()}
+        held = {f"anchor:{name}": value for name, value in self.anchor.items()}
+        return held | {f"importance:{name}": value for name, value in (self.importance or {}).items()}
 
     def load_state_dict(self, state: Named) -> None:
         """Take back what `state_dict` gave."""
-        parts = {key.partition("|")[::2]: value for key, value in state.items()}
+        parts = {key.partition(":")[::2]: value for key, value in state.items()}
         self.anchor = {name: value for (part, name), value in parts.items() if part == "anchor"}
         self.importance = {name: value for (part, name), value in parts.items() if part == "importance"} or None
 

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from langwright.artifacts import FileRecord
 from langwright.errors import UserError
 from langwright.files import sync_folder
+from langwright.training.averaging import Average
 from langwright.training.loss import Objective
 
 FORMAT = 1
@@ -75,6 +76,25 @@ class Progress:
     losses: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What a run changes, besides its progress.
+
+    optimizer  None where only weights are to be taken back
+    average    the running mean of the weights, where one is kept
+    """
+
+    model: nn.Module
+    objective: Objective[Any]
+    optimizer: torch.optim.Optimizer | None = None
+    average: Average | None = None
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step:08d}"
+
+
 # --- writing -----------------------------------------------------------------------------------
 
 
@@ -87,25 +107,15 @@ class Written:
     bytes: int
 
 
-def save_checkpoint(
-    folder: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    objective: Objective[Any],
-    progress: Progress,
-    keep: int,
-) -> Written:
+def save_checkpoint(folder: Path, trained: Trained, progress: Progress, keep: int) -> Written:
     """Write the run's whole state, then let go of checkpoints that are neither among the last `keep` nor the best."""
     began = time.perf_counter()
-    final = folder / f"step-{progress.step:08d}"
+    final = checkpoint_path(folder, progress.step)
     scratch = final.with_name(final.name + ".new")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        records = {
-            name: write_synced(scratch / name, data)
-            for name, data in contents(model, optimizer, objective, progress).items()
-        }
+        records = {name: write_synced(scratch / name, data) for name, data in contents(trained, progress).items()}
         write_synced(scratch / "manifest.json", Manifest(files=records).model_dump_json(indent=2).encode())
     except OSError:
         shutil.rmtree(scratch, ignore_errors=True)  # a full disk: give the space back, the last whole one stays
@@ -118,11 +128,9 @@ def save_checkpoint(
     return Written(final, time.perf_counter() - began, sum(record.size for record in records.values()))
 
 
-def contents(
-    model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective[Any], progress: Progress
-) -> dict[str, bytes]:
+def contents(trained: Trained, progress: Progress) -> dict[str, bytes]:
     """The files of a checkpoint."""
-    tensors, values = optimizer_state(model, objective, optimizer)
+    tensors, values = optimizer_state(trained)
     algorithm, keys, *rest = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()
     state = State(
@@ -136,15 +144,27 @@ def contents(
         numpy_random=[str(algorithm), [int(word) for word in keys], *rest],
         optimizer_values=values,
     )
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(model, objective).items()}
-    objective_state = {
-        f"objective.{name}": tensor.detach().cpu().contiguous() for name, tensor in objective.state_dict().items()
-    }
+    average = trained.average.state_dict() if trained.average else {}
     return {
-        "model.safetensors": save_tensors(weights),
-        "optimizer.safetensors": save_tensors(tensors | generator_states() | objective_state),
+        "model.safetensors": save_tensors(stored(trained_tensors(trained))),
+        "optimizer.safetensors": save_tensors(
+            tensors
+            | generator_states()
+            | stored(trained.objective.state_dict(), "objective.")
+            | stored(average, "average.")
+        ),
         "state.json": state.model_dump_json().encode(),
     }
+
+
+def stored(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """Tensors as safetensors wants them, their names led by a prefix."""
+    return {prefix + name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def led_by(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those that `stored` led by this prefix; an optimizer's have a bar in their names."""
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix) and "|" not in k}
 
 
 def generator_states() -> dict[str, Tensor]:
@@ -164,23 +184,23 @@ def set_generators(states: Mapping[str, Tensor]) -> None:
                 torch.cuda.set_rng_state(state, int(name.removeprefix("random.cuda.")))
 
 
-def trained_tensors(model: nn.Module, objective: Objective[Any]) -> dict[str, Tensor]:
+def trained_tensors(trained: Trained) -> dict[str, Tensor]:
     """What training changes: trainable weights of model and objective, and persistent buffers; tied weights once."""
+    model = trained.model
     persistent = model.state_dict(keep_vars=True)
     found: dict[str, Tensor] = {f"model.{n}": w for n, w in model.named_parameters() if w.requires_grad}
     found |= {f"buffer.{n}": b for n, b in model.named_buffers() if n in persistent}
-    found |= {f"objective.{i}": w for i, w in enumerate(objective.parameters())}
+    found |= {f"objective.{i}": w for i, w in enumerate(trained.objective.parameters())}
     return found
 
 
-def optimizer_state(
-    model: nn.Module, objective: Objective[Any], optimizer: torch.optim.Optimizer
-) -> tuple[dict[str, Tensor], dict[str, dict[str, float | int | bool]]]:
+def optimizer_state(trained: Trained) -> tuple[dict[str, Tensor], dict[str, dict[str, float | int | bool]]]:
     """The optimizer's tensors and plain values, by the name of their weight."""
     tensors: dict[str, Tensor] = {}
     values: dict[str, dict[str, float | int | bool]] = {}
-    for name, weight in trained_tensors(model, objective).items():
-        for key, value in optimizer.state.get(weight, {}).items():
+    assert trained.optimizer is not None  # a run that is saved has one
+    for name, weight in trained_tensors(trained).items():
+        for key, value in trained.optimizer.state.get(weight, {}).items():
             if isinstance(value, Tensor):
                 tensors[f"{name}|{key}"] = value.detach().cpu().contiguous()
             elif isinstance(value, (bool, int, float)):
@@ -268,13 +288,11 @@ def newest_whole(folder: Path) -> Found:
     return Found(None, ())
 
 
-def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, objective: Objective[Any]
-) -> Progress:
-    """Take back weights, buffers, and, where an optimizer is given, its state, the objective's and every generator's."""
+def load_checkpoint(path: Path, trained: Trained) -> Progress:
+    """Take back weights and buffers; an average where one is given; with an optimizer its state, the objective's and every generator's."""
     state = State.model_validate_json((path / "state.json").read_bytes())
     weights = load_tensors((path / "model.safetensors").read_bytes())
-    targets = trained_tensors(model, objective)
+    targets = trained_tensors(trained)
     if weights.keys() != targets.keys():
         raise UserError(
             "{path} holds other weights than this model: {names}",
@@ -285,16 +303,21 @@ def load_checkpoint(
     with torch.no_grad():
         for name, target in targets.items():
             target.copy_(weights[name])
-    if optimizer is not None:
-        restore_optimizer(path, state, targets, optimizer, objective)
+    if trained.optimizer is not None or trained.average is not None:
+        tensors = load_tensors((path / "optimizer.safetensors").read_bytes())
+        if trained.average is not None:
+            trained.average.load_state_dict(led_by("average.", tensors))
+        if trained.optimizer is not None:
+            trained.objective.load_state_dict(led_by("objective.", tensors))
+            restore_optimizer(state, tensors, targets, trained.optimizer)
+            restore_generators(state, tensors)
     return Progress(state.step, state.tokens, state.seconds, state.best, state.best_step, state.losses)
 
 
 def restore_optimizer(
-    path: Path, state: State, targets: dict[str, Tensor], optimizer: torch.optim.Optimizer, objective: Objective[Any]
+    state: State, tensors: Mapping[str, Tensor], targets: dict[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> None:
-    """The optimizer's tensors and values, the objective's state, and the random generators."""
-    tensors = load_tensors((path / "optimizer.safetensors").read_bytes())
+    """The optimizer's tensors and values."""
     fields: dict[str, dict[str, Tensor | float | int | bool]] = {
         name: dict(v) for name, v in state.optimizer_values.items()
     }
@@ -306,9 +329,10 @@ def restore_optimizer(
     by_number = {numbers[id(targets[name])]: values for name, values in fields.items()}
     # The optimizer's own loader knows which of its tensors follow the weight to its device.
     optimizer.load_state_dict({"state": by_number, "param_groups": optimizer.state_dict()["param_groups"]})
-    objective.load_state_dict(
-        {k.removeprefix("objective."): t for k, t in tensors.items() if k.startswith("objective.") and "|" not in k}
-    )
+
+
+def restore_generators(state: State, tensors: Mapping[str, Tensor]) -> None:
+    """Every random generator as it was."""
     set_generators(tensors)
     version, internal, gauss = json.loads(json.dumps(state.python_random))
     random.setstate((version, tuple(internal), gauss))

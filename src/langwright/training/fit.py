@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +17,11 @@ from torch import Tensor, nn
 
 from langwright.files import write_whole
 from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Sampled, Saved, Stepped, Stopped, Warned
+from langwright.training.averaging import Average, NoAverage
 from langwright.training.checkpoints import (
     Progress,
+    Trained,
+    checkpoint_path,
     generator_states,
     load_checkpoint,
     newest_whole,
@@ -96,11 +100,13 @@ def fit(job: Fit) -> Outcome:
     torch.set_num_threads(plan.threads)
     named = [*job.model.named_parameters(), *((f"objective.{i}", w) for i, w in enumerate(job.objective.parameters()))]
     optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate, embedding_names(job.model))
-    progress = resume(job, optimizer)
+    average = None if isinstance(settings.average, NoAverage) else Average(settings.average, job.model, plan.steps)
+    trained = Trained(job.model, job.objective, optimizer, average)
+    progress = resume(job, trained)
     if progress.step == 0:
         torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
     job.model.train()
-    session = Session(job, optimizer, progress)
+    session = Session(job, trained, progress)
     forward = torch.compile(job.model, dynamic=False) if plan.compile else job.model
     stream = train(
         forward,  # type: ignore[arg-type]
@@ -115,17 +121,18 @@ def fit(job: Fit) -> Outcome:
     )
     with stop_flag() as flag:
         try:
-            for step in stream:
+            while not session.over and (step := next(stream, None)) is not None:
                 session.after(step, flag)
         except NonFinite as error:
             set_generators(session.generators)  # the update that failed has drawn from them
             session.save()
             write_whole(job.run / "bad-batch.safetensors", save_tensors(tensors_of(error.batches)))
             raise
+    session.settle()
     return session.outcome()
 
 
-def resume(job: Fit, optimizer: torch.optim.Optimizer) -> Progress:
+def resume(job: Fit, trained: Trained) -> Progress:
     """Take up the newest whole checkpoint; say which damaged ones were passed over."""
     found = newest_whole(job.checkpoints)
     for path, name in found.damaged:
@@ -137,7 +144,7 @@ def resume(job: Fit, optimizer: torch.optim.Optimizer) -> Progress:
         )
     if found.path is None:
         return Progress()
-    progress = load_checkpoint(found.path, job.model, optimizer, job.objective)
+    progress = load_checkpoint(found.path, trained)
     job.log.write(Resumed(step=progress.step))
     return progress
 
@@ -145,9 +152,9 @@ def resume(job: Fit, optimizer: torch.optim.Optimizer) -> Progress:
 class Session:
     """What this process keeps track of while a run goes on."""
 
-    def __init__(self, job: Fit, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def __init__(self, job: Fit, trained: Trained, progress: Progress) -> None:
         self.job = job
-        self.optimizer = optimizer
+        self.trained = trained
         self.progress = progress
         self.saved_step = progress.step
         self.next_save = 0.0  # time.monotonic(); the first save follows the first step
@@ -167,6 +174,12 @@ class Session:
             losses=self.progress.losses,
         )
 
+    @property
+    def over(self) -> bool:
+        """True when the validation loss has not become better for as many evaluations as are put up with."""
+        patience, losses = self.job.settings.patience, self.progress.losses
+        return patience is not None and bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+
     def after(self, step: Step, flag: StopFlag) -> None:
         """Log the step, then whatever is due: evaluation, samples, a checkpoint, the end."""
         job, settings = self.job, self.job.settings
@@ -178,6 +191,8 @@ class Session:
             seconds=self.progress.seconds + step.seconds,
         )
         self.generators = generator_states()
+        if self.trained.average is not None:
+            self.trained.average.update(done)
         self.record(step)
         if due(done, steps, settings.evaluate_every_share) and job.validation is not None:
             self.evaluate()
@@ -215,12 +230,9 @@ class Session:
         """Loss on validation rows, and whether it is the best so far."""
         job = self.job
         assert job.validation is not None
-        self.validation = evaluate_loss(
-            job.model,
-            job.objective,
-            whole_epoch(job.validation, job.plan.micro_rows, job.plan.evaluate_rows),
-            job.plan.dtype,
-        )
+        rows = whole_epoch(job.validation, job.plan.micro_rows, job.plan.evaluate_rows)
+        with self.averaged():
+            self.validation = evaluate_loss(job.model, job.objective, rows, job.plan.dtype)
         if not self.validation:  # no token of these rows is supervised
             return
         loss = self.validation["loss"]
@@ -232,13 +244,18 @@ class Session:
             self.progress = replace(self.progress, best=loss, best_step=self.progress.step)
         job.log.write(Evaluated(step=self.progress.step, values=self.validation, best=best))
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within the block the model has the weights it would end with now."""
+        return nullcontext() if self.trained.average is None else self.trained.average.applied()
+
     def sample(self) -> None:
         """What the model says now; training's own generators are left as they were."""
         job = self.job
         assert job.sampler is not None
         job.model.eval()
-        for prompt, text in job.sampler(job.model):
-            job.log.write(Sampled(step=self.progress.step, prompt=prompt, text=text))
+        with self.averaged():
+            for prompt, text in job.sampler(job.model):
+                job.log.write(Sampled(step=self.progress.step, prompt=prompt, text=text))
         job.model.train()
         set_generators(self.generators)
 
@@ -247,13 +264,28 @@ class Session:
         if self.progress.step == self.saved_step:
             return
         job = self.job
-        written = save_checkpoint(
-            job.checkpoints, job.model, self.optimizer, job.objective, self.progress, job.settings.keep_checkpoints
-        )
+        written = save_checkpoint(job.checkpoints, self.trained, self.progress, job.settings.keep_checkpoints)
         self.saved_step = self.progress.step
         self.save_seconds += written.seconds
         self.next_save = time.monotonic() + min(600.0, max(15.0, 25 * written.seconds))
         job.log.write(Saved(step=self.progress.step, seconds=written.seconds, bytes=written.bytes))
+
+    def settle(self) -> None:
+        """Leave the model with the weights that the run is to end with."""
+        job, average = self.job, self.trained.average
+        if self.over and self.progress.step < job.plan.steps:
+            job.log.write(
+                Chosen(
+                    message="training ends after update {step}: the validation loss has not fallen for {patience} evaluations",
+                    values={"step": self.progress.step, "patience": job.settings.patience or 0},
+                )
+            )
+        best = self.progress.best_step
+        if job.settings.ends_with_best and best is not None and best != self.progress.step:
+            load_checkpoint(checkpoint_path(job.checkpoints, best), replace(self.trained, optimizer=None))
+            job.log.write(Chosen(message="the weights are those of update {step}, where the validation loss was lowest", values={"step": best}))  # fmt: skip
+        if average is not None:
+            average.copy(average.mean)
 
     def outcome(self) -> Outcome:
         """What to report at the end."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from langwright.settings import Settings
+from langwright.training.averaging import Averaging, NoAverage
 from langwright.training.optimizers import AdamW, Optimizer
 from langwright.training.schedules import Cosine, Schedule
 
@@ -56,6 +57,25 @@ class TrainingSettings(Settings):
     sample_every_share: Annotated[
         float, Field(gt=0, le=1, description="Show what the model says each time this share of the run is done")
     ] = 0.2
+    average: Averaging = NoAverage()
+    patience: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Evaluations in a row without a lower validation loss after which training ends; never when left out",
+        ),
+    ] = None
+    end_with: Annotated[
+        Literal["auto", "last", "best"],
+        Field(
+            description="Weights the run ends with: of the last update, or of the lowest validation loss; auto takes the best where patience is given"
+        ),
+    ] = "auto"
     keep_checkpoints: Annotated[
         int, Field(ge=1, description="How many of the latest checkpoints are kept; the best one is kept besides")
     ] = 2
+
+    @property
+    def ends_with_best(self) -> bool:
+        """Whether the run ends with the weights of its lowest validation loss."""
+        return self.end_with == "best" or (self.end_with == "auto" and self.patience is not None)
