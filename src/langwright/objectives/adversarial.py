@@ -66,13 +66,13 @@ def gradient_at(loss: Tensor, embeddings_BTD: Tensor) -> Tensor:
 
 def unit(direction_BTD: Tensor) -> Tensor:
     """Each row's direction at length 1; zero where it is zero."""
-    length_B = direction_BTD.flatten(1).norm(dim=1)
+    length_B: Tensor = direction_BTD.flatten(1).norm(dim=1)
     return direction_BTD / length_B.clamp(min=torch.finfo(direction_BTD.dtype).tiny)[:, None, None]
 
 
 def inside(change_BTD: Tensor, epsilon: float) -> Tensor:
     """Each row's change, shortened to ε where it is longer."""
-    length_B = change_BTD.flatten(1).norm(dim=1)
+    length_B: Tensor = change_BTD.flatten(1).norm(dim=1)
     return change_BTD * (epsilon / length_B.clamp(min=epsilon)).nan_to_num(0.0)[:, None, None]
 
 

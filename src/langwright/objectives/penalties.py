@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from langwright.objectives.wrapping import Wrapper
+from langwright.objectives.wrapping import Wrapper, own_weights
 from langwright.training.loss import LogitObjective, Loss, Objective
 
 Named = Mapping[str, Tensor]
@@ -73,7 +73,7 @@ class Penalised(Wrapper[Objective[Any]]):
 
 def decayed(model: nn.Module) -> dict[str, nn.Parameter]:
     """The trainable matrices: what penalties of size act on, as weight decay does."""
-    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad and weight.ndim >= 2}
+    return {name: weight for name, weight in own_weights(model).items() if weight.ndim >= 2}
 
 
 def total_of(terms: Iterable[Tensor]) -> Tensor:
@@ -117,8 +117,8 @@ class Anchored:
     def __call__(self, model: nn.Module) -> Tensor:
         """A scalar with a graph."""
         terms = []
-        for name, weight in model.named_parameters():
-            if name not in self.anchor or not weight.requires_grad:
+        for name, weight in own_weights(model).items():
+            if name not in self.anchor:
                 continue
             moved = (weight - self.anchor[name].to(weight.device)).square()
             terms.append((moved if self.importance is None else moved * self.importance[name].to(weight.device)).sum())
@@ -152,7 +152,7 @@ def fisher_diagonal(
               the "empirical Fisher", which is not the Fisher information (Kunstner et al. 2019, arXiv:1905.12558)
     """
     generator = torch.Generator().manual_seed(seed)
-    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    weights = own_weights(model)
     found = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     was_training, count = model.training, 0
     model.eval()

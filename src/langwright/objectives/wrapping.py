@@ -11,6 +11,12 @@ from langwright.training.loss import Objective
 I_inner = TypeVar("I_inner", bound=Objective[Any])
 
 
+def own_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """A model's trainable weights under their own names, compiled or not."""
+    inside = getattr(model, "_orig_mod", model)
+    return {name: weight for name, weight in inside.named_parameters() if weight.requires_grad}
+
+
 class Wrapper(Generic[I_inner]):
     """An objective around another; what it adds is in `__call__` of those that extend it."""
 

@@ -10,9 +10,9 @@ from langwright.artifacts import Ability, Made, ModelFacts
 from langwright.errors import UserError
 from langwright.measures import Measure
 from langwright.models.adapters import LoraSettings
+from langwright.objectives.settings import LearningSettings, compilable, wrapped
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.lessons import LESSONS, Lesson, context_of
-from langwright.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langwright.training.preflight import Preflight
 
 
-class FinetuneSettings(TrainingSettings):
+class FinetuneSettings(LearningSettings):
     """How a trained model is taught a task."""
 
     task: Annotated[Literal["chat", "classification"], Field(description="What the model is to do")] = "chat"
@@ -85,7 +85,7 @@ def run(work: Work) -> Made:
     outcome = fit(
         Fit(
             model=model,
-            objective=lesson.objective,
+            objective=wrapped(lesson.objective, settings.around, model),
             feed=Feed(lesson.train, Order(settings.seed, len(lesson.train)), resolved.batch_rows, resolved.micro_rows),
             validation=lesson.validation,
             plan=resolved,
@@ -171,9 +171,10 @@ def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
     )
     steps = steps_for(settings.steps, epochs, len(lesson.train), batch_rows)
     batch = lesson.train.batch(np.arange(min(micro_rows, len(lesson.train)), dtype=np.int64))
-    seconds = probe_seconds(model, lesson.objective, batch, dtype) * steps * batch_rows / micro_rows
+    objective = wrapped(lesson.objective, settings.around, model)
+    seconds = probe_seconds(model, objective, batch, dtype) * steps * batch_rows / micro_rows
     # Texts of every length would be compiled one by one; rows of one width are compiled once.
-    compilable = lesson.head == "causal" and settings.method == "full"
+    one_shape = lesson.head == "causal" and settings.method == "full"
     lora = settings.method == "lora"
     return Plan(
         steps=steps,
@@ -182,7 +183,9 @@ def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
         length=lesson.length,
         learning_rate=settings.learning_rate or finetuning_rate(size.parameters, lora=lora),
         dtype=dtype,
-        compile=compilable and worth_compiling(settings.compile, seconds, compile_available(), work.log),
+        compile=one_shape
+        and compilable(settings.around)
+        and worth_compiling(settings.compile, seconds, compile_available(), work.log),
         threads=physical_cores(),
         device=str(device),
         evaluate_rows=evaluation_rows(settings.evaluate_rows, steps, batch_rows, settings.evaluate_every_share),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langwright.stages.finetune import FinetuneSettings
     from langwright.training.feed import Examples
     from langwright.training.fit import Sampler
-    from langwright.training.loss import Objective
+    from langwright.training.loss import LogitObjective
     from langwright.training.preflight import Preflight
 
 
@@ -30,7 +30,7 @@ class Lesson:
     tokenizer: PreTrainedTokenizerBase
     head: Literal["causal", "classification"]
     solver: str
-    objective: Objective[Any]
+    objective: LogitObjective[Any]
     train: Examples
     validation: Examples | None
     length: int

@@ -10,9 +10,9 @@ from pydantic import Field, field_validator, model_validator
 from langwright.artifacts import Ability, Made, ModelFacts
 from langwright.errors import UserError
 from langwright.models.presets import preset_named
+from langwright.objectives.settings import LearningSettings, compilable, wrapped
 from langwright.runlog import Chosen, Warned
 from langwright.stages.declaration import Input, Stage, Work
-from langwright.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from langwright.training.preflight import Preflight
 
 
-class PretrainSettings(TrainingSettings):
+class PretrainSettings(LearningSettings):
     """How a language model is trained from scratch."""
 
     preset: Annotated[
@@ -101,7 +101,7 @@ def run(work: Work) -> Made:
     outcome = fit(
         Fit(
             model=model,
-            objective=NextToken(compiled=resolved.compile),
+            objective=wrapped(NextToken(compiled=resolved.compile), settings.around, model),
             feed=Feed(train, Order(settings.seed, len(train)), resolved.batch_rows, resolved.micro_rows),
             validation=validation,
             plan=resolved,
@@ -275,7 +275,9 @@ class Probed:
             length=self.length,
             learning_rate=settings.learning_rate or pretraining_rate(self.parameters),
             dtype=self.dtype,
-            compile=worth_compiling(settings.compile, seconds, compile_available(), work.log),
+            compile=worth_compiling(
+                settings.compile, seconds, compile_available() and compilable(settings.around), work.log
+            ),
             threads=physical_cores(),
             device=self.device,
             evaluate_rows=evaluation_rows(
@@ -309,7 +311,7 @@ def probe(settings: PretrainSettings, preset: str, tokenizer: PreTrainedTokenize
         batch_rows, size.activation_bytes_per_token * length, size.fixed_bytes, available_memory(device)
     )
     batch = rows.batch(np.arange(min(micro_rows, len(rows)), dtype=np.int64))
-    seconds = probe_seconds(model, NextToken(), batch, dtype)
+    seconds = probe_seconds(model, wrapped(NextToken(), settings.around, model), batch, dtype)
     return Probed(length, batch_rows, micro_rows, size.parameters, seconds, dtype, str(device))
 
 

@@ -97,6 +97,7 @@ class Muon(torch.optim.Optimizer):
 
     @staticmethod
     def _orthogonal(x: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        assert x.grad is not None  # weights without one are passed over
         if not state:
             state["momentum"] = torch.zeros_like(x)
         kept = group["momentum"]
@@ -116,7 +117,8 @@ def adam_direction(x: Tensor, state: dict[str, Any], group: dict[str, Any]) -> T
     state["square"].mul_(beta2).addcmul_(x.grad, x.grad, value=1 - beta2)
     mean = state["mean"] / (1 - beta1 ** state["step"])
     root = (state["square"] / (1 - beta2 ** state["step"])).sqrt_()
-    return mean.div_(root.add_(group["epsilon"]))
+    direction: Tensor = mean.div_(root.add_(group["epsilon"]))
+    return direction
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
