@@ -186,7 +186,7 @@ OBJECTIVE_PARTS = (
 
 def objectives(lang: Language) -> Iterator[str]:
     """Each objective in words."""
-    from langwright.objectives import OBJECTIVES
+    from langwright.objectives.kinds import OBJECTIVES
 
     written = tomllib.loads((DOCS / "objectives.toml").read_text(encoding="utf-8"))
     for name, objective in OBJECTIVES.items():

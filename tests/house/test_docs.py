@@ -170,7 +170,7 @@ def test_the_reference_is_fresh() -> None:
 def test_everything_is_documented(language: str) -> None:
     from langwright.cli.commands import COMMANDS
     from langwright.metrics import MEASURES
-    from langwright.objectives import OBJECTIVES
+    from langwright.objectives.kinds import OBJECTIVES
     from langwright.settings import entries
     from langwright.stages import STAGES
     from langwright.tasks import TASKS

@@ -1,0 +1,6 @@
+"""Every objective by name."""
+
+from langwright.objectives.classification import Classification
+from langwright.objectives.next_token import NextToken
+
+OBJECTIVES = {"next-token": NextToken, "classification": Classification}
