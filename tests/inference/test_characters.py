@@ -128,6 +128,26 @@ def test_other_tokens_keep_their_proportions_and_their_own_log_probabilities() -
     assert chi2.sum() < likely.sum() + 5 * np.sqrt(2 * likely.sum())  # five standard deviations of chi-squared
 
 
+def test_alternatives_are_those_that_could_have_come() -> None:
+    tokenizer = TOKENIZERS["letters"]
+    constraint = Alphabet(tokenizer).whole_characters
+    assert constraint is not None
+    engine = TorchEngine(random_model(LLAMA.__class__(**{**LLAMA.to_dict(), "vocab_size": len(tokenizer)})))
+    request = Request(
+        tokenizer("ab")["input_ids"], Sampling(max_new_tokens=30), top_logprobs=200, constraint=constraint
+    )
+    try:
+        (completion,) = engine.generate([request])
+    finally:
+        engine.close()
+    state = constraint.start
+    for token in completion.tokens:
+        allowed = constraint.allowed(state)
+        assert token.top[0] == (token.id, token.logprob)  # greedy takes the likeliest
+        assert len(token.top) == min(200, allowed.sum()) and all(allowed[id] for id, _ in token.top)
+        state = constraint.after(state, token.id)
+
+
 def test_a_text_does_not_end_inside_a_character() -> None:
     tokenizer = byte_level()
     constraint = Alphabet(tokenizer).whole_characters

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.fake import letters
 from langwright.inference.opening import open_text_model
-from langwright.inference.protocol import Sampling
+from langwright.inference.protocol import Request, Sampling
 from langwright.inference.text import TextModel
 from langwright.models.loading import save_model
 
@@ -108,7 +108,8 @@ def test_an_adapter_that_the_card_names_is_put_on(tmp_path: Path) -> None:
         )
         (tmp_path / "chat" / "card.json").write_text(card.model_dump_json())
         model = open_text_model(tmp_path / "chat")
-        texts.append(model.complete("hello", sampling).token_ids)
+        (completion,) = model.engine.generate([Request(model.tokenize("hello"), sampling)])
+        texts.append(tuple(completion.ids))
         model.close()
     ids = torch.tensor([tokenizer("hello")["input_ids"]])
     expected = wrapped.eval().generate(input_ids=ids, max_new_tokens=10, do_sample=False, pad_token_id=0)[

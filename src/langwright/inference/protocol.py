@@ -72,7 +72,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Token:
-    """One generated token. `logprob` is of the model's own distribution (temperature 1), in nats."""
+    """One generated token. `logprob` is of the model's own distribution (temperature 1), in nats.
+
+    top  the likeliest tokens with their log-probabilities, of those that a constraint allowed
+    """
 
     id: int
     logprob: float

@@ -15,6 +15,7 @@ Differs from transformers: among tokens of equal probability exactly k are kept,
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,10 +123,10 @@ class Chooser:
             ids_B = ids_B.index_copy(0, self.rows_D, draw(kept_DV, uniform_D))
         norm_B = own_BV.logsumexp(-1)
         logprob_B = own_BV.gather(-1, ids_B[:, None]).squeeze(-1) - norm_B
-        alternatives = min(max(self.top_logprobs, default=0), own_BV.shape[-1])
+        alternatives = min(max(self.top_logprobs, default=0), logits_BV.shape[-1])
         columns = [ids_B[:, None], logprob_B[:, None], norm_B.isfinite()[:, None]]
         if alternatives:
-            top = own_BV.topk(alternatives, -1)
+            top = logits_BV.topk(alternatives, -1)
             columns += [top.indices, top.values - norm_B[:, None]]
         table = torch.cat([column.to(self.wide) for column in columns], -1).tolist()  # the step's one synchronisation
         tokens = [self._token(row, numbers, alternatives) for row, numbers in enumerate(table)]
@@ -149,5 +150,8 @@ class Chooser:
             return None
         ids, values = numbers[3 : 3 + alternatives], numbers[3 + alternatives :]
         wanted = self.top_logprobs[row]
-        top = tuple((int(other), value) for other, value in zip(ids[:wanted], values[:wanted], strict=True))
+        pairs = zip(ids[:wanted], values[:wanted], strict=True)
+        top = tuple(
+            (int(other), value) for other, value in pairs if value > -math.inf
+        )  # what is ruled out is no choice
         return Token(int(id), logprob, top)
