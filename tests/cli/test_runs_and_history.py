@@ -171,7 +171,10 @@ def begin(request: pytest.FixtureRequest, *options: str) -> subprocess.Popen[str
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     command = [sys.executable, "-c", SLOW, "slow", "text", "runs/slow", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs inherit it ignored
+    )  # fmt: skip
 
     def end() -> None:
         process.kill()
