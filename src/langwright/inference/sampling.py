@@ -5,9 +5,9 @@ Sources   top-k: Fan et al. 2018, arXiv:1805.04833, section 5.4 (draw among the 
           of likeliest tokens that holds at least p, renormalised)
 Shapes    B rows    V vocabulary    K alternatives reported
 
-A constraint acts before all else; then temperature, then top-k, then top-p on what is left, as in transformers. One uniform number
-per token decides, taken from the request's own generator, so what a request draws does not depend on
-its neighbours in a batch, on the device, or on any global generator.
+A constraint acts before all else; then temperature, then top-k, then top-p on what is left, as in
+transformers. One uniform number per token decides, taken from the request's own generator, so what a
+request draws does not depend on its neighbours in a batch, on the device, or on any global generator.
 
 Differs from transformers: among tokens of equal probability exactly k are kept, the lowest ids first
 (theirs keeps all that tie with the k-th), so that top-k 1 is greedy.
@@ -151,7 +151,5 @@ class Chooser:
         ids, values = numbers[3 : 3 + alternatives], numbers[3 + alternatives :]
         wanted = self.top_logprobs[row]
         pairs = zip(ids[:wanted], values[:wanted], strict=True)
-        top = tuple(
-            (int(other), value) for other, value in pairs if value > -math.inf
-        )  # what is ruled out is no choice
+        top = tuple((int(other), value) for other, value in pairs if value > -math.inf)  # none that was ruled out
         return Token(int(id), logprob, top)
