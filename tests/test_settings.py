@@ -212,6 +212,32 @@ def test_what_is_wrong_is_named_with_what_would_be_right(text: str, problem: str
     assert error.problem("zh") != problem and error.fix("zh") != error.fix()
 
 
+class Listed(Settings):
+    """A list whose items are choices."""
+
+    places: Annotated[
+        tuple[Annotated[Near | Far, Field(discriminator="kind")], ...], Field(description="The optimizer")
+    ] = ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "fix"),
+    [
+        ("places=3", "setting places = 3 is not allowed", "give a list of tables, each with a kind: near, far"),
+        ("places=[{kind='fra'}]", "setting places[0].kind = 'fra' is not allowed", "give a list of tables"),
+        ("places=[{kind='near'}, {miles=3}]", "setting 'places[1].kind' is missing", "give it in that item of the list"),
+        ("places=[{kind='far', milse=3}]", "no setting called 'places[0].milse'", "did you mean 'places[].miles'?"),
+        ("places=[{kind='far', miles=0}]", "setting places[0].miles = 0 is not allowed", "give a number, more than 0"),
+        ("places=[{kind='near', miles=3}]", "there is no places[0].miles where places[0].kind is near", "leave it out"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_an_item_of_a_list_is_named(text: str, problem: str, fix: str) -> None:
+    error = refusal(text, model=Listed)
+    assert error.problem() == problem
+    assert error.fix().startswith(fix)
+    assert error.problem("zh") != problem and error.fix("zh") != error.fix()
+
+
 def test_the_range_is_that_of_the_kind_chosen() -> None:
     fix = refusal("place.kind=far", "place.size.width=50").fix()
     assert fix == "give a whole number, at least 100"

@@ -136,19 +136,21 @@ def explain(model: type[BaseModel], error: ErrorDetails) -> UserError:
         return misplaced(key, chosen, known) or unknown("setting", key, candidates(known, error["input"]))
     if error["type"] in ("missing", "union_tag_not_found"):
         key = key if error["type"] == "missing" else f"{key}.kind"
-        return UserError("setting {key!r} is missing", fix="add it with --set {key}=VALUE or in the recipe", key=key)
+        fix = "give it in that item of the list" if "[" in key else "add it with --set {key}=VALUE or in the recipe"
+        return UserError("setting {key!r} is missing", fix=fix, key=key)
     value = error["input"]
     if error["type"] == "union_tag_invalid":
         key, value = f"{key}.kind", value["kind"]
-    for entry in known:
-        if (entry.key == key or key.startswith(entry.key + ".")) and set(entry.choices) <= set(chosen):
-            return UserError(
-                "setting {key} = {value!r} is not allowed",
-                fix="give {allowed}",
-                key=key,
-                value=value,
-                allowed=Phrase(entry.allowed),
-            )
+    kinds = {(any_item(group), kind) for group, kind in chosen}
+    if about := [entry for entry in known if within(key, entry.key) and set(entry.choices) <= kinds]:
+        nearest = max(about, key=lambda entry: len(entry.key))
+        return UserError(
+            "setting {key} = {value!r} is not allowed",
+            fix="give {allowed}",
+            key=key,
+            value=value,
+            allowed=Phrase(nearest.allowed),
+        )
     return UserError(
         "setting {key} = {value!r} is not allowed",
         fix="it is a group; set what is in it: {choices}",
@@ -158,11 +160,24 @@ def explain(model: type[BaseModel], error: ErrorDetails) -> UserError:
     )
 
 
+def any_item(key: str) -> str:
+    """A key with `[]` for the numbers of the items on its way."""
+    return re.sub(r"\[\d+\]", "[]", key)
+
+
+def within(key: str, group: str) -> bool:
+    """Whether a key as typed is this one or lies in it; `[]` in the second stands for any item of a list."""
+    key = any_item(key)
+    return key == group or key.startswith((group + ".", group + "[]"))
+
+
 def misplaced(key: str, chosen: Sequence[tuple[str, str]], known: Sequence[Entry]) -> UserError | None:
     """The refusal of a setting that another kind of the choice around it has; None where no kind has it."""
     group = key.rpartition(".")[0]
-    alike = [dict(entry.choices) for entry in known if entry.key == key or entry.key.startswith(key + ".")]
-    kinds = dict.fromkeys(choices[group] for choices in alike if group in choices)
+    place = any_item(key)
+    alike = [dict(entry.choices) for entry in known if within(entry.key, place)]
+    own = place.rpartition(".")[0]
+    kinds = dict.fromkeys(choices[own] for choices in alike if own in choices)
     if not kinds:
         return None
     return UserError(
@@ -196,6 +211,11 @@ def typed(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, list
         if field.discriminator and rest:
             chosen.append((".".join(parts), str(rest.pop(0))))
             members = [member for member in members if kind_of(member) == chosen[-1][1]]
+        elif items := list(items_in(field.annotation)):
+            parts[-1] += "".join(f"[{part}]" for part in rest[:1])  # which item
+            chosen += [(".".join(parts), str(part)) for part in rest[1:2]]
+            rest = rest[2:]
+            members = [item for item in items if kind_of(item) == chosen[-1][1]] if chosen else []
         elif not members and get_origin(field.annotation) in (tuple, dict):
             parts += [str(part) for part in rest[:1]]  # which item
         if not members:
@@ -236,8 +256,12 @@ def entries(model: type[BaseModel], prefix: str = "", choices: tuple[tuple[str, 
         key = prefix + name
         default = field.get_default(call_default_factory=True)
         inner = list(models_in(field.annotation))
+        items = list(items_in(field.annotation))
         if not inner:
             yield Entry(key, field, default, choices)
+            for member in items:
+                inside = entries(member, f"{key}[].", (*choices, (f"{key}[]", kind_of(member))))
+                yield from (entry for entry in inside if entry.key != f"{key}[].kind")
         elif not field.discriminator:
             for member in inner:
                 yield from entries(member, key + ".", choices)
@@ -245,8 +269,8 @@ def entries(model: type[BaseModel], prefix: str = "", choices: tuple[tuple[str, 
             kind = kind_of(type(default)) if isinstance(default, BaseModel) else PydanticUndefined
             yield Entry(key + ".kind", field, kind, choices)
             for member in inner:
-                within = entries(member, key + ".", (*choices, (key, kind_of(member))))
-                yield from (entry for entry in within if entry.key != key + ".kind")
+                inside = entries(member, key + ".", (*choices, (key, kind_of(member))))
+                yield from (entry for entry in inside if entry.key != key + ".kind")
 
 
 def kind_of(choice: type[BaseModel]) -> str:
@@ -262,6 +286,12 @@ def models_in(annotation: object) -> Iterator[type[BaseModel]]:
         for part in get_args(annotation):
             yield from models_in(part)
     elif get_origin(annotation) is Annotated:
+        yield from models_in(get_args(annotation)[0])
+
+
+def items_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The settings models, tagged by kind, that the items of a list may be."""
+    if get_origin(annotation) is tuple:
         yield from models_in(get_args(annotation)[0])
 
 
@@ -294,6 +324,8 @@ def describe_type(annotation: object, lang: Language | None) -> str:
         return say("one of: {choices}", lang=lang, choices=", ".join(str(choice) for choice in get_args(annotation)))
     if origin in (Union, UnionType):
         return say(" or ", lang=lang).join(describe_type(part, lang) for part in get_args(annotation))
+    if items := list(items_in(annotation)):
+        return say("a list of tables, each with a kind: {choices}", lang=lang, choices=", ".join(map(kind_of, items)))
     if origin is tuple:
         return say("a list, each: {item}", lang=lang, item=describe_type(get_args(annotation)[0], lang))
     if origin is dict:
