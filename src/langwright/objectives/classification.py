@@ -73,10 +73,10 @@ class TextExamples:
 
     def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Texts of like length next to each other, so that little is padded."""
-        return rows[np.argsort([len(self.texts[row]) for row in rows], kind="stable")]
+        return np.argsort([len(self.texts[row]) for row in rows], kind="stable").astype(np.int64)
 
-    def batch(self, rows: NDArray[np.int64]) -> ClassificationBatch:
-        """These texts."""
+    def batch(self, rows: NDArray[np.int64], epochs: NDArray[np.int64] | None = None) -> ClassificationBatch:
+        """These texts; the same in every epoch."""
         return collate_texts([self.texts[row] for row in rows], self.labels[rows].tolist(), self.pad_id)
 
 

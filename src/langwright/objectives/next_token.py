@@ -100,10 +100,10 @@ class RowExamples:
 
     def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """As they come: all rows are equally wide."""
-        return rows
+        return np.arange(len(rows), dtype=np.int64)
 
-    def batch(self, rows: NDArray[np.int64]) -> NextTokenBatch:
-        """These rows."""
+    def batch(self, rows: NDArray[np.int64], epochs: NDArray[np.int64] | None = None) -> NextTokenBatch:
+        """These rows; the same in every epoch."""
         samples = [self.plan.row(self.store, int(row)) for row in rows]
         return collate_rows(samples, self.plan.length, self.pad_id, stop_at_documents=self.stop_at_documents)
 

@@ -23,11 +23,14 @@ class Examples(Protocol):
     def __len__(self) -> int: ...
 
     def arrange(self, rows: Rows) -> Rows:
-        """The rows of one update in the order in which they are cut into micro-batches, such as by length."""
+        """In which order the rows of one update are cut into micro-batches, such as by length: places in `rows`."""
         ...
 
-    def batch(self, rows: Rows) -> Batch:
-        """These rows as one batch."""
+    def batch(self, rows: Rows, epochs: Rows | None = None) -> Batch:
+        """These rows as one batch.
+
+        epochs  how often each row was seen before, where what is made of it is drawn anew each time; 0 when left out
+        """
         ...
 
 
@@ -53,8 +56,12 @@ class Feed:
     def update(self, number: int) -> list[Batch]:
         """The micro-batches of an update, counted from 0."""
         first = number * self.batch_rows
-        rows = self.examples.arrange(self.order.many(np.arange(first, first + self.batch_rows, dtype=np.int64)))
-        return [self.examples.batch(rows[i : i + self.micro_rows]) for i in range(0, len(rows), self.micro_rows)]
+        positions = np.arange(first, first + self.batch_rows, dtype=np.int64)
+        rows = self.order.many(positions)
+        places = self.examples.arrange(rows)
+        rows, epochs = rows[places], positions[places] // len(self.examples)
+        cuts = [slice(i, i + self.micro_rows) for i in range(0, len(rows), self.micro_rows)]
+        return [self.examples.batch(rows[cut], epochs[cut]) for cut in cuts]
 
     def updates(self, start: int) -> Iterator[list[Batch]]:
         """Endlessly, from an update on."""
@@ -71,6 +78,6 @@ def whole_epoch(examples: Examples, micro_rows: int, limit: int | None = None) -
         if limit is None or limit >= count
         else np.linspace(0, count - 1, limit).astype(np.int64)
     )
-    rows = examples.arrange(rows)
+    rows = rows[examples.arrange(rows)]
     for i in range(0, len(rows), micro_rows):
         yield examples.batch(rows[i : i + micro_rows])
