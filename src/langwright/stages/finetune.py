@@ -12,7 +12,8 @@ from langwright.measures import Measure
 from langwright.models.adapters import LoraSettings
 from langwright.objectives.settings import LearningSettings, compilable, wrapped
 from langwright.stages.declaration import Input, Stage, Work
-from langwright.stages.lessons import LESSONS, Lesson, context_of
+from langwright.stages.lessons import LESSONS
+from langwright.stages.lessons.lesson import Lesson, context_of
 
 if TYPE_CHECKING:
     from torch import nn
