@@ -17,6 +17,7 @@ from langwright.metrics.origin import copied, valid_utf8
 from langwright.metrics.variety import distinct, repetition
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import Chosen, Evaluated, Event, Resumed, RunLog, Sampled, Started, Stepped, Stopped, Warned
+from langwright.training.cost import COUNTED, CostSettings, Spent, cost_measures
 
 
 def make(
@@ -79,6 +80,7 @@ def run_measures(tokens: int) -> tuple[Measure, ...]:
         Measure(name="tokens trained on", value=float(tokens), unit="tokens", n=300, method="positions computed, padding included"),
         Measure(name="training compute", value=4.1e14, unit="FLOP", n=tokens),
         Measure(name="peak memory", value=1.93e9, unit="bytes", better="lower", n=1),
+        *cost_measures(Spent(120.0, 5.0, 1.0, 3600.0, COUNTED, CostSettings()), flops=4.1e14, rate=6e12, dtype="float32", updates=300, command=""),
     )  # fmt: skip
 
 

@@ -141,7 +141,8 @@ def test_a_pipeline_is_shown_whole(page: Checked):
         "base needs", "Kneser-Ney 5-gram", "it has learned more than that",
         "Of 50 questions of talks/validation, chat answers 33 with the expected phrase.",
         "It was trained on 2.56M tokens, 0.31 for each of its 8.3M parameters",
-        "base, by pretrain 2 min 11 s 2,457,600 tokens 410 TFLOP 1.93 GB",
+        "base, by pretrain 2 min 11 s 2,457,600 tokens 410 TFLOP 56.9 % 1.93 GB 1 Wh 0.473 g CO2e",
+            "energy: counted by the processor, other programs included.", "emissions: 1 Wh · PUE 1.0 · 473.0 g CO2e/kWh.",
         "novels/红楼梦.txt", "langwright data read", "Seeds: text 7", "Confusion matrix", "Does not show:",
     ):  # fmt: skip
         assert part in text, part

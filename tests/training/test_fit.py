@@ -323,3 +323,18 @@ def test_averaged_weights_are_what_is_evaluated_and_kept(tmp_path, store):
     assert len(seen) == STEPS
     for name, value in weights(work.model).items():
         torch.testing.assert_close(value, torch.stack([w[name] for w in seen]).mean(0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.spec("TR18", "time for updates, evaluation and saving, and energy, are summed over all processes of a run")
+def test_what_a_run_costs_survives_a_kill(store, tmp_path, monkeypatch):
+    save_every_step(monkeypatch)
+    work = job(tmp_path, store, listeners=[dying_at(4)])
+    with pytest.raises(Die):
+        fit(work)
+    saved = newest_whole(work.checkpoints).path
+    before = checkpoints.State.model_validate_json((saved / "state.json").read_bytes())
+    assert before.step == 3 and before.joules > 0 and before.saving > 0 and before.evaluating > 0
+    spent = fit(job(tmp_path, store)).spent
+    assert spent.joules > before.joules and spent.training > before.seconds
+    assert spent.evaluating > before.evaluating and spent.saving > before.saving
+    assert spent.counted.startswith(("reckoned", "counted"))

@@ -182,7 +182,7 @@ def measure_rows(measures: Sequence[Measure]) -> list[list[str]]:
     return rows
 
 
-COUNTS = {"bytes": "B", "FLOP": "FLOP"}  # units that are read best with a prefix
+COUNTS = {"bytes": "B", "FLOP": "FLOP", "Wh": "Wh"}  # units that are read best with a prefix
 
 
 def si_prefix(number: float) -> tuple[float, str]:

@@ -13,6 +13,7 @@ from functools import cache
 from html import escape
 
 from langwright.metrics import MEASURES
+from langwright.training.cost import EMITTED, OF_RATE, PARTLY, RECKONED
 from langwright.wording import chinese, say
 
 
@@ -69,6 +70,10 @@ FAMILIES = (
     "of the largest logit's size; allowed: {allowed}",
     "{new} tokens after each row's first {first}; near ties may fall either way",
     "relative to {before} before; allowed: {allowed} either way",
+    EMITTED,
+    OF_RATE,
+    PARTLY,
+    RECKONED,
 )
 
 

@@ -11,7 +11,7 @@ from langwright.evaluation.bilingual import Words, both, plain, translated
 from langwright.evaluation.charts import Series, legend, line_chart
 from langwright.evaluation.gathering import Opened
 from langwright.evaluation.measured import measures_table
-from langwright.evaluation.numbers import duration, share, short, size, value_of
+from langwright.evaluation.numbers import duration, quantity, share, short, size, value_of
 from langwright.evaluation.page import (
     Block,
     Cell,
@@ -199,19 +199,45 @@ def moments(said: Sequence[Sampled]) -> list[Sampled]:
 # --- cost, origins, commands ---------------------------------------------------------------------
 
 
-def cost_table(all_opened: Sequence[Opened]) -> Table:
-    """Time, tokens, computation and memory of each step."""
+COSTS: dict[str, Words] = {
+    "tokens trained on": both("Tokens"),
+    "training compute": both("Computation"),
+    "share of the matrix rate": both("Of the matrix rate"),
+    "peak memory": both("Peak memory"),
+    "energy": both("Energy"),
+    "emissions": both("Emissions"),
+}
+
+
+def cost_blocks(all_opened: Sequence[Opened]) -> list[Block]:
+    """Time, tokens, computation, memory, energy and emissions of each step, and what they were reckoned with."""
     rows = []
     for opened in all_opened:
         cells: list[Cell] = [both("{name}, by {stage}", name=opened.name, stage=opened.card.stage), duration(opened.card.seconds)]  # fmt: skip
-        for name in ("tokens trained on", "training compute", "peak memory"):
-            found = opened.measure(name)
-            cells.append(value_of(found) if found else "–")
-        rows.append(Row(tuple(cells)))
+        found = [opened.measure(name) for name in COSTS]
+        rows.append(Row((*cells, *(value_of(one) if one else "–" for one in found))))
     total = duration(sum(opened.card.seconds for opened in all_opened))
-    rows.append(Row((both("Together"), total, "", "", ""), mark=True))
-    columns = (both("Step"), both("Time"), both("Tokens"), both("Computation"), both("Peak memory"))
-    return Table(both("Cost"), columns, tuple(rows), frozenset({1, 2, 3, 4}))
+    sums = [total_of(all_opened, name) if name in ("energy", "emissions") else "" for name in COSTS]
+    rows.append(Row((both("Together"), total, *sums), mark=True))
+    columns = (both("Step"), both("Time"), *COSTS.values())
+    table = Table(both("Cost"), columns, tuple(rows), frozenset(range(1, len(columns))))
+    return [table, *assumptions(all_opened)]
+
+
+def total_of(all_opened: Sequence[Opened], name: str) -> Cell:
+    """A measure summed over the steps that have it; a dash where none has."""
+    found = [one for opened in all_opened if (one := opened.measure(name)) is not None]
+    return quantity(sum(one.value for one in found), found[0].unit) if found else "–"
+
+
+def assumptions(all_opened: Sequence[Opened]) -> list[Block]:
+    """How energy and emissions were got at, each way said once."""
+    found = [one for opened in all_opened for name in ("energy", "emissions") if (one := opened.measure(name))]
+    said = dict.fromkeys((one.name, one.method) for one in found if one.method)
+    lines = [both("{name}: {how}.", name=translated(name), how=translated(method)) for name, method in said]
+    missing = dict.fromkeys(one.does_not_show for one in found if one.does_not_show)
+    lines += [both("Does not show: {what}", what=translated(what)) for what in missing]
+    return [Paragraph(line, "note") for line in lines]
 
 
 def origin_tree(all_opened: Sequence[Opened]) -> Tree:

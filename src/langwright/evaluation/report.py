@@ -11,7 +11,15 @@ from langwright.evaluation.bilingual import Words, both, plain
 from langwright.evaluation.findings import Details, Findings
 from langwright.evaluation.gathering import Opened, gather
 from langwright.evaluation.honesty import beside_simple_methods, by_heart, how_taught, replies, what_to_expect
-from langwright.evaluation.made import command_block, cost_table, made_sections, node, origin_tree, seeds, version_facts
+from langwright.evaluation.made import (
+    command_block,
+    cost_blocks,
+    made_sections,
+    node,
+    origin_tree,
+    seeds,
+    version_facts,
+)
 from langwright.evaluation.measured import (
     comparison_charts,
     headlines,
@@ -124,7 +132,7 @@ def pipeline_report(artifacts: Sequence[Artifact], lang: Language, *, follow: bo
         Section("overview", both("At a glance"), overview(all_opened, last, reports)),
         *made_sections(all_opened),
         *(evaluation_section(index, opened) for index, opened in enumerate(reports)),
-        Section("cost", both("What it cost"), (cost_table(all_opened),)),
+        Section("cost", both("What it cost"), cost_blocks(all_opened)),
         Section("origins", both("What it was made from"), (origin_tree(all_opened),)),
         Section("again", both("Make it again"), [*command_block(all_opened), Paragraph(seeds(all_opened), "note")]),
         Section("versions", both("Versions"), (version_facts(all_opened[-1].card.versions),)),

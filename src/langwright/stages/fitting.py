@@ -119,7 +119,8 @@ def training_flops(model: PreTrainedModel, length: int, tokens: int) -> float:
 
 def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command: str, seed: int) -> tuple[Measure, ...]:
     """What a run says about itself in its card: losses and cost."""
-    from langwright.training.devices import peak_memory_bytes
+    from langwright.training.cost import cost_measures
+    from langwright.training.devices import matrix_rate, peak_memory_bytes
 
     progress = outcome.progress
     one_run = "one run with one seed; another seed would give somewhat another number"
@@ -143,8 +144,8 @@ def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command:
                 method="three times the forward pass's matrix products, counted from the model's shape"),
         Measure(name="peak memory", value=float(peak_memory_bytes(plan.device)), unit="bytes", better="lower", n=1,
                 method="largest resident size of the process, or allocated on the GPU", command=command),
-        Measure(name="time for checkpoints", value=outcome.save_seconds, unit="s", better="lower", n=progress.step,
-                method="spent on writing checkpoints by the last process", command=command),
+        *cost_measures(outcome.spent, flops=flops, rate=matrix_rate(plan.dtype, plan.device.partition(":")[0]),
+                       dtype=plan.dtype, updates=progress.step, command=command),
     ]  # fmt: skip
     units: dict[str, tuple[str, Literal["lower", "higher"]]] = {
         "loss": ("nats/unit", "lower"), "bits_per_byte": ("bits/byte", "lower"), "accuracy": ("share", "higher")

@@ -50,6 +50,9 @@ class State(BaseModel):
     best: float | None = None  # lowest validation loss so far
     best_step: int | None = None
     losses: tuple[float, ...] = ()  # of the evaluations so far
+    evaluating: float = 0.0  # seconds
+    saving: float = 0.0  # seconds, of the checkpoints before this one
+    joules: float = 0.0
     python_random: list[JsonValue]
     numpy_random: list[JsonValue]
     optimizer_values: dict[str, dict[str, float | int | bool]] = {}  # weight -> what its state holds besides tensors
@@ -74,6 +77,9 @@ class Progress:
     best: float | None = None
     best_step: int | None = None
     losses: tuple[float, ...] = ()
+    evaluating: float = 0.0
+    saving: float = 0.0
+    joules: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,9 @@ def contents(trained: Trained, progress: Progress) -> dict[str, bytes]:
         best=progress.best,
         best_step=progress.best_step,
         losses=progress.losses,
+        evaluating=progress.evaluating,
+        saving=progress.saving,
+        joules=progress.joules,
         python_random=[version, list(internal), gauss],
         numpy_random=[str(algorithm), [int(word) for word in keys], *rest],
         optimizer_values=values,
@@ -311,7 +320,7 @@ def load_checkpoint(path: Path, trained: Trained) -> Progress:
             trained.objective.load_state_dict(led_by("objective.", tensors))
             restore_optimizer(state, tensors, targets, trained.optimizer)
             restore_generators(state, tensors)
-    return Progress(state.step, state.tokens, state.seconds, state.best, state.best_step, state.losses)
+    return Progress(**{name: getattr(state, name) for name in Progress.__dataclass_fields__})
 
 
 def restore_optimizer(

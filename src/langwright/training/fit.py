@@ -28,6 +28,8 @@ from langwright.training.checkpoints import (
     save_checkpoint,
     set_generators,
 )
+from langwright.training.cost import Spent, meter
+from langwright.training.devices import peak_memory_bytes
 from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.loop import NonFinite, Step, forward_precision, train
 from langwright.training.loss import Batch, Objective
@@ -87,7 +89,7 @@ class Outcome:
     progress: Progress
     train_loss: float | None  # per unit, mean over the last tenth of this process's updates; None where it made none
     validation: dict[str, float]  # the last evaluation
-    save_seconds: float  # spent on checkpoints by this process
+    spent: Spent
 
 
 def fit(job: Fit) -> Outcome:
@@ -158,7 +160,12 @@ class Session:
         self.progress = progress
         self.saved_step = progress.step
         self.next_save = 0.0  # time.monotonic(); the first save follows the first step
-        self.save_seconds = 0.0
+        self.meter = meter(
+            job.settings.cost,
+            device=job.plan.device,
+            cores=job.plan.threads,
+            gigabytes=peak_memory_bytes(job.plan.device) / 1e9,
+        )
         self.losses: list[tuple[float, int]] = []
         self.validation: dict[str, float] = {}
         self.generators = generator_states()
@@ -189,15 +196,18 @@ class Session:
             step=done,
             tokens=self.progress.tokens + step.positions,
             seconds=self.progress.seconds + step.seconds,
+            joules=self.progress.joules + self.meter.lap(),
         )
         self.generators = generator_states()
         if self.trained.average is not None:
             self.trained.average.update(done)
         self.record(step)
+        began = time.perf_counter()
         if due(done, steps, settings.evaluate_every_share) and job.validation is not None:
             self.evaluate()
         if due(done, steps, settings.sample_every_share) and job.sampler is not None:
             self.sample()
+        self.progress = replace(self.progress, evaluating=self.progress.evaluating + time.perf_counter() - began)
         if flag.reason or done == steps or self.progress.best_step == done or time.monotonic() >= self.next_save:
             self.save()
         if flag.reason and done < steps:
@@ -266,7 +276,7 @@ class Session:
         job = self.job
         written = save_checkpoint(job.checkpoints, self.trained, self.progress, job.settings.keep_checkpoints)
         self.saved_step = self.progress.step
-        self.save_seconds += written.seconds
+        self.progress = replace(self.progress, saving=self.progress.saving + written.seconds)
         self.next_save = time.monotonic() + min(600.0, max(15.0, 25 * written.seconds))
         job.log.write(Saved(step=self.progress.step, seconds=written.seconds, bytes=written.bytes))
 
@@ -292,7 +302,11 @@ class Session:
         tail = self.losses[-max(1, len(self.losses) // 10) :]
         units = sum(count for _, count in tail)
         loss = sum(total for total, _ in tail) / units if units else None
-        return Outcome(self.progress, loss, self.validation, self.save_seconds)
+        done = replace(self.progress, joules=self.progress.joules + self.meter.lap())
+        spent = Spent(
+            done.seconds, done.evaluating, done.saving, done.joules, self.meter.counted, self.job.settings.cost
+        )
+        return Outcome(done, loss, self.validation, spent)
 
 
 def due(done: int, steps: int, every_share: float) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from langwright.settings import Settings
 from langwright.training.averaging import Averaging, NoAverage
+from langwright.training.cost import CostSettings
 from langwright.training.optimizers import AdamW, Optimizer
 from langwright.training.schedules import Cosine, Schedule
 
@@ -74,6 +75,8 @@ class TrainingSettings(Settings):
     keep_checkpoints: Annotated[
         int, Field(ge=1, description="How many of the latest checkpoints are kept; the best one is kept besides")
     ] = 2
+
+    cost: Annotated[CostSettings, Field(description="What energy and emissions are reckoned with")] = CostSettings()
 
     @property
     def ends_with_best(self) -> bool:
