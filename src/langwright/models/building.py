@@ -11,18 +11,19 @@ Source    Radford et al. 2019, "Language Models are Unsupervised Multitask Learn
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+from transformers import GPT2Config, LlamaConfig
 
 from langwright.errors import UserError
 from langwright.models.attention import attention_for
-from langwright.models.presets import Preset
+from langwright.models.heads import OWN_HEADS, Head, auto_class
+from langwright.models.presets import ModelType, Preset
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -56,20 +57,22 @@ def build_model(
     seed: int = 0,
     tokenizer: PreTrainedTokenizerBase | None = None,
     special: SpecialIds | None = None,
+    head: Head | None = None,
 ) -> PreTrainedModel:
-    """A causal model with random float32 weights on the CPU, in training mode.
+    """A model with random float32 weights on the CPU, in training mode.
 
-    shape       a preset, or any causal config of transformers
+    shape       a preset, or any config of transformers
     vocab_size  rows of the embedding; the shape's own when left out
     context     most positions, T; the shape's own when left out
     seed        draws the weights; torch's own generators are left as they were
     tokenizer   gives the special ids, where `special` does not
+    head        what it is to say; the family's own when left out
     raises      UserError for a vocabulary or context that cannot be, or a tokenizer with more ids than the vocabulary
     """
     config = build_config(shape, vocab_size, context, tokenizer, special)
     with generator_kept():
         torch.default_generator.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(
+        model: PreTrainedModel = auto_class(head or OWN_HEADS.get(config.model_type, "causal")).from_config(
             config, attn_implementation=attention_for(config), dtype=torch.float32
         )
         scale_residual_writers(model)
@@ -102,25 +105,28 @@ def build_config(
 
 def preset_config(preset: Preset, special: SpecialIds) -> PreTrainedConfig:
     """transformers' config of a preset; dropout is off, as in one pass over fresh text there is nothing to overfit."""
-    shared = {
-        "vocab_size": preset.vocab_size,
-        "tie_word_embeddings": preset.tie_word_embeddings,
-        "bos_token_id": special.begin,
-        "eos_token_id": special.end,
-        "pad_token_id": special.pad,
-    }
-    if preset.model_type == "gpt2":
-        return GPT2Config(
-            n_embd=preset.hidden_size,
-            n_layer=preset.num_hidden_layers,
-            n_head=preset.num_attention_heads,
-            n_inner=preset.intermediate_size,
-            n_positions=preset.max_position_embeddings,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            **shared,
-        )
+    config = CONFIGS[preset.model_type](preset)
+    config.vocab_size, config.tie_word_embeddings = preset.vocab_size, preset.tie_word_embeddings
+    config.bos_token_id, config.eos_token_id, config.pad_token_id = special.begin, special.end, special.pad
+    return config
+
+
+def gpt2_config(preset: Preset) -> GPT2Config:
+    """GPT-2's."""
+    return GPT2Config(
+        n_embd=preset.hidden_size,
+        n_layer=preset.num_hidden_layers,
+        n_head=preset.num_attention_heads,
+        n_inner=preset.intermediate_size,
+        n_positions=preset.max_position_embeddings,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+    )
+
+
+def llama_config(preset: Preset) -> LlamaConfig:
+    """The Llama family's."""
     return LlamaConfig(
         hidden_size=preset.hidden_size,
         num_hidden_layers=preset.num_hidden_layers,
@@ -129,8 +135,10 @@ def preset_config(preset: Preset, special: SpecialIds) -> PreTrainedConfig:
         intermediate_size=preset.intermediate_size,
         max_position_embeddings=preset.max_position_embeddings,
         rms_norm_eps=1e-5,
-        **shared,
     )
+
+
+CONFIGS: dict[ModelType, Callable[[Preset], PreTrainedConfig]] = {"gpt2": gpt2_config, "llama": llama_config}
 
 
 def check_config(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase | None) -> None:

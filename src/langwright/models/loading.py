@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from langwright.errors import UserError
+from langwright.models.heads import Head, auto_class
 from langwright.tokenizers.loading import save_tokenizer
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-Head = Literal["causal", "classification", "backbone"]
 Attention = Literal["auto", "langwright", "sdpa", "eager"]
 
 OTHER_WORK = ("ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering",
@@ -96,8 +96,7 @@ def load_model(
 ) -> PreTrainedModel:
     """A model of a local folder, on the CPU, in evaluation mode.
 
-    head       causal: next-token logits; classification: one logit a label over the last token that is not
-               padding; backbone: hidden states only
+    head       see `heads.auto_class`; a decoder's classification reads the last token that is not padding
     labels     names of the classes, where the head is to be made anew; a classifier knows its own
     attention  auto takes "langwright" for the families it is tested with, else transformers' own choice
     dtype      float32 when left out
@@ -105,7 +104,6 @@ def load_model(
     raises     UserError when the folder holds no model that can be opened so
     """
     import torch
-    import transformers
     from safetensors import SafetensorError
 
     from langwright.models.building import generator_kept
@@ -122,15 +120,12 @@ def load_model(
     }
     if head == "classification":
         config = with_labels(config, path, labels)
-    auto = {
-        "causal": transformers.AutoModelForCausalLM,
-        "classification": transformers.AutoModelForSequenceClassification,
-        "backbone": transformers.AutoModel,
-    }[head]
     try:
         with quiet(), generator_kept():
             torch.default_generator.manual_seed(seed)
-            found, report = auto.from_pretrained(str(path), config=config, output_loading_info=True, **options)
+            found, report = auto_class(head).from_pretrained(
+                str(path), config=config, output_loading_info=True, **options
+            )
     except (ValueError, OSError, RuntimeError, ImportError, SafetensorError) as error:
         raise unreadable(path, config, head, error) from error
     model: PreTrainedModel = found

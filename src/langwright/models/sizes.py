@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from langwright.models.heads import OWN_HEADS, auto_class
 from langwright.models.presets import Preset
 
 if TYPE_CHECKING:
@@ -116,7 +117,11 @@ def estimate(
 def count(shape: Preset | PreTrainedConfig, vocab_size: int, context: int) -> Counted:
     """By formula for presets and their two families, else from the model itself without memory (torch's meta device)."""
     if isinstance(shape, Preset):
-        return counted_by_formula(shape, shape.tie_word_embeddings, vocab_size, context, attention_bias=False)
+        if shape.model_type in ("llama", "gpt2"):
+            return counted_by_formula(shape, shape.tie_word_embeddings, vocab_size, context, attention_bias=False)
+        from langwright.models.building import build_config
+
+        shape = build_config(shape)
     plain = shape.model_type == "llama" and not shape.mlp_bias
     if plain or (shape.model_type == "gpt2" and not shape.add_cross_attention):
         return counted_by_formula(
@@ -163,18 +168,17 @@ def counted_by_formula(preset: Preset, tied: bool, vocab_size: int, context: int
 
 
 def counted_on_meta(config: PreTrainedConfig, vocab_size: int, context: int) -> Counted:
-    """Counts of any causal model of transformers, by building it without memory.
+    """Counts of any model of transformers with its family's own head, by building it without memory.
 
     Every expert of a mixture is counted as if each token used it.
     """
     import torch
-    from transformers import AutoModelForCausalLM
     from transformers.pytorch_utils import Conv1D
 
     config = type(config).from_dict(config.to_dict())
     config.vocab_size, config.max_position_embeddings = vocab_size, context
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = auto_class(OWN_HEADS.get(config.model_type, "causal")).from_config(config)
     matrices = {
         id(module.weight): module.weight.numel()
         for module in model.modules()

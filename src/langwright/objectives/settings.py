@@ -116,10 +116,11 @@ def compilable(around: tuple[Around, ...]) -> bool:
     return not any(isinstance(one, HOOKED) for one in around)
 
 
-def wrapped(objective: LogitObjective[Any], around: tuple[Around, ...], model: nn.Module) -> Objective[Any]:
+def wrapped(objective: Objective[Any], around: tuple[Around, ...], model: nn.Module) -> Objective[Any]:
     """The objective with these around it, from the inside out.
 
-    model  as it is when training begins, which is where L2-SP holds its weights
+    model   as it is when training begins, which is where L2-SP holds its weights
+    raises  UserError for one that compares predictions, around an objective that makes none of the usual form
     """
     from langwright.objectives import adversarial, consistency, penalties
     from langwright.objectives.wrapping import own_weights
@@ -128,9 +129,10 @@ def wrapped(objective: LogitObjective[Any], around: tuple[Around, ...], model: n
     for one in sorted(around, key=layer_of):
         match one:
             case VAT():
-                found = consistency.VAT(objective, epsilon=one.epsilon, probe=one.probe, iterations=one.iterations, weight=one.weight)  # fmt: skip
+                inner = with_logits(objective, one)
+                found = consistency.VAT(inner, epsilon=one.epsilon, probe=one.probe, iterations=one.iterations, weight=one.weight)  # fmt: skip
             case RDrop():
-                found = consistency.RDrop(objective, weight=one.weight)
+                found = consistency.RDrop(with_logits(objective, one), weight=one.weight)
             case FGM():
                 found = adversarial.FGM(found, epsilon=one.epsilon, weight=one.weight)
             case PGD():
@@ -146,6 +148,19 @@ def wrapped(objective: LogitObjective[Any], around: tuple[Around, ...], model: n
             case _:
                 assert_never(one)
     return found
+
+
+def with_logits(objective: Objective[Any], one: VAT | RDrop) -> LogitObjective[Any]:
+    """The objective, where its loss is a function of logits; UserError otherwise."""
+    from langwright.training.loss import LogitObjective
+
+    if not isinstance(objective, LogitObjective):
+        raise UserError(
+            "{kind} compares two predictions, and this objective makes none that could be compared",
+            fix="leave {kind} out of around, or choose another objective",
+            kind=one.kind,
+        )
+    return objective
 
 
 class LearningSettings(TrainingSettings):

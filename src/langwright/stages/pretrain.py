@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from langwright.artifacts import Ability, Made, ModelFacts
+from langwright.artifacts import Made, ModelFacts
 from langwright.errors import UserError
-from langwright.models.presets import preset_named
-from langwright.objectives.settings import LearningSettings, compilable, wrapped
-from langwright.runlog import Chosen, Warned
+from langwright.models.presets import PRESETS, preset_named
+from langwright.objectives.pretraining import OfFamily, Pretraining
+from langwright.objectives.settings import LearningSettings, wrapped
+from langwright.runlog import Warned
+from langwright.settings import Settings
+from langwright.stages.courses import COURSES
+from langwright.stages.courses.course import Course, Reading
 from langwright.stages.declaration import Input, Stage, Work
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from langwright.data.dataset import Dataset
-    from langwright.objectives.next_token import RowExamples
-    from langwright.training.devices import DtypeName
-    from langwright.training.fit import Plan
+    from langwright.training.feed import StoreExamples
+    from langwright.training.loss import Objective
     from langwright.training.preflight import Preflight
 
 
 class PretrainSettings(LearningSettings):
     """How a language model is trained from scratch."""
 
+    objective: Pretraining = OfFamily()
     preset: Annotated[
-        str, Field(description="Shape of the model; auto lets `minutes` choose, or takes mini where no time is given")
+        str,
+        Field(
+            description="Shape of the model; auto lets `minutes` choose, or takes a small one of the objective's family"
+        ),
     ] = "auto"
     minutes: Annotated[
         float | None,
@@ -72,36 +78,69 @@ class PretrainSettings(LearningSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def preset_of_the_objective(self) -> Self:
+        """UserError where the objective cannot train a model of the preset's family."""
+        name, course = self.course_name, self.course
+        if self.preset != "auto" and PRESETS[self.preset].model_type not in course.families:
+            raise UserError(
+                "preset {preset} is of the {family} family, which is not trained with objective {objective}",
+                fix="take one of the presets {presets}, or leave objective out",
+                preset=self.preset,
+                family=PRESETS[self.preset].model_type,
+                objective=name,
+                presets=", ".join(p.name for p in PRESETS.values() if p.model_type in course.families),
+            )
+        return self
+
+    @property
+    def course_name(self) -> str:
+        """The objective's name, as the preset's family decides where it is left open."""
+        if not isinstance(self.objective, OfFamily):
+            return self.objective.kind
+        if self.preset == "auto":
+            return next(iter(COURSES))
+        family = PRESETS[self.preset].model_type
+        return next(name for name, course in COURSES.items() if family in course.families)
+
+    @property
+    def course(self) -> Course:
+        """How the objective is trained with."""
+        return COURSES[self.course_name]
+
+    @property
+    def learning(self) -> Settings:
+        """The objective's own settings."""
+        return self.course.settings() if isinstance(self.objective, OfFamily) else self.objective
+
 
 def run(work: Work) -> Made:
     """Train and write the model; see the module."""
-    from langwright.data.dataset import open_dataset
     from langwright.data.order import Order
     from langwright.models.loading import save_model
-    from langwright.objectives.next_token import NextToken
-    from langwright.stages.fitting import Samples, beginnings, run_measures, training_flops
-    from langwright.tokenizers.loading import load_tokenizer
+    from langwright.stages.fitting import beginnings, run_measures, training_flops
+    from langwright.stages.probing import fresh_model, plan
     from langwright.training.devices import choose_device
     from langwright.training.feed import Feed
     from langwright.training.fit import Fit, fit
     from langwright.training.planning import read_plan, save_plan
 
     settings: PretrainSettings = work.settings
-    dataset = open_dataset(work.one("dataset").path)
-    folder = work.one("tokenizer").path
-    tokenizer = load_tokenizer(folder)
+    course = settings.course
+    text = Text(work)
     resolved = read_plan(work.making.run) if work.making.resumed else None
     if resolved is None:
-        resolved = plan(work, dataset, tokenizer)
+        resolved = plan(work, text)
         save_plan(work.making.run, resolved)
-    train, validation = examples(work, dataset, tokenizer, resolved.length)
-    model = fresh_model(settings, resolved.preset, tokenizer, resolved.length).to(choose_device(resolved.device))
+    train, validation = text.examples(resolved.length)
+    model = fresh_model(settings, resolved.preset, text.tokenizer, resolved.length)
+    model = model.to(choose_device(resolved.device))
     facts = train.store.facts
-    prompts = settings.prompts or beginnings(dataset, "validation" if "validation" in dataset.splits else "train")
+    prompts = settings.prompts or beginnings(text.dataset, text.held_out or "train")
     outcome = fit(
         Fit(
             model=model,
-            objective=wrapped(NextToken(compiled=resolved.compile), settings.around, model),
+            objective=text.objective(model, compiled=resolved.compile),
             feed=Feed(train, Order(settings.seed, len(train)), resolved.batch_rows, resolved.micro_rows),
             validation=validation,
             plan=resolved,
@@ -109,210 +148,76 @@ def run(work: Work) -> Made:
             checkpoints=work.making.checkpoints,
             run=work.making.run,
             log=work.log,
-            bytes_per_unit=facts.bytes / facts.tokens,
-            sampler=Samples(tokenizer, prompts) if prompts else None,
+            bytes_per_unit=facts.bytes / facts.tokens if course.per_byte else None,
+            sampler=course.sampler(text.tokenizer, prompts) if course.sampler and prompts else None,
         )
     )
-    save_model(model, tokenizer, work.out)
+    save_model(model, text.tokenizer, work.out)
     flops = training_flops(model, resolved.length, outcome.progress.tokens)
     return Made(
-        results=run_measures(outcome, resolved, flops, dataset.path.name, work.command, settings.seed),
-        abilities=(Ability(task="generate", solver="generation"),),
+        results=run_measures(outcome, resolved, flops, text.dataset.path.name, work.command, settings.seed),
+        abilities=course.abilities,
         model=ModelFacts(
             architecture=type(model).__name__,
             parameters=sum(weight.numel() for weight in model.parameters()),
             context=resolved.length,
-            vocab_size=len(tokenizer),
+            vocab_size=len(text.tokenizer),
         ),
     )
 
 
-# --- what the run trains on ----------------------------------------------------------------------
+class Text:
+    """What a run trains on: the dataset and the tokenizer, and what the course makes of them."""
 
+    dataset: Dataset
+    tokenizer: PreTrainedTokenizerBase  # with what the course adds to it
 
-def examples(
-    work: Work, dataset: Dataset, tokenizer: PreTrainedTokenizerBase, length: int
-) -> tuple[RowExamples, RowExamples | None]:
-    """Training rows and, where there is such a split, validation rows."""
-    from langwright.data.packing import saved_plan
-    from langwright.objectives.next_token import RowExamples
-    from langwright.stages.fitting import open_split
+    def __init__(self, work: Work) -> None:
+        from langwright.data.dataset import open_dataset
+        from langwright.tokenizers.loading import load_tokenizer
 
-    settings: PretrainSettings = work.settings
-    folder = work.one("tokenizer").path
+        self.work = work
+        self.settings: PretrainSettings = work.settings
+        self.dataset = open_dataset(work.one("dataset").path)
+        folder = work.one("tokenizer").path
+        self.plain, self.tokenizer = load_tokenizer(folder), load_tokenizer(folder)
+        self.settings.course.prepare(self.tokenizer)
+        self.held_out = "validation" if "validation" in self.dataset.splits else None
 
-    def rows(split: str) -> RowExamples:
-        store = open_split(work, dataset, split, tokenizer, folder, texts=True)
-        layout = saved_plan(store, "stream", length)
-        return RowExamples(store, layout, tokenizer.pad_token_id, settings.stop_at_documents)
+    def examples(self, length: int) -> tuple[StoreExamples, StoreExamples | None]:
+        """Training rows of this many positions and, where there is such a split, validation rows."""
+        if self.held_out is None:
+            self.work.log.write(
+                Warned(message="this dataset has no validation split, so nothing is measured on held-out text")
+            )
+        return self.rows("train", length), self.rows(self.held_out, length) if self.held_out else None
 
-    if "validation" not in dataset.splits:
-        work.log.write(Warned(message="this dataset has no validation split, so nothing is measured on held-out text"))
-        return rows("train"), None
-    return rows("train"), rows("validation")
+    def rows(self, split: str, length: int) -> StoreExamples:
+        """The rows of a split."""
+        settings = self.settings
+        reading = Reading(
+            self.work, self.dataset, self.plain, self.tokenizer, length, settings.stop_at_documents, settings.seed
+        )
+        return settings.course.examples(reading, split, settings.learning)
+
+    def objective(self, model: PreTrainedModel, *, compiled: bool = False) -> Objective[Any]:
+        """The course's, with what the settings lay around it."""
+        settings = self.settings
+        found = settings.course.objective(settings.learning, model, self.tokenizer, compiled)
+        return wrapped(found, settings.around, model)
 
 
 def check(work: Work) -> Preflight:
     """What `langwright check pretrain` shows: the rows as training would see them."""
-    from langwright.data.dataset import open_dataset
-    from langwright.models.presets import PRESETS
-    from langwright.tokenizers.loading import load_tokenizer
     from langwright.training.preflight import count_leaks, inspect_rows
 
     settings: PretrainSettings = work.settings
-    dataset = open_dataset(work.one("dataset").path)
-    tokenizer = load_tokenizer(work.one("tokenizer").path)
-    preset = PRESETS["mini" if settings.preset == "auto" else settings.preset]
-    train, _ = examples(work, dataset, tokenizer, settings.length or preset.max_position_embeddings)
-    leaked = count_leaks(dataset.texts("train"), dataset.texts("validation")) if "validation" in dataset.splits else 0
-    return inspect_rows(train.store, train.plan, tokenizer, leaked=leaked)
-
-
-# --- what the run leaves open ----------------------------------------------------------------------
-
-
-def fresh_model(
-    settings: PretrainSettings, preset: str, tokenizer: PreTrainedTokenizerBase, length: int
-) -> PreTrainedModel:
-    """The model with random weights."""
-    from langwright.models.building import build_model
-    from langwright.models.presets import PRESETS
-
-    model = build_model(
-        PRESETS[preset], vocab_size=len(tokenizer), context=length, seed=settings.seed, tokenizer=tokenizer
-    )
-    if settings.gradient_checkpointing:
-        model.activation_checkpointing_enable()
-    return model
-
-
-def plan(work: Work, dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> Plan:
-    """Preset, steps and all else that this machine and this data decide, with a word on why."""
-    from langwright.models.presets import PRESETS
-    from langwright.training.planning import steps_for
-
-    settings: PretrainSettings = work.settings
-    if settings.minutes is not None:
-        names = [settings.preset] if settings.preset != "auto" else ["tiny", "mini", "small", "base"]
-        return plan_for_minutes(work, dataset, tokenizer, names)
-    name = "mini" if settings.preset == "auto" else settings.preset
-    length = settings.length or PRESETS[name].max_position_embeddings
-    train, _ = examples(work, dataset, tokenizer, length)
-    probed = probe(settings, name, tokenizer, train)
-    steps = steps_for(settings.steps, settings.epochs, len(train), probed.batch_rows)
-    return probed.plan(settings, name, steps, work)
-
-
-def plan_for_minutes(work: Work, dataset: Dataset, tokenizer: PreTrainedTokenizerBase, names: list[str]) -> Plan:
-    """Size and steps from the time there is; see `training.budget`."""
-    from langwright.models.presets import PRESETS
-    from langwright.models.sizes import estimate
-    from langwright.training.budget import Candidate, choose
-
-    settings: PretrainSettings = work.settings
-    assert settings.minutes is not None
-    length = {name: settings.length or PRESETS[name].max_position_embeddings for name in names}
-    rows = {name: examples(work, dataset, tokenizer, length[name])[0] for name in names}
-    probes: dict[str, Probed] = {}
-
-    def probed(name: str) -> Probed:
-        if name not in probes:
-            probes[name] = probe(settings, name, tokenizer, rows[name])
-        return probes[name]
-
-    candidates = []
-    for name in names:
-        size = estimate(PRESETS[name], length[name], vocab_size=len(tokenizer), context=length[name])
-        candidates.append(Candidate(name, size.parameters, size.flops_per_token, length[name]))
-    fixed = settings.batch_rows
-    choice = choose(
-        settings.minutes,
-        candidates,
-        speed=lambda name: probed(name).tokens_per_second,
-        corpus_tokens=rows[names[0]].store.facts.tokens,
-        tokens_per_update=(lambda name: fixed * length[name]) if fixed else None,
-    )
-    work.log.write(Chosen(message=choice.message, values=dict(choice.values)))
-    return probed(choice.preset).cut_to(choice.batch_rows).plan(settings, choice.preset, choice.steps, work)
-
-
-@dataclass(frozen=True)
-class Probed:
-    """What one micro-batch of a model showed on this machine."""
-
-    length: int
-    batch_rows: int
-    micro_rows: int
-    parameters: int
-    seconds: float  # forward and backward of a micro-batch, uncompiled
-    dtype: DtypeName
-    device: str
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Speed of forward and backward, uncompiled."""
-        return self.micro_rows * self.length / self.seconds
-
-    def cut_to(self, batch_rows: int) -> Probed:
-        """The same with updates of this many rows."""
-        micro_rows = max(rows for rows in range(1, self.micro_rows + 1) if batch_rows % rows == 0)
-        return replace(
-            self, batch_rows=batch_rows, micro_rows=micro_rows, seconds=self.seconds * micro_rows / self.micro_rows
-        )
-
-    def plan(self, settings: PretrainSettings, preset: str, steps: int, work: Work) -> Plan:
-        """The plan for this many updates."""
-        from langwright.training.devices import compile_available, physical_cores
-        from langwright.training.fit import Plan, worth_compiling
-        from langwright.training.planning import evaluation_rows, pretraining_rate
-
-        seconds = steps * self.seconds * self.batch_rows / self.micro_rows
-        return Plan(
-            preset=preset,
-            steps=steps,
-            batch_rows=self.batch_rows,
-            micro_rows=self.micro_rows,
-            length=self.length,
-            learning_rate=settings.learning_rate or pretraining_rate(self.parameters),
-            dtype=self.dtype,
-            compile=worth_compiling(
-                settings.compile, seconds, compile_available() and compilable(settings.around), work.log
-            ),
-            threads=physical_cores(),
-            device=self.device,
-            evaluate_rows=evaluation_rows(
-                settings.evaluate_rows, steps, self.batch_rows, settings.evaluate_every_share
-            ),
-        )
-
-
-TOKENS_PER_UPDATE = 8192
-
-
-def probe(settings: PretrainSettings, preset: str, tokenizer: PreTrainedTokenizerBase, rows: RowExamples) -> Probed:
-    """Run one micro-batch of a fresh model, and note how long it takes; rows at once are limited by free memory."""
-    import numpy as np
-    import torch
-
-    from langwright.models.sizes import estimate
-    from langwright.objectives.next_token import NextToken
-    from langwright.training.devices import available_memory, choose_device, compute_dtype, physical_cores
-    from langwright.training.fit import probe_seconds
-    from langwright.training.planning import rows_that_fit
-
-    length = rows.plan.length
-    device = choose_device(settings.device)
-    torch.set_num_threads(physical_cores())
-    dtype = compute_dtype(settings.dtype, device)
-    model = fresh_model(settings, preset, tokenizer, length).to(device)
-    size = estimate(model.config, length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
-    batch_rows = settings.batch_rows or max(1, TOKENS_PER_UPDATE // length)
-    micro_rows = settings.micro_rows or rows_that_fit(
-        batch_rows, size.activation_bytes_per_token * length, size.fixed_bytes, available_memory(device)
-    )
-    batch = rows.batch(np.arange(min(micro_rows, len(rows)), dtype=np.int64))
-    seconds = probe_seconds(model, wrapped(NextToken(), settings.around, model), batch, dtype)
-    return Probed(length, batch_rows, micro_rows, size.parameters, seconds, dtype, str(device))
+    text = Text(work)
+    preset = PRESETS[settings.course.usual if settings.preset == "auto" else settings.preset]
+    train = text.rows("train", settings.length or preset.max_position_embeddings)
+    texts = text.dataset.texts
+    leaked = count_leaks(texts("train"), texts(text.held_out)) if text.held_out else 0
+    return inspect_rows(train.store, train.plan, text.tokenizer, leaked=leaked)
 
 
 STAGE = Stage(
@@ -327,6 +232,12 @@ STAGE = Stage(
     makes="model",
     run=run,
     next="langwright generate {out} 'Once upon a time'",
-    options={"--preset": "preset", "--steps": "steps", "--minutes": "minutes", "--seed": "seed"},
+    options={
+        "--objective": "objective.kind",
+        "--preset": "preset",
+        "--steps": "steps",
+        "--minutes": "minutes",
+        "--seed": "seed",
+    },
     check=check,
 )

@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from langwright.data.packing import RowPlan
+from langwright.data.store import TokenStore
 from langwright.training.loss import Batch
 
 Rows = NDArray[np.int64]
@@ -31,6 +33,20 @@ class Examples(Protocol):
 
         epochs  how often each row was seen before, where what is made of it is drawn anew each time; 0 when left out
         """
+        ...
+
+
+class StoreExamples(Examples, Protocol):
+    """Examples made of the rows of a plan over a token store."""
+
+    @property
+    def store(self) -> TokenStore:
+        """The tokens."""
+        ...
+
+    @property
+    def plan(self) -> RowPlan:
+        """Which of them stand in which row."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -68,6 +68,7 @@ class Objective(Protocol[B_contra]):
         ...
 
 
+@runtime_checkable
 class LogitObjective(Objective[B_contra], Protocol[B_contra]):
     """An objective whose loss is a function of the model's logits, so that wrappers may ask for them again."""
 

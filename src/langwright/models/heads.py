@@ -1,0 +1,32 @@
+"""What a model says: the classes of transformers by the work they are for. Imports nothing heavy at the top."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Head = Literal["causal", "masked", "pretraining", "seq2seq", "classification", "backbone"]
+
+OWN_HEADS: dict[str, Head] = {"gpt2": "causal", "llama": "causal"}
+"""What a preset's model type is built as where nothing else is asked for."""
+
+
+def auto_class(head: Head) -> Any:
+    """transformers' class that makes such a model of any family.
+
+    causal          next-token logits
+    masked          logits of the tokens that are masked
+    pretraining     what the family was published with: BERT's two heads, ELECTRA's discriminator
+    seq2seq         logits of a text that is written from another
+    classification  one logit a label
+    backbone        hidden states only
+    """
+    import transformers
+
+    return {
+        "causal": transformers.AutoModelForCausalLM,
+        "masked": transformers.AutoModelForMaskedLM,
+        "pretraining": transformers.AutoModelForPreTraining,
+        "seq2seq": transformers.AutoModelForSeq2SeqLM,
+        "classification": transformers.AutoModelForSequenceClassification,
+        "backbone": transformers.AutoModel,
+    }[head]

@@ -1,0 +1,158 @@
+"""What a run of pre-training leaves open: the model's size, its updates and how they are cut, by a probe of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from langwright.models.presets import PRESETS
+from langwright.objectives.settings import compilable
+from langwright.runlog import Chosen
+from langwright.stages.declaration import Work
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from langwright.stages.pretrain import PretrainSettings, Text
+    from langwright.training.devices import DtypeName
+    from langwright.training.feed import StoreExamples
+    from langwright.training.fit import Plan
+
+
+def fresh_model(
+    settings: PretrainSettings, preset: str, tokenizer: PreTrainedTokenizerBase, length: int
+) -> PreTrainedModel:
+    """The model with random weights."""
+    from langwright.models.building import build_model
+
+    model = build_model(PRESETS[preset], len(tokenizer), length, settings.seed, tokenizer, head=settings.course.head)
+    if settings.gradient_checkpointing:
+        model.activation_checkpointing_enable()
+    return model
+
+
+def plan(work: Work, text: Text) -> Plan:
+    """Preset, steps and all else that this machine and this data decide, with a word on why."""
+    from langwright.training.planning import steps_for
+
+    settings: PretrainSettings = work.settings
+    course = settings.course
+    if settings.minutes is not None:
+        return plan_for_minutes(work, text, course.presets if settings.preset == "auto" else (settings.preset,))
+    name = course.usual if settings.preset == "auto" else settings.preset
+    train, _ = text.examples(settings.length or PRESETS[name].max_position_embeddings)
+    probed = probe(text, name, train)
+    steps = steps_for(settings.steps, settings.epochs, len(train), probed.batch_rows)
+    return probed.plan(settings, name, steps, work)
+
+
+def plan_for_minutes(work: Work, text: Text, names: tuple[str, ...]) -> Plan:
+    """Size and steps from the time there is; see `training.budget`."""
+    from langwright.models.sizes import estimate
+    from langwright.training.budget import Candidate, choose
+
+    settings: PretrainSettings = work.settings
+    assert settings.minutes is not None
+    length = {name: settings.length or PRESETS[name].max_position_embeddings for name in names}
+    rows = {name: text.rows("train", length[name]) for name in names}
+    probes: dict[str, Probed] = {}
+
+    def probed(name: str) -> Probed:
+        if name not in probes:
+            probes[name] = probe(text, name, rows[name])
+        return probes[name]
+
+    candidates = []
+    for name in names:
+        size = estimate(PRESETS[name], length[name], vocab_size=len(text.tokenizer), context=length[name])
+        candidates.append(Candidate(name, size.parameters, size.flops_per_token, length[name]))
+    fixed = settings.batch_rows
+    choice = choose(
+        settings.minutes,
+        candidates,
+        speed=lambda name: probed(name).tokens_per_second,
+        corpus_tokens=rows[names[0]].store.facts.tokens,
+        tokens_per_update=(lambda name: fixed * length[name]) if fixed else None,
+    )
+    work.log.write(Chosen(message=choice.message, values=dict(choice.values)))
+    return probed(choice.preset).cut_to(choice.batch_rows).plan(settings, choice.preset, choice.steps, work)
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What one micro-batch of a model showed on this machine."""
+
+    length: int
+    batch_rows: int
+    micro_rows: int
+    parameters: int
+    seconds: float  # forward and backward of a micro-batch, uncompiled
+    dtype: DtypeName
+    device: str
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Speed of forward and backward, uncompiled."""
+        return self.micro_rows * self.length / self.seconds
+
+    def cut_to(self, batch_rows: int) -> Probed:
+        """The same with updates of this many rows."""
+        micro_rows = max(rows for rows in range(1, self.micro_rows + 1) if batch_rows % rows == 0)
+        return replace(
+            self, batch_rows=batch_rows, micro_rows=micro_rows, seconds=self.seconds * micro_rows / self.micro_rows
+        )
+
+    def plan(self, settings: PretrainSettings, preset: str, steps: int, work: Work) -> Plan:
+        """The plan for this many updates."""
+        from langwright.training.devices import compile_available, physical_cores
+        from langwright.training.fit import Plan, worth_compiling
+        from langwright.training.planning import evaluation_rows, pretraining_rate
+
+        seconds = steps * self.seconds * self.batch_rows / self.micro_rows
+        return Plan(
+            preset=preset,
+            steps=steps,
+            batch_rows=self.batch_rows,
+            micro_rows=self.micro_rows,
+            length=self.length,
+            learning_rate=settings.learning_rate or pretraining_rate(self.parameters),
+            dtype=self.dtype,
+            compile=worth_compiling(
+                settings.compile, seconds, compile_available() and compilable(settings.around), work.log
+            ),
+            threads=physical_cores(),
+            device=self.device,
+            evaluate_rows=evaluation_rows(
+                settings.evaluate_rows, steps, self.batch_rows, settings.evaluate_every_share
+            ),
+        )
+
+
+TOKENS_PER_UPDATE = 8192
+
+
+def probe(text: Text, preset: str, rows: StoreExamples) -> Probed:
+    """Run one micro-batch of a fresh model, and note how long it takes; rows at once are limited by free memory."""
+    import numpy as np
+    import torch
+
+    from langwright.models.sizes import estimate
+    from langwright.training.devices import available_memory, choose_device, compute_dtype, physical_cores
+    from langwright.training.fit import probe_seconds
+    from langwright.training.planning import rows_that_fit
+
+    settings = text.settings
+    length = rows.plan.length
+    device = choose_device(settings.device)
+    torch.set_num_threads(physical_cores())
+    dtype = compute_dtype(settings.dtype, device)
+    model = fresh_model(settings, preset, text.tokenizer, length)
+    model = model.to(device)
+    size = estimate(model.config, length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
+    batch_rows = settings.batch_rows or max(1, TOKENS_PER_UPDATE // length)
+    micro_rows = settings.micro_rows or rows_that_fit(
+        batch_rows, size.activation_bytes_per_token * length, size.fixed_bytes, available_memory(device)
+    )
+    batch = rows.batch(np.arange(min(micro_rows, len(rows)), dtype=np.int64))
+    seconds = probe_seconds(model, text.objective(model), batch, dtype)
+    return Probed(length, batch_rows, micro_rows, size.parameters, seconds, dtype, str(device))
