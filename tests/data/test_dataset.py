@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from langwright.data import dataset as module
 from langwright.data.dataset import DatasetWriter, arrow_schema, open_dataset, text_of
-from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Message, Row, TextRow
+from langwright.data.schemas import (
+    SCHEMAS,
+    ChatRow,
+    ClassificationRow,
+    Message,
+    Row,
+    SummaryRow,
+    TextRow,
+    TranslationRow,
+)
 from langwright.errors import UserError
 
 EXAMPLES: dict[str, list[Row]] = {
@@ -22,6 +31,11 @@ EXAMPLES: dict[str, list[Row]] = {
         ChatRow(messages=(Message(role="system", content=""), Message(role="user", content="q"))),
     ],
     "classification": [ClassificationRow(text="x", label="正"), ClassificationRow(text="y", label="负")],
+    "translation": [
+        TranslationRow(language="en", text="One", translation="一", target_language="zh"),
+        TranslationRow(language="zh", text="二", translation="deux", target_language="fr"),
+    ],
+    "summary": [SummaryRow(text="long", summary="short"), SummaryRow(text="长文", summary="短")],
 }
 
 

@@ -88,6 +88,42 @@ def test_a_real_set_without_a_header(shared_data: Callable[[str], Path]) -> None
     )
 
 
+@pytest.mark.spec("D15", "pairs of sentences in two languages are read from a table, each with its language")
+def test_real_sentence_pairs(shared_data: Callable[[str], Path]) -> None:
+    settings = ReadSettings(schema_name="translation", columns=("text", "translation"))
+    found = rows(shared_data("mt-en-zh-tatoeba") / "en-zh.tsv.gz", settings)
+    assert len(found) == 20133
+    assert (found[0].text, found[0].language) == ("Doctors refused to perform a second operation.", "en")
+    assert (found[0].translation, found[0].target_language) == ("医生们拒绝做第二次手术。", "zh")
+
+
+def test_real_summaries(shared_data: Callable[[str], Path]) -> None:
+    settings = ReadSettings(schema_name="summary", fields={"text": "dialogue"})
+    found = rows(shared_data("en-sum-dialogsum") / "dialogsum.dev.jsonl.gz", settings)
+    assert len(found) == 500 and all(len(row.summary) < len(row.text) for row in found)
+    titles = ReadSettings(schema_name="summary", columns=("task", "text", "summary"))
+    chinese = rows(shared_data("zh-sum-csl") / "ts.train.tsv.gz", titles)
+    assert len(chinese) == 1000 and sum(row.language == "zh" for row in chinese) > 950
+
+
+def test_a_pair_without_its_second_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("en,zh\nOne,一\nTwo,\n", encoding="utf-8")
+    settings = ReadSettings(schema_name="translation", fields={"text": "en", "translation": "zh"})
+    with pytest.raises(UserError, match=r"row 3: it has no text to be written in column \(zh\)"):
+        rows(tmp_path / "pairs.csv", settings)
+    with pytest.raises(UserError, match=r"no column called 'translation'.*'en', 'zh'"):
+        rows(tmp_path / "pairs.csv", ReadSettings(schema_name="translation", fields={"text": "en"}))
+
+
+def test_the_language_of_a_translation_can_be_told(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("text,translation\nOne,Eins\n", encoding="utf-8")
+    (found,) = rows(tmp_path / "pairs.csv", ReadSettings(schema_name="translation", target_language="de"))
+    assert (found.language, found.target_language) == ("en", "de")
+    (tmp_path / "own.jsonl").write_text('{"text": "One", "translation": "Un", "target_language": "fr"}')
+    (found,) = rows(tmp_path / "own.jsonl", ReadSettings(schema_name="translation", target_language="de"))
+    assert found.target_language == "fr"
+
+
 def test_real_instructions_become_conversations(shared_data: Callable[[str], Path]) -> None:
     found = rows(
         [shared_data("instruct-alpaca-demo") / f"alpaca_{language}.jsonl.gz" for language in ("en", "zh")], CHATS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args, get_ori
 from pydantic import BaseModel
 
 from langwright.artifacts import DatasetFacts
-from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Row, TextRow
+from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Row, SummaryRow, TextRow, TranslationRow
 from langwright.errors import UserError, unknown
 from langwright.files import full_disk
 
@@ -30,11 +30,15 @@ SHARD_BYTES = 256 << 20  # text in one file
 
 
 def text_of(row: Row) -> str:
-    """All that a row says, as one text: the text, or the messages one a line."""
+    """All that a row says, as one text: the text, or the messages or the two texts one a line."""
     if isinstance(row, (TextRow, ClassificationRow)):
         return row.text
     if isinstance(row, ChatRow):
         return "\n".join(message.content for message in row.messages)
+    if isinstance(row, TranslationRow):
+        return f"{row.text}\n{row.translation}"
+    if isinstance(row, SummaryRow):
+        return f"{row.text}\n{row.summary}"
     raise TypeError(f"{type(row).__name__} has no text")
 
 
@@ -205,8 +209,8 @@ class Dataset:
                 yield model.model_validate(record)
 
     def texts(self, split: str) -> Iterator[str]:
-        """The text of each row of a split in order."""
-        if "text" not in self.schema.model_fields:
+        """All that each row of a split says, in order."""
+        if self.schema not in (TextRow, ClassificationRow):
             for row in self.rows(split):
                 yield text_of(row)
             return

@@ -15,7 +15,7 @@ from langwright.data.cutting import documents_of
 from langwright.data.dataset import SPLITS
 from langwright.data.encoding import Decoding, clean_text, read_text
 from langwright.data.records import Record, bad_row, json_array, json_lines, parquet_rows, separated
-from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Row, TextRow
+from langwright.data.schemas import SCHEMAS, WRITTEN, ChatRow, ClassificationRow, Row, TextRow
 from langwright.data.settings import ReadSettings
 from langwright.data.sources import Passed, Source, find_sources, matches
 from langwright.errors import UserError
@@ -26,6 +26,7 @@ SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation"
 ROW_COLUMNS = frozenset({"id", "source", "licence", "language"})
 NO_TEXT = "it has no text in column"
 NO_LABEL = "it has no label in column"
+NO_TARGET = "it has no text to be written in column"
 NO_SPLIT = "its split is none of train, validation, dev, test"
 BAD, EMPTY = "cannot be read", "empty"  # names of counts
 REPORT_BYTES = 4 << 20
@@ -199,7 +200,10 @@ class Reader:
 
     def check_columns(self, source: Source, found: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse a table without a column that its rows need."""
-        needed = {"text": ["text"], "classification": ["text", "label"], "chat": []}[self.settings.schema_name]
+        needed = {
+            "text": ["text"], "chat": [], "classification": ["text", "label"],
+            "translation": ["text", "translation"], "summary": ["text", "summary"],
+        }[self.settings.schema_name]  # fmt: skip
         for name in needed:
             column = self.settings.fields.get(name, name)
             if column not in found and values.get(name) is None:
@@ -237,7 +241,22 @@ class Reader:
         about = self.about(source, number, text, values)
         if self.settings.schema_name == "text":
             return Read(TextRow(text=text, **about), split)
+        if self.settings.schema_name in WRITTEN:
+            return Read(self.written(text, values, about), split)
         return Read(ClassificationRow(text=text, label=self.label(values.get("label")), **about), split)
+
+    def written(self, text: str, values: Mapping[str, Any], about: Mapping[str, str]) -> Row:
+        """A text with the one that is to be written from it."""
+        name = self.settings.schema_name
+        value = values.get(name)
+        target = clean_text(value).strip() if isinstance(value, str) else ""
+        if not target:
+            raise Malformed(NO_TARGET, self.settings.fields.get(name, name))
+        content = {"text": text, name: target, **about}
+        if name == "translation":
+            named = values.get("target_language") or self.settings.target_language
+            content["target_language"] = guess_language(target) if named == "auto" else str(named)
+        return SCHEMAS[name](**content)
 
     def label(self, value: object) -> str:
         """A label as text, under the name the settings give it."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SchemaName = Literal["text", "chat", "classification"]
+SchemaName = Literal["text", "chat", "classification", "translation", "summary"]
 
 
 class Row(BaseModel):
@@ -52,4 +52,28 @@ class ClassificationRow(Row):
     label: str
 
 
-SCHEMAS: dict[str, type[Row]] = {"text": TextRow, "chat": ChatRow, "classification": ClassificationRow}
+class TranslationRow(Row):
+    """A text, in the row's `language`, and what it says in another."""
+
+    text: str
+    translation: str
+    target_language: str
+
+
+class SummaryRow(Row):
+    """A text and a shorter one that says what matters in it."""
+
+    text: str
+    summary: str
+
+
+WRITTEN = ("translation", "summary")
+"""Schemas of a text from which another is to be written; that stands in the field of the schema's own name."""
+
+SCHEMAS: dict[str, type[Row]] = {
+    "text": TextRow,
+    "chat": ChatRow,
+    "classification": ClassificationRow,
+    "translation": TranslationRow,
+    "summary": SummaryRow,
+}

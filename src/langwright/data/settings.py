@@ -72,6 +72,9 @@ class ReadSettings(Settings):
     language: Annotated[
         str, Field(description="Language of all rows, such as zh or en; auto guesses each row's from its characters")
     ] = "auto"
+    target_language: Annotated[
+        str, Field(description="Language of all translations, such as zh or en; auto guesses each from its characters")
+    ] = "auto"
     licence: Annotated[str, Field(description="Licence of the texts, written into every row that has none")] = ""
     split: SplitSettings = SplitSettings()
 
