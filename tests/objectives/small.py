@@ -111,6 +111,6 @@ def gradients(model, objective, parts):
     model.train()
     model.zero_grad(set_to_none=True)
     units = sum(part.units for part in parts)
-    for loss in scaled_losses(model, objective, parts, units, Gathered(), None):
-        loss.backward()
+    for part in scaled_losses(model, objective, parts, units, Gathered(), None):
+        part.loss.backward()
     return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}

@@ -33,7 +33,7 @@ def gradients(model, batches):
     """The gradient of the mean loss over all supervised tokens of some micro-batches, by weight."""
     model.zero_grad(set_to_none=True)
     units = sum(batch.units for batch in batches)
-    Sum().backward(scaled_losses(model, NextToken(), batches, units, Gathered(), None))
+    Sum().backward(scaled_losses(model, NextToken(), batches, units, Gathered(), None), list(model.parameters()), 0)
     return {name: weight.grad.clone() for name, weight in model.named_parameters()}
 
 

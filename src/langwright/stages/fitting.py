@@ -147,6 +147,15 @@ def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command:
         *cost_measures(outcome.spent, flops=flops, rate=matrix_rate(plan.dtype, plan.device.partition(":")[0]),
                        dtype=plan.dtype, updates=progress.step, command=command),
     ]  # fmt: skip
+    if "gradient noise scale" in outcome.measured:
+        found.append(
+            Measure(
+                name="gradient noise scale", value=outcome.measured["gradient noise scale"], unit="units", n=progress.step, data=data,
+                method="running means of the noise over the squared gradient, at the last update (McCandlish et al. 2018, appendix A.1)",
+                seed=seed, command=command,
+                does_not_show="the best batch size: about the one beyond which more rows an update save few updates, here and at this stage of the run",
+            )
+        )  # fmt: skip
     units: dict[str, tuple[str, Literal["lower", "higher"]]] = {
         "loss": ("nats/unit", "lower"), "bits_per_byte": ("bits/byte", "lower"), "accuracy": ("share", "higher")
     }  # fmt: skip

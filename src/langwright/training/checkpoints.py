@@ -33,6 +33,7 @@ from langwright.artifacts import FileRecord
 from langwright.errors import UserError
 from langwright.files import sync_folder
 from langwright.training.averaging import Average
+from langwright.training.gradients import GradientRule
 from langwright.training.loss import Objective
 
 FORMAT = 1
@@ -88,12 +89,14 @@ class Trained:
 
     optimizer  None where only weights are to be taken back
     average    the running mean of the weights, where one is kept
+    rule       what lies between backward and the optimizer
     """
 
     model: nn.Module
     objective: Objective[Any]
     optimizer: torch.optim.Optimizer | None = None
     average: Average | None = None
+    rule: GradientRule | None = None
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -154,6 +157,7 @@ def contents(trained: Trained, progress: Progress) -> dict[str, bytes]:
         optimizer_values=values,
     )
     average = trained.average.state_dict() if trained.average else {}
+    rule = trained.rule.state_dict() if trained.rule else {}
     return {
         "model.safetensors": save_tensors(stored(trained_tensors(trained))),
         "optimizer.safetensors": save_tensors(
@@ -161,6 +165,7 @@ def contents(trained: Trained, progress: Progress) -> dict[str, bytes]:
             | generator_states()
             | stored(trained.objective.state_dict(), "objective.")
             | stored(average, "average.")
+            | stored(rule, "gradients.")
         ),
         "state.json": state.model_dump_json().encode(),
     }
@@ -318,6 +323,8 @@ def load_checkpoint(path: Path, trained: Trained) -> Progress:
             trained.average.load_state_dict(led_by("average.", tensors))
         if trained.optimizer is not None:
             trained.objective.load_state_dict(led_by("objective.", tensors))
+            if trained.rule is not None:
+                trained.rule.load_state_dict(led_by("gradients.", tensors))
             restore_optimizer(state, tensors, targets, trained.optimizer)
             restore_generators(state, tensors)
     return Progress(**{name: getattr(state, name) for name in Progress.__dataclass_fields__})

@@ -31,6 +31,7 @@ from langwright.training.checkpoints import (
 from langwright.training.cost import Spent, meter
 from langwright.training.devices import peak_memory_bytes
 from langwright.training.feed import Examples, Feed, whole_epoch
+from langwright.training.gradients import GradientRule, build_rule
 from langwright.training.loop import NonFinite, Step, forward_precision, train
 from langwright.training.loss import Batch, Objective
 from langwright.training.optimizers import build_optimizer, embedding_names
@@ -67,6 +68,7 @@ class Fit:
     sampler         what to show of the model as it learns: (prompt, text) pairs
     checkpoints     folder of this run's checkpoints
     run             folder of plan and events
+    gradients       the rule between backward and the optimizer; the settings' own when left out
     """
 
     model: nn.Module
@@ -80,6 +82,7 @@ class Fit:
     log: RunLog
     bytes_per_unit: float | None = None
     sampler: Sampler | None = None
+    gradients: GradientRule | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Outcome:
     train_loss: float | None  # per unit, mean over the last tenth of this process's updates; None where it made none
     validation: dict[str, float]  # the last evaluation
     spent: Spent
+    measured: dict[str, float]  # by the gradient rule, at the last update
 
 
 def fit(job: Fit) -> Outcome:
@@ -103,7 +107,8 @@ def fit(job: Fit) -> Outcome:
     named = [*job.model.named_parameters(), *((f"objective.{i}", w) for i, w in enumerate(job.objective.parameters()))]
     optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate, embedding_names(job.model))
     average = None if isinstance(settings.average, NoAverage) else Average(settings.average, job.model, plan.steps)
-    trained = Trained(job.model, job.objective, optimizer, average)
+    rule = job.gradients or build_rule(settings.gradients, settings.seed)
+    trained = Trained(job.model, job.objective, optimizer, average, rule)
     progress = resume(job, trained)
     if progress.step == 0:
         torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
@@ -119,6 +124,8 @@ def fit(job: Fit) -> Outcome:
         start=progress.step,
         steps=plan.steps,
         clip=settings.clip,
+        clip_value=settings.clip_value,
+        gradients=rule,
         autocast=torch.bfloat16 if plan.dtype == "bfloat16" else None,
     )
     with stop_flag() as flag:
@@ -168,6 +175,7 @@ class Session:
         )
         self.losses: list[tuple[float, int]] = []
         self.validation: dict[str, float] = {}
+        self.measured: dict[str, float] = {}
         self.generators = generator_states()
 
     def rate(self, update: int) -> float:
@@ -220,12 +228,13 @@ class Session:
         metrics = {name: value.item() / max(step.units, 1) for name, value in step.metrics.items()}
         if self.job.bytes_per_unit:
             metrics["bits_per_byte"] = bits_per_byte(step.loss, self.job.bytes_per_unit)
+        self.measured = {name: value.item() for name, value in step.measured.items()}
         self.job.log.write(
             Stepped(
                 step=step.number,
                 steps=self.job.plan.steps,
                 loss=step.loss,
-                metrics=metrics,
+                metrics=metrics | self.measured,
                 learning_rate=step.learning_rate,
                 gradient_norm=step.gradient_norm.item(),
                 units=step.units,
@@ -306,7 +315,7 @@ class Session:
         spent = Spent(
             done.seconds, done.evaluating, done.saving, done.joules, self.meter.counted, self.job.settings.cost
         )
-        return Outcome(done, loss, self.validation, spent)
+        return Outcome(done, loss, self.validation, spent, self.measured)
 
 
 def due(done: int, steps: int, every_share: float) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from langwright.errors import UserError
-from langwright.training.gradients import GradientRule, Sum
-from langwright.training.loss import Batch, Loss, Objective
+from langwright.training.gradients import GradientRule, Part, Sum
+from langwright.training.loss import Batch, Loss, Objective, task_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Step:
     positions: int  # token positions computed, padding included
     padding: int
     seconds: float  # from asking for the data to the end of the update; the caller's own time is left out
+    measured: Mapping[str, Tensor] = field(default_factory=dict)  # by the gradient rule; not sums
 
     @property
     def loss(self) -> float:
@@ -91,6 +92,7 @@ def train(
     start: int = 0,
     steps: int,
     clip: float = 1.0,
+    clip_value: float | None = None,
     gradients: GradientRule | None = None,
     autocast: torch.dtype | None = None,
 ) -> Iterator[Step]:
@@ -99,6 +101,7 @@ def train(
     batches    for each update its micro-batches; ends early, without an error, when it runs out
     rate       learning rate of an update, given how many were made before it
     clip       largest norm of the whole gradient; 0 turns clipping off
+    clip_value largest absolute value of each of the gradient's entries, cut before the norm; None cuts none
     gradients  the rule between backward and the optimizer; the sum of the parts by default
     autocast   type that matrices are multiplied in; None leaves the model's own
     raises     NonFinite before the update when the loss or the gradient is not finite;
@@ -120,12 +123,16 @@ def train(
             )
         units = sum(part.units for part in parts)
         gathered = Gathered()
-        rule.backward(scaled_losses(model, objective, parts, units, gathered, autocast))
-        norm = finite_norm(model, weights, gathered, clip, number, parts)
+        measured = rule.backward(
+            scaled_losses(model, objective, parts, units, gathered, autocast), weights, update=number - 1
+        )
+        norm = finite_norm(model, weights, gathered, number, parts)
+        clip_gradient(weights, norm, clip, clip_value)
         learning_rate = rate(number - 1)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         optimizer.step()
+        rule.after_step()
         optimizer.zero_grad(set_to_none=True)
         assert gathered.total is not None
         yield Step(
@@ -138,6 +145,7 @@ def train(
             positions=sum(part.positions for part in parts),
             padding=sum(part.padding for part in parts),
             seconds=time.perf_counter() - began,
+            measured=measured,
         )
 
 
@@ -148,13 +156,13 @@ def scaled_losses(
     units: int,
     gathered: Gathered,
     autocast: torch.dtype | None,
-) -> Iterator[Tensor]:
+) -> Iterator[Part]:
     """Each micro-batch's share of the update's mean loss, its graph alive until the next is asked for."""
     for part in parts:
         with forward_precision(model, autocast):
             loss = objective(model, part)
         gathered.add(loss)
-        yield loss.total / max(units, 1)
+        yield Part(loss.total / max(units, 1), part.units, task_of(part))
 
 
 def forward_precision(model: nn.Module, autocast: torch.dtype | None) -> contextlib.AbstractContextManager[object]:
@@ -165,14 +173,21 @@ def forward_precision(model: nn.Module, autocast: torch.dtype | None) -> context
 
 
 def finite_norm(
-    model: nn.Module, weights: list[nn.Parameter], gathered: Gathered, clip: float, number: int, parts: Sequence[Batch]
+    model: nn.Module, weights: list[nn.Parameter], gathered: Gathered, number: int, parts: Sequence[Batch]
 ) -> Tensor:
-    """The gradient's norm, clipped in place; NonFinite names the first weight that went wrong."""
+    """The gradient's norm; NonFinite names the first weight that went wrong."""
     norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     assert gathered.total is not None  # an update has at least one part
     if not (torch.isfinite(norm) and torch.isfinite(gathered.total)):
         broken = [n for n, w in model.named_parameters() if w.grad is not None and not torch.isfinite(w.grad).all()]
         raise NonFinite(number, broken[0] if broken else "", parts)
+    return norm
+
+
+def clip_gradient(weights: list[nn.Parameter], norm: Tensor, clip: float, clip_value: float | None) -> None:
+    """Cut the gradient in place: each entry to `clip_value`, then the whole to the norm `clip`."""
+    if clip_value is not None:
+        nn.utils.clip_grad_value_(weights, clip_value)
+        norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     if clip > 0:
         nn.utils.clip_grads_with_norm_(weights, clip, norm)
-    return norm

@@ -42,6 +42,11 @@ class Batch(Protocol):
         ...
 
 
+def task_of(batch: Batch) -> str:
+    """The task a batch belongs to, where several are learned together; empty otherwise."""
+    return str(getattr(batch, "task", ""))
+
+
 B_contra = TypeVar("B_contra", bound=Batch, contravariant=True)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from langwright.settings import Settings
 from langwright.training.averaging import Averaging, NoAverage
 from langwright.training.cost import CostSettings
+from langwright.training.gradients import Gradients, PlainSum
 from langwright.training.optimizers import AdamW, Optimizer
 from langwright.training.schedules import Cosine, Schedule
 
@@ -26,6 +27,14 @@ class TrainingSettings(Settings):
     schedule: Schedule = Cosine()
     optimizer: Optimizer = AdamW()
     clip: Annotated[float, Field(ge=0, description="Largest norm of the whole gradient; 0 turns clipping off")] = 1.0
+    clip_value: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="Largest absolute value of each entry of the gradient, cut before the norm; none when left out",
+        ),
+    ] = None
+    gradients: Gradients = PlainSum()
     batch_rows: Annotated[
         int | None, Field(ge=1, description="Rows in one update; chosen by model size when left out")
     ] = None
