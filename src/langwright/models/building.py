@@ -22,6 +22,7 @@ from transformers import GPT2Config, LlamaConfig
 
 from langwright.errors import UserError
 from langwright.models.attention import attention_for
+from langwright.models.dropout import with_dropout
 from langwright.models.heads import OWN_HEADS, Head, auto_class
 from langwright.models.presets import ModelType, Preset
 
@@ -58,6 +59,7 @@ def build_model(
     tokenizer: PreTrainedTokenizerBase | None = None,
     special: SpecialIds | None = None,
     head: Head | None = None,
+    dropout: float | None = None,
 ) -> PreTrainedModel:
     """A model with random float32 weights on the CPU, in training mode.
 
@@ -67,9 +69,12 @@ def build_model(
     seed        draws the weights; torch's own generators are left as they were
     tokenizer   gives the special ids, where `special` does not
     head        what it is to say; the family's own when left out
+    dropout     share of activations set to zero in training; the shape's own when left out
     raises      UserError for a vocabulary or context that cannot be, or a tokenizer with more ids than the vocabulary
     """
     config = build_config(shape, vocab_size, context, tokenizer, special)
+    if dropout is not None:
+        config = with_dropout(config, dropout)
     with generator_kept():
         torch.default_generator.manual_seed(seed)
         model: PreTrainedModel = auto_class(head or OWN_HEADS.get(config.model_type, "causal")).from_config(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-Head = Literal["causal", "masked", "pretraining", "seq2seq", "classification", "backbone"]
+Head = Literal[
+    "causal", "masked", "pretraining", "seq2seq", "classification", "score", "tagging", "span", "choice", "backbone"
+]
 
 OWN_HEADS: dict[str, Head] = {"gpt2": "causal", "llama": "causal"}
 """What a preset's model type is built as where nothing else is asked for."""
@@ -17,7 +19,11 @@ def auto_class(head: Head) -> Any:
     masked          logits of the tokens that are masked
     pretraining     what the family was published with: BERT's two heads, ELECTRA's discriminator
     seq2seq         logits of a text that is written from another
-    classification  one logit a label
+    classification  one logit a label for a text
+    score           one number a text
+    tagging         one logit a tag for each token
+    span            two numbers a token: whether an answer starts and ends there
+    choice          one number for each of several answers
     backbone        hidden states only
     """
     import transformers
@@ -28,5 +34,9 @@ def auto_class(head: Head) -> Any:
         "pretraining": transformers.AutoModelForPreTraining,
         "seq2seq": transformers.AutoModelForSeq2SeqLM,
         "classification": transformers.AutoModelForSequenceClassification,
+        "score": transformers.AutoModelForSequenceClassification,
+        "tagging": transformers.AutoModelForTokenClassification,
+        "span": transformers.AutoModelForQuestionAnswering,
+        "choice": transformers.AutoModelForMultipleChoice,
         "backbone": transformers.AutoModel,
     }[head]

@@ -12,10 +12,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langwright.errors import UserError
-from langwright.models.heads import Head, auto_class
+from langwright.models.dropout import with_dropout
+from langwright.models.heads import Head
+from langwright.models.task_heads import ENDINGS, class_for, fitted, fresh, renamed_body
 from langwright.tokenizers.loading import save_tokenizer
 
 if TYPE_CHECKING:
@@ -93,14 +95,16 @@ def load_model(
     attention: Attention = "auto",
     dtype: torch.dtype | None = None,
     seed: int = 0,
+    dropout: float | None = None,
 ) -> PreTrainedModel:
     """A model of a local folder, on the CPU, in evaluation mode.
 
     head       see `heads.auto_class`; a decoder's classification reads the last token that is not padding
-    labels     names of the classes, where the head is to be made anew; a classifier knows its own
+    labels     names of the classes or tags, where the head is to be made anew; a model knows its own
     attention  auto takes "langwright" for the families it is tested with, else transformers' own choice
     dtype      float32 when left out
     seed       draws the weights of a head that is made anew; torch's own generator is left as it was
+    dropout    share of activations set to zero in training; the model's own when left out
     raises     UserError when the folder holds no model that can be opened so
     """
     import torch
@@ -111,21 +115,26 @@ def load_model(
     config = read_config(path)
     check_work(path, config, head)
     check_weights(path)
-    options = {
+    options: dict[str, Any] = {
         "dtype": torch.float32 if dtype is None else dtype,
         "attn_implementation": chosen_attention(config, attention),
         "local_files_only": True,
         "use_safetensors": True,
         "trust_remote_code": False,
     }
-    if head == "classification":
-        config = with_labels(config, path, labels)
+    if head in ENDINGS:
+        config = fitted(head, config, path, labels)
+        if config.pad_token_id is None:  # by which the last token of a text is found
+            config.pad_token_id = pad_id_of(path, config)
+    if dropout is not None:
+        config = with_dropout(config, dropout)
     try:
+        auto = class_for(head, config)
+        if head == "span":
+            options["key_mapping"] = renamed_body(auto, config)
         with quiet(), generator_kept():
             torch.default_generator.manual_seed(seed)
-            found, report = auto_class(head).from_pretrained(
-                str(path), config=config, output_loading_info=True, **options
-            )
+            found, report = auto.from_pretrained(str(path), config=config, output_loading_info=True, **options)
     except (ValueError, OSError, RuntimeError, ImportError, SafetensorError) as error:
         raise unreadable(path, config, head, error) from error
     model: PreTrainedModel = found
@@ -239,25 +248,6 @@ def chosen_attention(config: PreTrainedConfig, attention: Attention) -> str | No
     return attention
 
 
-def with_labels(config: PreTrainedConfig, path: Path, labels: Sequence[str]) -> PreTrainedConfig:
-    """The config of a classifier: its labels by name and a pad token, by which it finds each text's last token."""
-    own = any(str(name).endswith("ForSequenceClassification") for name in config.architectures or ())
-    if not own and len(labels) < 2:
-        raise UserError(
-            "{path} has no classification head, and fewer than two labels were given",
-            fix="`langwright finetune MODEL DATASET OUT --task classification` makes a classifier",
-            path=path,
-        )
-    if len(set(labels)) < len(labels):
-        raise UserError("a label was given twice: {labels}", fix="give each label once", labels=", ".join(labels))
-    if labels:
-        config.id2label = dict(enumerate(labels))
-        config.label2id = {label: index for index, label in enumerate(labels)}
-    if config.pad_token_id is None:
-        config.pad_token_id = pad_id_of(path, config)
-    return config
-
-
 def pad_id_of(path: Path, config: PreTrainedConfig) -> int:
     """The pad token of the folder's tokenizer, else the end of text, else the first id."""
     from langwright.tokenizers.loading import load_tokenizer
@@ -270,8 +260,8 @@ def pad_id_of(path: Path, config: PreTrainedConfig) -> int:
 
 def check_complete(path: Path, model: PreTrainedModel, missing: Sequence[str], head: Head) -> None:
     """UserError when weights that are not a new head's were not in the folder."""
-    new = ("score", "classifier", "pre_classifier", "pooler") if head == "classification" else ()
-    absent = sorted(name for name in missing if not any(part in new for part in name.split(".")))
+    new = fresh(model.base_model_prefix, missing) if head in ENDINGS else set()
+    absent = sorted(set(missing) - new)
     if absent:
         raise UserError(
             "{path} is not a whole {architecture}: {count} weights are missing, the first is {name}",

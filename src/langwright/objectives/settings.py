@@ -173,6 +173,14 @@ class LearningSettings(TrainingSettings):
             "(r-drop, vat), penalties on weights (l1, l2, l2-sp)"
         ),
     ] = ()
+    dropout: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            lt=1,
+            description="Share of activations set to zero at random in training, everywhere the architecture can; the model's own when left out",
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def one_of_each_layer(self) -> Self:

@@ -25,7 +25,10 @@ def fresh_model(
     """The model with random weights."""
     from langwright.models.building import build_model
 
-    model = build_model(PRESETS[preset], len(tokenizer), length, settings.seed, tokenizer, head=settings.course.head)
+    model = build_model(
+        PRESETS[preset], len(tokenizer), length, settings.seed, tokenizer,
+        head=settings.course.head, dropout=settings.dropout,
+    )  # fmt: skip
     if settings.gradient_checkpointing:
         model.activation_checkpointing_enable()
     return model

@@ -26,7 +26,7 @@ def chat_lesson(work: Work) -> Lesson:
     folder = work.one("model").path
     tokenizer = load_tokenizer(folder)
     ensure_template(tokenizer)
-    model = load_model(folder)
+    model = load_model(folder, dropout=settings.dropout)
     length = row_length(settings, model.config)
     packed = keep_documents_apart(model, work.log) and settings.pack
 

@@ -29,7 +29,7 @@ def classification_lesson(work: Work) -> Lesson:
     tokenizer = load_tokenizer(folder)
     counts = inspect_labels(list(dataset.labels("train")))
     labels = tuple(sorted(counts))
-    model = load_model(folder, head="classification", labels=labels, seed=settings.seed)
+    model = load_model(folder, head="classification", labels=labels, seed=settings.seed, dropout=settings.dropout)
     length = row_length(settings, model.config)
     train, cut = labelled_texts(dataset, "train", tokenizer, labels, length)
     validation = None
