@@ -1,7 +1,9 @@
-"""95 % intervals: Wilson's for a share, the bootstrap for a ratio of sums, the jackknife for counts of distinct things.
+"""95 % intervals: Wilson's for a share, the bootstrap for a ratio of sums, the jackknife for counts of distinct things,
+Student's t for a mean over a few runs.
 
 Shapes    N independent items (documents, texts, rows)    R bootstrap draws    K statistics taken together
 Sources   Wilson 1927, JASA 22:209 (score interval)
+          Student 1908, Biometrika 6:1 (mean of a few normal values)
           Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 11 and 13 (jackknife, percentile interval)
 """
 
@@ -103,3 +105,16 @@ def jackknife(value: float, without: Sequence[float], *, least: float = 0.0, mos
     mean = sum(without) / n
     deviation = math.sqrt((n - 1) / n * sum((w - mean) ** 2 for w in without))
     return Interval(max(least, value - Z * deviation), min(most, value + Z * deviation))
+
+
+def student(values: Sequence[float]) -> Interval | None:
+    """Student's t interval of a mean over a few runs, such as seeds; None for fewer than two."""
+    import statistics
+
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return None
+    mean = statistics.fmean(values)
+    half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
+    return Interval(mean - half, mean + half)
