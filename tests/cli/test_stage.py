@@ -156,7 +156,7 @@ def test_a_preflight_is_shown_in_words_with_what_is_learned_marked(
     monkeypatch.setitem(COMMANDS, "check drill", check_command(replace(DRILL, check=look)))
     said = run("check", "drill", "text", "--steps", "7")
     assert seen == [(True, 7)] and said.code == 0
-    for words in ("1,200", "25.0%", "50.0%", "0.10%", "good 2, bad 1", "0.50", "2.0 GB", "Q⟦A⟧"):
+    for words in ("1,200", "25.0%", "50.0%", "0.10%", "good 2, bad 1", "0.5", "2.0 GB", "Q⟦A⟧"):
         assert words in said.out
     assert "学习" in run("check", "drill", "text", "--lang", "zh").out
     assert run("check", "drill", "text", "--json").json["found"]["supervised"] == 0.25

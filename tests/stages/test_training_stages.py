@@ -108,6 +108,9 @@ def test_pretraining_learns_and_the_result_is_a_plain_hugging_face_folder(world)
     path = world.folder / "base"
     steps = [e for e in read_events(path / "run" / "events.jsonl") if isinstance(e, Stepped)]
     assert len(steps) == 12 and steps[-1].loss < steps[0].loss - 0.5
+    events = read_events(path / "run" / "events.jsonl")
+    foretold = next(i for i, e in enumerate(events) if isinstance(e, Chosen) and "memory" in e.values)
+    assert foretold < events.index(steps[0]) and events[foretold].values["rows"] == 8
     model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
     ids = tokenizer("The river", return_tensors="pt").input_ids
     said = model.generate(ids, max_new_tokens=8, do_sample=False)[0, ids.shape[1] :]

@@ -61,24 +61,17 @@ class FinetuneSettings(LearningSettings):
 def run(work: Work) -> Made:
     """Train and write the model; see the module."""
     from langwright.data.order import Order
-    from langwright.models.adapters import add_lora, merge_adapter, save_adapter
+    from langwright.models.adapters import merge_adapter, save_adapter
     from langwright.models.loading import save_model
     from langwright.stages.fitting import run_measures, training_flops
     from langwright.tokenizers.templates import template_sha256
-    from langwright.training.devices import choose_device
     from langwright.training.feed import Feed
     from langwright.training.fit import Fit, fit
     from langwright.training.planning import read_plan, save_plan
 
     settings: FinetuneSettings = work.settings
     lesson = LESSONS[settings.task](work)
-    model: nn.Module = lesson.model
-    if settings.method == "lora":
-        model = add_lora(lesson.model, settings.lora, lesson.head)
-    model = model.to(choose_device(settings.device))
-    if settings.gradient_checkpointing:
-        lesson.model.activation_checkpointing_enable()
-        lesson.model.enable_input_require_grads()  # else nothing flows into adapters behind a frozen embedding
+    model = trainable(settings, lesson)
     resolved = read_plan(work.making.run) if work.making.resumed else None
     if resolved is None:
         resolved = plan(work, lesson, model)
@@ -121,6 +114,20 @@ def run(work: Work) -> Made:
     )
 
 
+def trainable(settings: FinetuneSettings, lesson: Lesson) -> nn.Module:
+    """The lesson's model as it is trained: with adapters where they are asked for, on its device."""
+    from langwright.models.adapters import add_lora
+    from langwright.training.devices import choose_device
+
+    model: nn.Module = lesson.model
+    if settings.method == "lora":
+        model = add_lora(lesson.model, settings.lora, lesson.head)
+    if settings.gradient_checkpointing:
+        lesson.model.activation_checkpointing_enable()
+        lesson.model.enable_input_require_grads()  # else nothing flows into adapters behind a frozen embedding
+    return model.to(choose_device(settings.device))
+
+
 def gate_rows(lesson: Lesson) -> list[list[int]]:
     """Token ids of some examples, on which a merged model must say what the unmerged one says."""
     import numpy as np
@@ -130,8 +137,13 @@ def gate_rows(lesson: Lesson) -> list[list[int]]:
 
 
 def check(work: Work) -> Preflight:
-    """What `langwright check finetune` shows: the rows as training would see them."""
-    return LESSONS[work.settings.task](work).report
+    """What `langwright check finetune` shows: the rows as training would see them, and what the run would take."""
+    from langwright.training.planning import foreseen
+
+    settings: FinetuneSettings = work.settings
+    lesson = LESSONS[settings.task](work)
+    resolved = plan(work, lesson, trainable(settings, lesson))
+    return foreseen(lesson.report, resolved, settings.schedule, len(lesson.train))
 
 
 # --- what the run leaves open ----------------------------------------------------------------------
@@ -144,19 +156,13 @@ UPDATES = 300  # at least, where the data is small: few large updates do not lea
 
 def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
     """Steps and all else that this machine and this data decide."""
-    import numpy as np
     import torch
 
     from langwright.models.sizes import estimate
-    from langwright.training.devices import (
-        available_memory,
-        choose_device,
-        compile_available,
-        compute_dtype,
-        physical_cores,
-    )
-    from langwright.training.fit import Plan, probe_seconds, worth_compiling
-    from langwright.training.planning import evaluation_rows, finetuning_rate, rows_that_fit, steps_for
+    from langwright.training.devices import choose_device, compile_available, compute_dtype, physical_cores
+    from langwright.training.fit import Plan, worth_compiling
+    from langwright.training.planning import evaluation_rows, finetuning_rate, steps_for
+    from langwright.training.probing import probe
 
     settings: FinetuneSettings = work.settings
     device = choose_device(settings.device)
@@ -167,29 +173,37 @@ def plan(work: Work, lesson: Lesson, model: nn.Module) -> Plan:
     epochs = settings.epochs or DEFAULT_EPOCHS
     for_enough_updates = max(2, round(epochs * len(lesson.train) / UPDATES))
     batch_rows = settings.batch_rows or min(usual, for_enough_updates, len(lesson.train))
-    micro_rows = settings.micro_rows or rows_that_fit(
-        batch_rows, size.activation_bytes_per_token * lesson.length, size.fixed_bytes, available_memory(device)
-    )
     steps = steps_for(settings.steps, epochs, len(lesson.train), batch_rows)
-    batch = lesson.train.batch(np.arange(min(micro_rows, len(lesson.train)), dtype=np.int64))
-    objective = wrapped(lesson.objective, settings.around, model)
-    seconds = probe_seconds(model, objective, batch, dtype) * steps * batch_rows / micro_rows
+    probed = probe(
+        model,
+        wrapped(lesson.objective, settings.around, model),
+        lesson.train,
+        batch_rows=batch_rows,
+        micro_rows=settings.micro_rows,
+        length=lesson.length,
+        size=size,
+        dtype=dtype,
+        device=device,
+    )
+    seconds_per_update = probed.seconds * batch_rows / probed.micro_rows
     # Texts of every length would be compiled one by one; rows of one width are compiled once.
     one_shape = lesson.head == "causal" and settings.method == "full"
     lora = settings.method == "lora"
     return Plan(
         steps=steps,
         batch_rows=batch_rows,
-        micro_rows=micro_rows,
+        micro_rows=probed.micro_rows,
         length=lesson.length,
         learning_rate=settings.learning_rate or finetuning_rate(size.parameters, lora=lora),
         dtype=dtype,
         compile=one_shape
         and compilable(settings.around)
-        and worth_compiling(settings.compile, seconds, compile_available(), work.log),
+        and worth_compiling(settings.compile, steps * seconds_per_update, compile_available(), work.log),
         threads=physical_cores(),
         device=str(device),
         evaluate_rows=evaluation_rows(settings.evaluate_rows, steps, batch_rows, settings.evaluate_every_share),
+        seconds_per_update=seconds_per_update,
+        memory_bytes=probed.memory_bytes,
     )
 
 

@@ -208,16 +208,19 @@ class Text:
 
 
 def check(work: Work) -> Preflight:
-    """What `langwright check pretrain` shows: the rows as training would see them."""
+    """What `langwright check pretrain` shows: the rows as training would see them, and what the run would take."""
+    from langwright.stages.probing import plan
+    from langwright.training.planning import foreseen
     from langwright.training.preflight import count_leaks, inspect_rows
 
     settings: PretrainSettings = work.settings
     text = Text(work)
-    preset = PRESETS[settings.course.usual if settings.preset == "auto" else settings.preset]
-    train = text.rows("train", settings.length or preset.max_position_embeddings)
+    resolved = plan(work, text)
+    train = text.rows("train", resolved.length)
     texts = text.dataset.texts
     leaked = count_leaks(texts("train"), texts(text.held_out)) if text.held_out else 0
-    return inspect_rows(train.store, train.plan, text.tokenizer, leaked=leaked)
+    report = inspect_rows(train.store, train.plan, text.tokenizer, leaked=leaked)
+    return foreseen(report, resolved, settings.schedule, len(train))
 
 
 STAGE = Stage(

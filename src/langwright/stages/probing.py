@@ -90,6 +90,8 @@ class Probed:
     micro_rows: int
     parameters: int
     seconds: float  # forward and backward of a micro-batch, uncompiled
+    memory_bytes: int  # at the most, in an update
+    separable: bool  # whether an update may be cut
     dtype: DtypeName
     device: str
 
@@ -100,7 +102,8 @@ class Probed:
 
     def cut_to(self, batch_rows: int) -> Probed:
         """The same with updates of this many rows."""
-        micro_rows = max(rows for rows in range(1, self.micro_rows + 1) if batch_rows % rows == 0)
+        most = self.micro_rows if self.separable else batch_rows
+        micro_rows = max(rows for rows in range(1, most + 1) if batch_rows % rows == 0)
         return replace(
             self, batch_rows=batch_rows, micro_rows=micro_rows, seconds=self.seconds * micro_rows / self.micro_rows
         )
@@ -111,7 +114,7 @@ class Probed:
         from langwright.training.fit import Plan, worth_compiling
         from langwright.training.planning import evaluation_rows, pretraining_rate
 
-        seconds = steps * self.seconds * self.batch_rows / self.micro_rows
+        seconds_per_update = self.seconds * self.batch_rows / self.micro_rows
         return Plan(
             preset=preset,
             steps=steps,
@@ -121,13 +124,18 @@ class Probed:
             learning_rate=settings.learning_rate or pretraining_rate(self.parameters),
             dtype=self.dtype,
             compile=worth_compiling(
-                settings.compile, seconds, compile_available() and compilable(settings.around), work.log
+                settings.compile,
+                steps * seconds_per_update,
+                compile_available() and compilable(settings.around),
+                work.log,
             ),
             threads=physical_cores(),
             device=self.device,
             evaluate_rows=evaluation_rows(
                 settings.evaluate_rows, steps, self.batch_rows, settings.evaluate_every_share
             ),
+            seconds_per_update=seconds_per_update,
+            memory_bytes=self.memory_bytes,
         )
 
 
@@ -135,14 +143,12 @@ TOKENS_PER_UPDATE = 8192
 
 
 def probe(text: Text, preset: str, rows: StoreExamples) -> Probed:
-    """Run one micro-batch of a fresh model, and note how long it takes; rows at once are limited by free memory."""
-    import numpy as np
+    """Run micro-batches of a fresh model, and note what they take; rows at once are limited by free memory."""
     import torch
 
     from langwright.models.sizes import estimate
-    from langwright.training.devices import available_memory, choose_device, compute_dtype, physical_cores
-    from langwright.training.fit import probe_seconds
-    from langwright.training.planning import rows_that_fit
+    from langwright.training.devices import choose_device, compute_dtype, physical_cores
+    from langwright.training.probing import probe as probe_rows
 
     settings = text.settings
     length = rows.plan.length
@@ -153,9 +159,26 @@ def probe(text: Text, preset: str, rows: StoreExamples) -> Probed:
     model = model.to(device)
     size = estimate(model.config, length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
     batch_rows = settings.batch_rows or max(1, TOKENS_PER_UPDATE // length)
-    micro_rows = settings.micro_rows or rows_that_fit(
-        batch_rows, size.activation_bytes_per_token * length, size.fixed_bytes, available_memory(device)
+    objective = text.objective(model)
+    found = probe_rows(
+        model,
+        objective,
+        rows,
+        batch_rows=batch_rows,
+        micro_rows=settings.micro_rows,
+        length=length,
+        size=size,
+        dtype=dtype,
+        device=device,
     )
-    batch = rows.batch(np.arange(min(micro_rows, len(rows)), dtype=np.int64))
-    seconds = probe_seconds(model, text.objective(model), batch, dtype)
-    return Probed(length, batch_rows, micro_rows, size.parameters, seconds, dtype, str(device))
+    return Probed(
+        length=length,
+        batch_rows=batch_rows,
+        micro_rows=found.micro_rows,
+        parameters=size.parameters,
+        seconds=found.seconds,
+        memory_bytes=found.memory_bytes,
+        separable=objective.separable,
+        dtype=dtype,
+        device=str(device),
+    )

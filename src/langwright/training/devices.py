@@ -10,10 +10,11 @@ import resource
 import shutil
 import sys
 import sysconfig
+import threading
 import time
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import psutil
 import torch
@@ -150,3 +151,42 @@ def peak_memory_bytes(device: str) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
+
+
+class MemoryWatch:
+    """How much memory a block takes at the most: looked at all the while on the CPU, counted by torch on a GPU.
+
+    most   bytes of the process, or allocated on the GPU
+    grown  bytes more than when the block began
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.most = 0
+        self.grown = 0
+
+    def __enter__(self) -> Self:
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+            self._before = torch.cuda.memory_allocated(self.device)
+        else:
+            self._over = threading.Event()
+            self._before = self.most = psutil.Process().memory_info().rss
+            self._thread = threading.Thread(target=self._look, daemon=True)
+            self._thread.start()
+        return self
+
+    def _look(self) -> None:
+        """Take the resident size every few milliseconds until the block is over."""
+        process = psutil.Process()
+        while not self._over.wait(0.002):
+            self.most = max(self.most, process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        if self.device.type == "cuda":
+            self.most = torch.cuda.max_memory_allocated(self.device)
+        else:
+            self._over.set()
+            self._thread.join()
+            self.most = max(self.most, psutil.Process().memory_info().rss)
+        self.grown = self.most - self._before

@@ -58,6 +58,8 @@ class Plan(BaseModel):
     threads: int
     device: str
     evaluate_rows: int  # validation rows of the training curve
+    seconds_per_update: float | None = None  # as the probe foretells, uncompiled
+    memory_bytes: int | None = None  # at the most, as the probe foretells
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def fit(job: Fit) -> Outcome:
     progress = resume(job, trained)
     if progress.step == 0:
         torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
+        foretell(plan, job.log)
     job.model.train()
     session = Session(job, trained, progress)
     forward = torch.compile(job.model, dynamic=False) if plan.compile else job.model
@@ -364,21 +367,24 @@ def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:
 # --- resolving a plan --------------------------------------------------------------------------
 
 
-def probe_seconds(model: nn.Module, objective: Objective[Any], batch: Batch, dtype: str) -> float:
-    """Seconds for forward and backward of one micro-batch, the best of three after a first one; nothing is changed by it."""
-    generators = generator_states()
-    model.train()
-    seconds = math.inf
-    for number in range(4):
-        began = time.perf_counter()
-        with forward_precision(model, torch.bfloat16 if dtype == "bfloat16" else None):
-            loss = objective(model, batch)
-        (loss.total / max(loss.units, 1)).backward()  # type: ignore[no-untyped-call]
-        if number:  # the first one also fills caches and pools
-            seconds = min(seconds, time.perf_counter() - began)
-        model.zero_grad(set_to_none=True)
-    set_generators(generators)
-    return seconds
+def foretell(plan: Plan, log: RunLog) -> None:
+    """Say before the first update what the run will take, where it was probed."""
+    if plan.seconds_per_update is None or plan.memory_bytes is None:
+        return
+    log.write(
+        Chosen(
+            message="{steps} updates of {rows} rows, {micro} at once: about {seconds:.3g} s each, {minutes:,.1f} minutes in all, "
+            "and {memory:.1f} GB of memory at the most",
+            values={
+                "steps": plan.steps,
+                "rows": plan.batch_rows,
+                "micro": plan.micro_rows,
+                "seconds": plan.seconds_per_update,
+                "minutes": plan.steps * plan.seconds_per_update / 60,
+                "memory": plan.memory_bytes / 1e9,
+            },
+        )
+    )
 
 
 def worth_compiling(setting: str, seconds: float, available: bool, log: RunLog) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 from langwright.errors import UserError
 from langwright.files import write_whole
 from langwright.training.fit import Plan
+from langwright.training.preflight import Preflight
+from langwright.training.schedules import Schedule, rate_factor
 
 
 def pretraining_rate(parameters: int) -> float:
@@ -56,6 +58,29 @@ def rows_that_fit(wanted: int, bytes_per_row: float, fixed_bytes: float, availab
         )
     most = int(room // bytes_per_row)
     return max(rows for rows in range(1, wanted + 1) if wanted % rows == 0 and rows <= max(most, 1))
+
+
+POINTS = 72  # of a schedule, as it is shown before the run
+
+
+def foreseen(report: Preflight, plan: Plan, schedule: Schedule, rows: int) -> Preflight:
+    """A preflight with what the plan says of the run: updates, time, memory, and learning rates over it.
+
+    rows  of the training split
+    """
+    updates = sorted({round(point * (plan.steps - 1) / (POINTS - 1)) for point in range(POINTS)})
+    an_epoch = rows / plan.batch_rows
+    rates = (rate_factor(schedule, update, plan.steps, updates_an_epoch=an_epoch) for update in updates)
+    return report.model_copy(
+        update={
+            "steps": plan.steps,
+            "batch_rows": plan.batch_rows,
+            "micro_rows": plan.micro_rows,
+            "seconds_per_update": plan.seconds_per_update,
+            "memory_bytes": plan.memory_bytes,
+            "rates": tuple(plan.learning_rate * rate for rate in rates),
+        }
+    )
 
 
 def save_plan(run: Path, plan: Plan) -> None:

@@ -50,8 +50,12 @@ class Preflight(BaseModel):
     leaked: int  # validation texts that stand in the training split too
     labels: dict[str, int] = {}
     sample: tuple[Piece, ...] = ()
+    steps: int | None = None
+    batch_rows: int | None = None
+    micro_rows: int | None = None
     seconds_per_update: float | None = None
     memory_bytes: int | None = None
+    rates: tuple[float, ...] = ()  # learning rates over the run, evenly spaced
 
 
 SAMPLE_ROWS = 64
