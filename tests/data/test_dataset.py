@@ -14,11 +14,18 @@ from langwright.data import dataset as module
 from langwright.data.dataset import DatasetWriter, arrow_schema, open_dataset, text_of
 from langwright.data.schemas import (
     SCHEMAS,
+    Answer,
     ChatRow,
+    ChoiceRow,
     ClassificationRow,
     Message,
+    PairRow,
+    QaRow,
+    RegressionRow,
     Row,
+    Span,
     SummaryRow,
+    TaggingRow,
     TextRow,
     TranslationRow,
 )
@@ -30,7 +37,18 @@ EXAMPLES: dict[str, list[Row]] = {
         ChatRow(messages=(Message(role="user", content="q"), Message(role="assistant", content="答")), expect="答"),
         ChatRow(messages=(Message(role="system", content=""), Message(role="user", content="q"))),
     ],
-    "classification": [ClassificationRow(text="x", label="正"), ClassificationRow(text="y", label="负")],
+    "classification": [ClassificationRow(text="x", label="正"), ClassificationRow(text="y", labels=("负", "长"))],
+    "pair": [PairRow(text_a="a", text_b="b", label="x"), PairRow(text_a="一", text_b="二", score=-1.5)],
+    "regression": [RegressionRow(text="a", score=0.5), RegressionRow(text="b", score=-2.0)],
+    "tagging": [TaggingRow(text="北京", spans=(Span(start=0, end=2, label="地点"),)), TaggingRow(text="x", spans=())],
+    "qa": [
+        QaRow(question="q", context="ab", answers=(Answer(text="b", start=1), Answer(text="a", start=0))),
+        QaRow(question="q", context="c", answers=()),
+    ],
+    "choice": [
+        ChoiceRow(question="q", choices=("a", "b"), answer=1),
+        ChoiceRow(question="q", context="c", choices=("a", "b", "c"), answer=0),
+    ],
     "translation": [
         TranslationRow(language="en", text="One", translation="一", target_language="zh"),
         TranslationRow(language="zh", text="二", translation="deux", target_language="fr"),
@@ -95,9 +113,12 @@ def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
 
 def test_labels(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path, "classification") as writer:
-        for row in EXAMPLES["classification"]:
-            writer.write(row, "train")
-    assert list(open_dataset(tmp_path).labels("train")) == ["正", "负"]
+        for label in ("正", "", "负"):
+            writer.write(ClassificationRow(text="x", label=label), "train")
+        writer.write(EXAMPLES["classification"][1], "test")
+    assert list(open_dataset(tmp_path).labels("train")) == ["正", "", "负"]
+    with pytest.raises(UserError, match="no single label"):
+        list(open_dataset(tmp_path).labels("test"))
 
 
 def test_columns_follow_the_models() -> None:

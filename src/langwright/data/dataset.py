@@ -15,7 +15,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args, get_ori
 from pydantic import BaseModel
 
 from langwright.artifacts import DatasetFacts
-from langwright.data.schemas import SCHEMAS, ChatRow, ClassificationRow, Row, SummaryRow, TextRow, TranslationRow
+from langwright.data.schemas import (
+    SCHEMAS,
+    ChatRow,
+    ChoiceRow,
+    ClassificationRow,
+    PairRow,
+    QaRow,
+    RegressionRow,
+    Row,
+    SummaryRow,
+    TaggingRow,
+    TextRow,
+    TranslationRow,
+)
 from langwright.errors import UserError, unknown
 from langwright.files import full_disk
 
@@ -29,17 +42,23 @@ GROUP_ROWS = 50_000
 SHARD_BYTES = 256 << 20  # text in one file
 
 
+SAID: dict[type[Row], tuple[str, ...]] = {
+    TextRow: ("text",), ClassificationRow: ("text",), RegressionRow: ("text",), TaggingRow: ("text",),
+    PairRow: ("text_a", "text_b"), QaRow: ("question", "context"), TranslationRow: ("text", "translation"),
+    SummaryRow: ("text", "summary"),
+}  # fmt: skip
+"""The fields that hold what a row says."""
+
+
 def text_of(row: Row) -> str:
-    """All that a row says, as one text: the text, or the messages or the two texts one a line."""
-    if isinstance(row, (TextRow, ClassificationRow)):
-        return row.text
+    """All that a row says, as one text: its text, or its several ones one a line."""
     if isinstance(row, ChatRow):
         return "\n".join(message.content for message in row.messages)
-    if isinstance(row, TranslationRow):
-        return f"{row.text}\n{row.translation}"
-    if isinstance(row, SummaryRow):
-        return f"{row.text}\n{row.summary}"
-    raise TypeError(f"{type(row).__name__} has no text")
+    if isinstance(row, ChoiceRow):
+        return "\n".join(part for part in (row.context, row.question, *row.choices) if part)
+    if type(row) not in SAID:
+        raise TypeError(f"{type(row).__name__} has no text")
+    return "\n".join(getattr(row, field) for field in SAID[type(row)])
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -220,8 +239,15 @@ class Dataset:
     def labels(self, split: str) -> Iterator[str]:
         """The label of each row of a split in order, for datasets that have labels."""
         for row in self.rows(split):
-            if not isinstance(row, ClassificationRow):
+            if not isinstance(row, (ClassificationRow, PairRow)):
                 raise TypeError(f"rows of schema {self.schema_name} have no label")
+            if row.labels is not None if isinstance(row, ClassificationRow) else row.score is not None:
+                raise UserError(
+                    "row {row} of {path} has no single label",
+                    fix="this needs rows with one label each",
+                    row=row.id,
+                    path=self.path,
+                )
             yield row.label
 
     def _batches(self, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:

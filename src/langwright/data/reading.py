@@ -7,19 +7,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from langwright.data.annotated import MAKERS, NEEDED, columns_of, guesses, labels_in, unfolded
+from langwright.data.conll import sentences
 from langwright.data.conversations import CHAT_COLUMNS, NotConversation, messages_of
 from langwright.data.cutting import documents_of
-from langwright.data.dataset import SPLITS
+from langwright.data.dataset import SPLITS, text_of
 from langwright.data.encoding import Decoding, clean_text, read_text
-from langwright.data.records import Record, bad_row, json_array, json_lines, parquet_rows, separated
+from langwright.data.records import Malformed, Record, bad_row, json_array, json_lines, parquet_rows, separated
 from langwright.data.schemas import SCHEMAS, WRITTEN, ChatRow, ClassificationRow, Row, TextRow
 from langwright.data.settings import ReadSettings
 from langwright.data.sources import Passed, Source, find_sources, matches
 from langwright.errors import UserError
-from langwright.runlog import Progressed, RunLog, Warned
+from langwright.runlog import Chosen, Progressed, RunLog, Warned
 
 SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
                "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
@@ -43,14 +46,6 @@ class Read:
     split: str | None
 
 
-class Malformed(Exception):
-    """A record that is no row: a template and a detail."""
-
-    def __init__(self, problem: str, detail: str = "") -> None:
-        super().__init__(problem, detail)
-        self.problem, self.detail = problem, detail
-
-
 def read_sources(sources: Sequence[Path], settings: ReadSettings, log: RunLog) -> Iterator[Row]:
     """The rows of files and folders, in a fixed order; see `Reader`."""
     return (read.row for read in Reader(settings, log).rows(sources))
@@ -64,6 +59,7 @@ class Reader:
         self.log = log
         self.left_out: Counter[str] = Counter()
         self._unused: dict[str, None] = {}  # columns, in the order met
+        self._guessed: set[str] = set()  # fields read from a column of another name, without being told
         self._done = self._reported = self._total = 0
 
     def rows(self, sources: Sequence[Path]) -> Iterator[Read]:
@@ -94,7 +90,7 @@ class Reader:
 
     def read_one(self, source: Source) -> Iterator[Read]:
         """The rows of one file."""
-        if source.format == "text":
+        if source.format == "text" or (source.format == "conll" and self.settings.schema_name != "tagging"):
             if self.settings.schema_name != "text":
                 raise UserError(
                     "{path} is running text, and {schema} rows come from tables",
@@ -144,7 +140,8 @@ class Reader:
     def table(self, source: Source) -> Iterator[Read]:
         """Rows of a table."""
         checked = False
-        for record in self.records(source):
+        records = self.records(source)
+        for record in chain.from_iterable(map(unfolded, records)) if self.settings.schema_name == "qa" else records:
             try:
                 if record.problem:
                     raise Malformed(record.problem, record.detail)
@@ -175,6 +172,8 @@ class Reader:
             yield from json_lines(chunks, limit)
         elif source.format == "json":
             yield from json_array(chunks, limit)
+        elif source.format == "conll":
+            yield from sentences(chunks, limit)
         else:
             usual = "\t" if source.format == "tsv" else ","
             delimiter = usual if self.settings.delimiter == "auto" else self.settings.delimiter
@@ -184,6 +183,7 @@ class Reader:
     def wanted(self) -> frozenset[str]:
         """Names a row can use."""
         names = set(SCHEMAS[self.settings.schema_name].model_fields) | ROW_COLUMNS
+        names |= columns_of(self.settings.schema_name)
         if self.settings.schema_name == "chat":
             names |= CHAT_COLUMNS
         if self.settings.split.column:
@@ -192,19 +192,22 @@ class Reader:
 
     def renamed(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record with fields under the names that the schema has for them."""
-        if not self.settings.fields:
+        guessed = guesses(self.settings.schema_name, values)
+        named = {**guessed, **self.settings.fields}
+        if not named:
             return values
-        moved = {field: values[column] for field, column in self.settings.fields.items() if column in values}
-        absent = {field: None for field, column in self.settings.fields.items() if column not in values}
-        return {**values, **absent, **moved}
+        for field in [field for field in guessed if field not in {*self.settings.fields, *self._guessed}]:
+            self._guessed.add(field)
+            self.log.write(Chosen(message="column {column} is read as {field}", values={"column": guessed[field], "field": field}))  # fmt: skip
+        return {**values, **{field: values.get(column) for field, column in named.items()}}
 
     def check_columns(self, source: Source, found: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse a table without a column that its rows need."""
-        needed = {
-            "text": ["text"], "chat": [], "classification": ["text", "label"],
-            "translation": ["text", "translation"], "summary": ["text", "summary"],
-        }[self.settings.schema_name]  # fmt: skip
-        for name in needed:
+        needed: dict[str, tuple[str, ...]] = {
+            "text": ("text",), "chat": (), "classification": ("text", "labels" if "labels" in values else "label"),
+            "translation": ("text", "translation"), "summary": ("text", "summary"), **NEEDED,
+        }  # fmt: skip
+        for name in needed[self.settings.schema_name]:
             column = self.settings.fields.get(name, name)
             if column not in found and values.get(name) is None:
                 near = get_close_matches(column, list(found), n=1)
@@ -232,6 +235,9 @@ class Reader:
             expect = values.get("expect")
             about = self.about(source, number, "\n".join(message.content for message in messages), values)
             return Read(ChatRow(messages=messages, expect=clean_text(expect) if expect else None, **about), split)
+        if self.settings.schema_name in MAKERS:
+            row = self.annotated(values)
+            return Read(row.model_copy(update=self.about(source, number, text_of(row), values)), split)
         text = values.get("text")
         if not isinstance(text, str):
             raise Malformed(NO_TEXT, self.settings.fields.get("text", "text"))
@@ -243,7 +249,18 @@ class Reader:
             return Read(TextRow(text=text, **about), split)
         if self.settings.schema_name in WRITTEN:
             return Read(self.written(text, values, about), split)
+        if values.get("labels") is not None:
+            labels = tuple(self.settings.labels.get(label, label) for label in labels_in(values["labels"]))
+            return Read(ClassificationRow(text=text, labels=labels, **about), split)
         return Read(ClassificationRow(text=text, label=self.label(values.get("label")), **about), split)
+
+    def annotated(self, values: Mapping[str, Any]) -> Row:
+        """What a person has annotated, without what every row has."""
+        name = self.settings.schema_name
+        content = MAKERS[name](values)
+        if name == "pair" and "score" not in content:
+            content["label"] = self.label(values.get("label"))
+        return SCHEMAS[name](**content)
 
     def written(self, text: str, values: Mapping[str, Any], about: Mapping[str, str]) -> Row:
         """A text with the one that is to be written from it."""

@@ -29,6 +29,14 @@ class Record:
     detail: str = ""
 
 
+class Malformed(Exception):
+    """A record that is no row: a template and a detail."""
+
+    def __init__(self, problem: str, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem, self.detail = problem, detail
+
+
 NOT_JSON = "it is not valid JSON"
 NOT_OBJECT = "it is not a JSON object"
 TOO_LONG = "it is longer than max_row_megabytes"

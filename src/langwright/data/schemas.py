@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SchemaName = Literal["text", "chat", "classification", "translation", "summary"]
+SchemaName = Literal[
+    "text", "chat", "classification", "pair", "regression", "tagging", "qa", "choice", "translation", "summary"
+]
 
 
 class Row(BaseModel):
@@ -46,10 +48,70 @@ class ChatRow(Row):
 
 
 class ClassificationRow(Row):
-    """A text with its label."""
+    """A text with its label, or with every label that holds of it, which may be none."""
 
     text: str
+    label: str = ""  # where a text has one
+    labels: tuple[str, ...] | None = None  # where it may have several
+
+
+class PairRow(Row):
+    """Two texts, and what holds between them: a label, or a number."""
+
+    text_a: str
+    text_b: str
+    label: str = ""
+    score: float | None = None
+
+
+class RegressionRow(Row):
+    """A text with a number."""
+
+    text: str
+    score: float
+
+
+class Span(BaseModel):
+    """A stretch of a text, in characters, the end not included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: int
+    end: int
     label: str
+
+
+class TaggingRow(Row):
+    """A text with labelled spans, in order and apart."""
+
+    text: str
+    spans: tuple[Span, ...]
+
+
+class Answer(BaseModel):
+    """A stretch of a passage that answers a question, and where it begins, in characters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    start: int
+
+
+class QaRow(Row):
+    """A question with a passage; no answers where the passage does not say."""
+
+    question: str
+    context: str
+    answers: tuple[Answer, ...]
+
+
+class ChoiceRow(Row):
+    """A question with answers to choose from; `answer` is the right one's place, from 0."""
+
+    question: str
+    context: str = ""
+    choices: Annotated[tuple[str, ...], Field(min_length=2)]
+    answer: int
 
 
 class TranslationRow(Row):
@@ -74,6 +136,11 @@ SCHEMAS: dict[str, type[Row]] = {
     "text": TextRow,
     "chat": ChatRow,
     "classification": ClassificationRow,
+    "pair": PairRow,
+    "regression": RegressionRow,
+    "tagging": TaggingRow,
+    "qa": QaRow,
+    "choice": ChoiceRow,
     "translation": TranslationRow,
     "summary": SummaryRow,
 }

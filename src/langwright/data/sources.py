@@ -13,7 +13,7 @@ from typing import Literal
 from langwright.data.encoding import clean_text
 from langwright.errors import UserError
 
-Format = Literal["text", "jsonl", "json", "csv", "tsv", "parquet"]
+Format = Literal["text", "jsonl", "json", "csv", "tsv", "parquet", "conll"]
 
 PROSE = "txt text md markdown mdx rst adoc org tex"
 CODE = (
@@ -25,10 +25,11 @@ CODE = (
 FORMATS: dict[str, Format] = {
     **dict.fromkeys((PROSE + " " + CODE).split(), "text"),
     "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "csv": "csv", "tsv": "tsv", "parquet": "parquet",
+    **dict.fromkeys(["conll", "bio", "iob", "iob2", "bioes", "bmes"], "conll"),
 }  # fmt: skip
 CODE_EXTENSIONS = frozenset(CODE.split())
 BARE_NAMES = frozenset({"makefile", "dockerfile", "readme", "license", "copying", "changelog", "news", "authors"})
-TABLES: frozenset[Format] = frozenset({"jsonl", "json", "csv", "tsv", "parquet"})
+TABLES: frozenset[Format] = frozenset({"jsonl", "json", "csv", "tsv", "parquet", "conll"})
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ def in_folder(
         if matches(below, exclude) or (include and not matches(below, include)):
             continue
         form = format_of(file)
-        unlikely = form == "json" and schema_name == "text" and not include
+        unlikely = (form == "json" and schema_name == "text" and not include) or (
+            form == "conll" and schema_name != "tagging"
+        )
         if form is None or unlikely or (schema_name != "text" and form not in TABLES):
             passed.note(clean_text(f"{name}/{below}"))
         elif file.stat().st_size:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from langwright.data.duplicates import SeenKeys, content_key
 from langwright.data.reading import Read, known_split
-from langwright.data.schemas import ClassificationRow, Row
+from langwright.data.schemas import ClassificationRow, PairRow, QaRow, Row, TextRow
 from langwright.data.settings import SplitSettings
 from langwright.errors import UserError
 
@@ -76,7 +76,8 @@ class Splitter:
 
     def place(self, row: Row) -> Iterator[tuple[Row, str]]:
         """The row with its split, unless it is kept back, and rows that need to be kept back no longer."""
-        key = content_key(row)
+        # Questions about one passage stay together: who has learned from a passage knows answers to the others.
+        key = content_key(TextRow(text=row.context) if isinstance(row, QaRow) else row)
         if key in self._waiting:
             self._waiting[key].rows.append(row)
             return
@@ -97,7 +98,7 @@ class Splitter:
 
     def label(self, row: Row) -> str:
         """The stratum of a row: its label, or nothing where labels do not count."""
-        return row.label if self.settings.every_label and isinstance(row, ClassificationRow) else ""
+        return row.label if self.settings.every_label and isinstance(row, (ClassificationRow, PairRow)) else ""
 
     def let_go(self, stratum: Stratum) -> Iterator[tuple[Row, str]]:
         """Rows that no empty split needs, each to the split of its place."""
