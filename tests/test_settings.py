@@ -194,8 +194,9 @@ def test_settings_cannot_be_changed_or_hold_what_is_not_finite() -> None:
         ("labels.near=1", "setting labels.near = 1 is not allowed", "give a table, each: a text in quotes"),
         ("group.names=1", "setting group.names = 1 is not allowed", "give a text in quotes or a list, each: a text in quotes"),
         ("group=5", "setting group = 5 is not allowed", "it is a group; set what is in it: group.rank, group.names"),
+        ("place=fra", "setting place.kind = 'fra' is not allowed", "give one of: near, far, here"),
         ("place.kind=fra", "setting place.kind = 'fra' is not allowed", "give one of: near, far, here"),
-        ("place=far", "setting place = 'far' is not allowed", "it is a group; set what is in it: place.kind, place.size.kind,"),
+        ("place=7", "setting place = 7 is not allowed", "it is a group; set what is in it: place.kind, place.size.kind,"),
         ("place.kind=3", "setting place.kind = 3 is not allowed", "give one of: near, far, here"),
         ("place={kind='far', miles=0}", "setting place.miles = 0 is not allowed", "give a number, more than 0, less than 1000"),
         ("place.size.width=99", "setting place.size.width = 99 is not allowed", "give a whole number, at least 1, at most 64"),
@@ -444,3 +445,8 @@ def test_nothing_differs_from_itself(trip: Trip) -> None:
 def test_plain_values_are_what_toml_can_hold() -> None:
     assert plain(Small()) == {"kind": "small", "width": 8}
     assert plain(3) == 3
+
+
+def test_the_name_of_a_choice_stands_for_it() -> None:
+    assert read_settings(Trip, sets=["place=far"]).place == Far()
+    assert read_settings(Trip, recipe='place = "here"').place == Here()

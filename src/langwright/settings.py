@@ -115,6 +115,8 @@ def with_default_kinds(model: type[BaseModel], given: Mapping[str, JsonValue]) -
     table = dict(given)
     for name, field in model.model_fields.items():
         inner = table.get(name)
+        if field.discriminator and isinstance(inner, str):
+            table[name] = inner = {"kind": inner}  # the name of a choice stands for the choice
         if not isinstance(inner, dict):
             continue
         if field.discriminator and "kind" not in inner and isinstance(field.default, BaseModel):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy import stats
 from tests.inference.tiny import CONTEXT, GPT2, LLAMA, VOCAB, Gate, prompts_of, random_model, reference
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.engine import TorchEngine
@@ -432,9 +432,10 @@ def test_nobody_joins_before_a_model_is_exchanged(engine_of: EngineOf, gate_of: 
 
 
 def test_an_adapter_beside_the_weights(engine_of: EngineOf) -> None:
-    from langwright.models.adapters import LoraSettings, add_lora
+    from langwright.models.adapter_settings import Lora
+    from langwright.models.adapters import add_adapter
 
-    model = add_lora(random_model(LLAMA), LoraSettings(rank=4))
+    model = add_adapter(random_model(LLAMA), Lora(rank=4))
     torch.manual_seed(3)
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -444,6 +445,39 @@ def test_an_adapter_beside_the_weights(engine_of: EngineOf) -> None:
     plain = random_model(LLAMA)
     for prompt, done in zip(prompts, engine.generate([greedy(prompt, 12) for prompt in prompts]), strict=True):
         assert done.ids == reference(model, prompt, 12) != reference(plain, prompt, 12)
+
+
+@pytest.mark.parametrize("config", [LLAMA, GPT2], ids=["llama", "gpt2"])
+@pytest.mark.parametrize("kind", ["prefix", "prompt"])
+def test_an_adapter_before_the_text(engine_of: EngineOf, config: PretrainedConfig, kind: str) -> None:
+    """Virtual tokens stand before every row, whenever it joins; each step is compared with reading all again."""
+    from langwright.models.adapter_settings import Prefix, Prompt
+    from langwright.models.adapters import add_adapter
+
+    model = add_adapter(random_model(config), Prefix(length=5) if kind == "prefix" else Prompt(length=5)).eval()
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.normal_(std=0.5)
+
+    def again(prompt: list[int], count: int) -> list[int]:
+        ids = list(prompt)
+        for _ in range(count):
+            ids.append(int(model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+        return ids[len(prompt) :]
+
+    engine, prompts = engine_of(model, max_batch=2), prompts_of((5, 20, 9))
+    assert engine.context == CONTEXT - 5
+    with torch.no_grad():
+        for prompt, done in zip(prompts, engine.generate([greedy(p, 12) for p in prompts]), strict=True):
+            assert list(done.ids) == again(prompt, 12)
+        expected = model(input_ids=torch.tensor([prompts[1]])).logits[0].log_softmax(-1)
+    found = engine.score(prompts)[1]
+    assert found == pytest.approx([float(expected[i, token]) for i, token in enumerate(prompts[1][1:])], abs=1e-3)
+    assert [len(states) for states in engine.encode(prompts)] == [5, 20, 9]
+    plain = random_model(config)
+    assert any(again(prompt, 12) != list(reference(plain, prompt, 12)) for prompt in prompts)
 
 
 def test_a_prompt_that_no_longer_fits_after_loading(engine_of: EngineOf, gate_of: GateOf) -> None:

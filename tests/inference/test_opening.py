@@ -90,12 +90,13 @@ def test_an_adapter_that_the_card_names_is_put_on(tmp_path: Path) -> None:
     from tests.inference.tiny import LLAMA
 
     from langwright.artifacts import Ability, Card
-    from langwright.models.adapters import LoraSettings, add_lora, save_adapter
+    from langwright.models.adapter_settings import Lora
+    from langwright.models.adapters import add_adapter, save_adapter
 
     tokenizer = letters()
     config = LLAMA.__class__(**{**LLAMA.to_dict(), "vocab_size": len(tokenizer)})
     save_model(random_model(config), tokenizer, tmp_path / "chat")
-    wrapped = add_lora(random_model(config), LoraSettings(rank=2))
+    wrapped = add_adapter(random_model(config), Lora(rank=2))
     with torch.no_grad():
         for name, weight in wrapped.named_parameters():
             if "lora_B" in name:
@@ -116,3 +117,32 @@ def test_an_adapter_that_the_card_names_is_put_on(tmp_path: Path) -> None:
         0, ids.shape[1] :
     ]
     assert texts[1] == tuple(expected.tolist()) != texts[0]
+
+
+def test_one_of_several_adapters_is_opened_by_name(tmp_path: Path) -> None:
+    import torch
+    from tests.inference.tiny import LLAMA
+
+    from langwright.models.adapter_settings import Lora, Prefix
+    from langwright.models.adapters import add_adapter, fingerprint, save_adapter
+
+    tokenizer = letters()
+    config = LLAMA.__class__(**{**LLAMA.to_dict(), "vocab_size": len(tokenizer)})
+    save_model(random_model(config), tokenizer, tmp_path / "chat")
+    base = fingerprint(random_model(config))
+    texts = {}
+    for name, settings in (("soft", Lora(rank=2)), ("hard", Prefix(length=3))):
+        adapted = add_adapter(random_model(config), settings)
+        with torch.no_grad():
+            for weight in adapted.parameters():
+                if weight.requires_grad:
+                    weight.add_(0.3)
+        save_adapter(adapted, tmp_path / "chat", name, base)
+    for name in (None, "soft", "hard"):
+        model = open_text_model(tmp_path / "chat", adapter=name)
+        (completion,) = model.engine.generate([Request(model.tokenize("hello"), Sampling(max_new_tokens=10))])
+        texts[name] = tuple(completion.ids)
+        model.close()
+    assert len(set(texts.values())) == 3
+    with pytest.raises(UserError, match="no adapter called 'hrad'"):
+        open_text_model(tmp_path / "chat", adapter="hrad")

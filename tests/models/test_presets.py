@@ -41,7 +41,7 @@ def test_a_misspelt_name_is_told_the_nearest() -> None:
 def test_presets_and_sizes_need_no_torch() -> None:
     code = (
         "import sys; from langwright.models.sizes import estimate; from langwright.models.presets import PRESETS;"
-        "from langwright.models.adapters import LoraSettings;"
+        "from langwright.models.adapters import add_adapter;"
         "estimate(PRESETS['base']); print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

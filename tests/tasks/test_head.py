@@ -92,12 +92,13 @@ def test_what_it_cannot_do_is_refused(classifier: Classifier, asked: Classificat
 
 
 def test_a_head_that_lies_in_an_adapter(tmp_path: Path) -> None:
-    from langwright.models.adapters import LoraSettings, add_lora, save_adapter
+    from langwright.models.adapter_settings import Lora
+    from langwright.models.adapters import add_adapter, save_adapter
     from langwright.models.loading import load_model
 
     folder = write_labeller(tmp_path / "m")
     before = open_classifier(folder).probabilities(TEXTS)
-    adapted = add_lora(load_model(folder, "classification"), LoraSettings(rank=2), "classification")
+    adapted = add_adapter(load_model(folder, "classification"), Lora(rank=2), "classification")
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
             if "lora_B" in name or "score" in name:

@@ -17,14 +17,17 @@ from langwright.data.packing import plan_stream
 from langwright.data.store import Document, build_store
 from langwright.errors import UserError
 from langwright.objectives.next_token import NextToken, RowExamples
-from langwright.runlog import Evaluated, Resumed, RunLog, Saved, Stepped, Stopped, Warned, read_events
+from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Saved, Stepped, Stopped, Warned, read_events
 from langwright.training import checkpoints
+from langwright.training.averaging import EMA
 from langwright.training.checkpoints import newest_whole, whole_checkpoints
 from langwright.training.feed import Feed
 from langwright.training.fit import Fit, Plan, due, fit
 from langwright.training.loop import NonFinite
+from langwright.training.schedules import Constant
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopRequested
+from langwright.training.trainable import Gradual
 
 STEPS = 6
 OPEN: list[RunLog] = []
@@ -135,6 +138,55 @@ def test_resuming_is_bit_exact(tmp_path, store, uninterrupted, step, monkeypatch
         e.loss for e in uninterrupted[1] if isinstance(e, Stepped)
     ]
     assert any(isinstance(e, Resumed) for e in events)
+
+
+GRADUAL = Gradual(by_share=0.5)  # norm; then a layer after updates 1 and 2, the embeddings after 3
+
+
+@pytest.fixture(scope="module")
+def unfrozen(tmp_path_factory, store):
+    work = replace(job(tmp_path_factory.mktemp("unfrozen"), store, layer_decay=0.5, average=EMA()), gradual=GRADUAL)
+    fit(work)
+    return weights(work.model), read_events(work.run / "events.jsonl")
+
+
+@pytest.mark.spec("F2", "a run that unfreezes layer by layer, died at any step and was resumed, ends bit-identical")
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+def test_resuming_between_two_layers_is_bit_exact(tmp_path, store, unfrozen, step, monkeypatch):
+    save_every_step(monkeypatch)
+    first = job(tmp_path, store, listeners=[dying_at(step + 1)], layer_decay=0.5, average=EMA())
+    with pytest.raises(Die):
+        fit(replace(first, gradual=GRADUAL))
+    second = job(tmp_path, store, net=model(), layer_decay=0.5, average=EMA())
+    fit(replace(second, gradual=GRADUAL))
+    assert_identical(weights(second.model), unfrozen[0])
+    norms = [e.gradient_norm for e in unfrozen[1] if isinstance(e, Stepped)]
+    assert [e.gradient_norm for e in read_events(second.run / "events.jsonl") if isinstance(e, Stepped)] == norms
+
+
+def test_layers_stay_as_they_were_until_they_join(tmp_path, store):
+    before = weights(model())
+    work = replace(
+        job(tmp_path, store, steps=4, clip=0), gradual=Gradual(epochs=2 / (len(job(tmp_path, store).feed.examples) / 4))
+    )
+    fit(work)
+    moved = {name for name, weight in weights(work.model).items() if not torch.equal(weight, before[name])}
+    # after two updates the upper layer joins, after four the lower one would
+    assert moved == {name for name in before if name.startswith(("transformer.h.1.", "transformer.ln_f"))}
+    said = [event for event in read_events(work.run / "events.jsonl") if isinstance(event, Chosen)]
+    assert [event.values["step"] for event in said if "more weights" in event.message] == [3, 5]
+
+
+def test_a_run_that_unfreezes_ends_with_its_best_weights(tmp_path, store, monkeypatch):
+    """Weights that joined after the best evaluation go back to where they began."""
+    save_every_step(monkeypatch)
+    work = job(tmp_path, store, end_with="best", evaluate_every_share=1 / 6, schedule=Constant())
+    work = replace(work, gradual=Gradual(by_share=1.0), plan=work.plan.model_copy(update={"learning_rate": 3.0}))
+    before = weights(work.model)
+    found = fit(work)
+    assert found.progress.best_step is not None and found.progress.best_step < STEPS
+    after = weights(work.model)
+    assert torch.equal(after["transformer.wte.weight"], before["transformer.wte.weight"])
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path, store, uninterrupted):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from langwright.errors import UserError
@@ -21,6 +21,7 @@ from langwright.inference.protocol import Request, Token
 from langwright.inference.sampling import Chooser
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import arguments_of
+from langwright.models.adapters import virtual_past, virtual_tokens
 
 
 @dataclass
@@ -84,7 +85,9 @@ class Forward:
     """A causal model's forward pass with the arguments that it knows."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self.model = model
+        self.ahead = virtual_tokens(model)  # of an adapter, before every text
+        self.past = virtual_past(model) if self.ahead else []
+        self.model = model.get_base_model() if self.ahead else model
         self.config = model.config
         self.device = next(model.parameters()).device
         known = arguments_of(model)
@@ -117,16 +120,19 @@ class Batch:
         longest = max(row.length for row in rows)
         ids = [[0] * (longest - row.length) + list(row.request.prompt) for row in rows]
         lengths_B = torch.tensor([row.length for row in rows], device=device)
-        mask_BT = causal_mask(lengths_B, longest)
-        positions_BT = (mask_BT.long().cumsum(-1) - 1).clamp(min=0)
-        filled = prefill_cache(self.forward.config)
+        ahead = self.forward.ahead
+        mask_BT = nn.functional.pad(causal_mask(lengths_B, longest), (ahead, 0), value=True)
+        positions_BT = (mask_BT.long().cumsum(-1) - 1).clamp(min=0)[:, ahead:]
+        filled = prefill_cache(self.forward.config, self.forward.past, len(rows))
         logits_BV = self.forward.last_logits(torch.tensor(ids, device=device), positions_BT, mask_BT.long(), filled)
         chosen = self._choose(rows)(logits_BV, [row.generator for row in rows], [row.state for row in rows])
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.take(token)
-        self.cache.join(filled, [row.length for row in rows])
+        self.cache.join(filled, [row.length for row in rows], ahead)
+        for row in rows:
+            row.length += ahead
         self.rows.extend(rows)
-        self._lengths_B = torch.cat([self._lengths_B, lengths_B])
+        self._lengths_B = torch.cat([self._lengths_B, lengths_B + ahead])
         self._last_B = torch.cat([self._last_B, chosen.ids_B])
         self._chooser = self._choose(self.rows)
         self.drop_ended()

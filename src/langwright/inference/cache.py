@@ -105,13 +105,17 @@ class RunningCache(Cache):  # type: ignore[misc]
         """The layers that hold something (some architectures share keys and values between layers)."""
         return [layer for layer in self.layers if isinstance(layer, RoomyLayer)]
 
-    def join(self, filled: Cache, lengths: Sequence[int]) -> None:
-        """Add the rows of a left-padded prefill, with these lengths, behind the running ones."""
+    def join(self, filled: Cache, lengths: Sequence[int], ahead: int = 0) -> None:
+        """Add the rows of a left-padded prefill, with these lengths, behind the running ones.
+
+        ahead  columns before the padding that belong to every row: virtual tokens of an adapter
+        """
         parts = [(layer.keys, layer.values) for layer in filled.layers if isinstance(layer, DynamicLayer)]
-        self._make_room(self.columns.rows + len(lengths), max(lengths), parts)
-        for layer, (keys_BHTD, values_BHTD) in zip(self.holders, parts, strict=True):
+        self._make_room(self.columns.rows + len(lengths), ahead + max(lengths), parts)
+        for layer, pair in zip(self.holders, parts, strict=True):
             for row, length in enumerate(lengths):
-                layer.place(self.columns.rows + row, keys_BHTD[row, :, -length:], values_BHTD[row, :, -length:])
+                own = [torch.cat([part[row, :, :ahead], part[row, :, -length:]], dim=1) for part in pair]
+                layer.place(self.columns.rows + row, *own)
         self.columns.rows += len(lengths)
 
     def leave(self, row: int) -> None:
@@ -175,9 +179,17 @@ def blank_layers(config: PretrainedConfig) -> list[DummyLayer | None]:
     return layers
 
 
-def prefill_cache(config: PretrainedConfig) -> Cache:
-    """An empty cache for a prefill; sliding layers keep all columns, their window is in the mask."""
-    return Cache(layers=[DynamicLayer() if layer is None else layer for layer in blank_layers(config)])
+def prefill_cache(config: PretrainedConfig, past: Sequence[tuple[Tensor, Tensor]] = (), rows: int = 1) -> Cache:
+    """A cache for a prefill; sliding layers keep all columns, their window is in the mask.
+
+    past  keys and values, each (1, H, T, D), that every row begins with, for each layer that holds something
+    """
+    cache = Cache(layers=[DynamicLayer() if layer is None else layer for layer in blank_layers(config)])
+    if past:
+        holders = [layer for layer in cache.layers if isinstance(layer, DynamicLayer)]
+        for layer, pair in zip(holders, past, strict=True):
+            layer.update(*(part.expand(rows, -1, -1, -1) for part in pair))
+    return cache
 
 
 def causal_mask(lengths_B: Tensor, width: int) -> Tensor:

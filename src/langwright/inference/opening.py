@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from langwright.artifacts import Artifact, open_artifact
 from langwright.inference.engine import TorchEngine
 from langwright.inference.text import TextModel
-from langwright.models.adapters import load_adapter
+from langwright.models.adapters import named_adapter, opened
 from langwright.models.loading import load_model
 from langwright.tokenizers.loading import load_tokenizer
 from langwright.training.devices import choose_device
@@ -27,22 +27,24 @@ def open_text_model(
     dtype: torch.dtype | None = None,
     device: str = "auto",
     name: str | None = None,
+    adapter: str | None = None,
 ) -> TextModel:
     """A model with its tokenizer and an engine of its own; close it when it is no longer needed.
 
     The texts it writes end at the tokenizer's end token, at its template's end of turn, and at whatever
     the model's own `generation_config.json` names. Where the card says that writing was learned by an
-    adapter, it is merged in memory.
+    adapter, or one is asked for, it is merged in memory, or works beside the model where it cannot be.
 
     max_batch   most continuations made at the same time; max_tokens, context: see `TorchEngine`
     dtype       float32 when left out: exact, and on a CPU without matrix units for bfloat16 also fastest
     device      auto takes a GPU where there is one, else the CPU
     name        what it is called in answers; the folder's name when left out
+    adapter     name of one of the model's adapters; the one its card names when left out
     raises      UserError when the folder is no model, or cannot be read
     """
     artifact = open_artifact(path, "model")
     tokenizer = load_tokenizer(path)
-    model = read_model(artifact, dtype).to(choose_device(device))
+    model = read_model(artifact, dtype, adapter).to(choose_device(device))
     engine = TorchEngine(model, max_batch=max_batch, max_tokens=max_tokens, context=context)
     return TextModel(engine, tokenizer, name or path.resolve().name, stop_ids=named_ends(model))
 
@@ -55,12 +57,11 @@ def named_ends(model: PreTrainedModel) -> frozenset[int]:
     return frozenset(ends if isinstance(ends, list) else [ends])
 
 
-def read_model(artifact: Artifact, dtype: torch.dtype | None = None) -> PreTrainedModel:
-    """The weights of an artifact, with the adapter for writing that its card names merged in, in float32."""
+def read_model(artifact: Artifact, dtype: torch.dtype | None = None, adapter: str | None = None) -> PreTrainedModel:
+    """The weights of an artifact, with an adapter at work: the one asked for, else the one its card names for writing."""
     abilities = artifact.card.abilities if artifact.card else ()
-    adapters = [ability.adapter for ability in abilities if ability.solver == "generation" and ability.adapter]
-    if not adapters:
+    learned = [ability.adapter for ability in abilities if ability.solver == "generation" and ability.adapter]
+    name = adapter or (learned[0] if learned else None)
+    if name is None:
         return load_model(artifact.path, "causal", dtype=dtype)
-    wrapped = load_adapter(load_model(artifact.path, "causal"), artifact.path / "adapters" / adapters[0])
-    merged: PreTrainedModel = wrapped.merge_and_unload(safe_merge=True)
-    return merged.to(dtype)
+    return opened(load_model(artifact.path, "causal"), named_adapter(artifact.path, name)).to(dtype)

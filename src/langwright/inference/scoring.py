@@ -18,6 +18,7 @@ from transformers import Cache, PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.cache import prefill_cache
 from langwright.inference.subject import arguments_of
+from langwright.models.adapters import virtual_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def encode_group(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[
     ids_RT, mask_RT = padded(rows, model)
     keep = {"logits_to_keep": 1} if "logits_to_keep" in arguments_of(model) else {}
     output = model(input_ids=ids_RT, attention_mask=mask_RT, output_hidden_states=True, **keep)
-    hidden_RTW = output.hidden_states[-1].float().cpu().numpy()
+    hidden_RTW = output.hidden_states[-1][:, -ids_RT.shape[1] :].float().cpu().numpy()  # behind virtual tokens
     return [hidden_RTW[number, : len(row)].copy() for number, row in enumerate(rows)]
 
 
@@ -115,7 +116,9 @@ def padded(rows: Sequence[Sequence[int]], model: PreTrainedModel) -> tuple[Tenso
 
 
 def cache_or_none(model: PreTrainedModel) -> Cache | None:
-    """A cache for this model, or None where its kind of memory is not keys and values."""
+    """A cache for this model, or None where its kind of memory is not keys and values, or an adapter fills it itself."""
+    if virtual_tokens(model):
+        return None
     try:
         return prefill_cache(model.config)
     except UserError:

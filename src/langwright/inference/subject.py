@@ -8,6 +8,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.cache import blank_layers
+from langwright.models.adapters import virtual_tokens
 
 
 class Subject:
@@ -16,7 +17,7 @@ class Subject:
     def __init__(self, model: PreTrainedModel, context: int | None = None) -> None:
         """context: where the model's own limit is not wanted or not known."""
         self.model: PreTrainedModel = getattr(model, "_orig_mod", model)  # compiled: shapes change at every step here
-        self.context = context or context_of(self.model.config)
+        self.context = (context or context_of(self.model.config)) - virtual_tokens(self.model)
         self.vocab_size = int(self.model.get_input_embeddings().num_embeddings)
         self.unable = why_unable(self.model)
         self._was_training = self.model.training

@@ -51,9 +51,10 @@ class Classifier:
         found: list[tuple[list[int], NDArray]] = []  # type: ignore[type-arg]
         with torch.inference_mode():
             for rows, tokens_BT, mask_BT in self.batches(texts, max_batch):
-                hidden_BTD = self.model.base_model(
-                    input_ids=tokens_BT, attention_mask=mask_BT, use_cache=False
-                ).last_hidden_state.float()
+                output = self.model(
+                    input_ids=tokens_BT, attention_mask=mask_BT, use_cache=False, output_hidden_states=True
+                )
+                hidden_BTD = output.hidden_states[-1][:, -tokens_BT.shape[1] :].float()  # behind virtual tokens
                 weights_BT1 = mask_BT[..., None].float()
                 mean_BD = (hidden_BTD * weights_BT1).sum(1) / weights_BT1.sum(1)
                 found.append((rows, mean_BD.cpu().numpy()))
@@ -92,21 +93,23 @@ class Classifier:
         return len(self.tokenizer(text)["input_ids"]) > self.context
 
 
-def open_classifier(path: Path, name: str = "") -> Classifier:
+def open_classifier(path: Path, name: str = "", adapter: str | None = None) -> Classifier:
     """Open a model folder that has a classification head. Texts are cut where training cut them.
+
+    adapter  name of one of its adapters; the one its card names when left out
 
     raises  UserError when it has none
     """
-    from langwright.models.adapters import load_adapter
+    from langwright.models.adapters import named_adapter, opened
     from langwright.models.loading import load_model
     from langwright.tokenizers.loading import load_tokenizer
 
     card = read_card(path)
     model = load_model(path, head="classification")
-    for ability in card.abilities if card else ():
-        if ability.task == "classification" and ability.adapter:
-            # Merged in memory: the answers are the same and the model stays a plain one.
-            model = load_adapter(model, path / "adapters" / ability.adapter).merge_and_unload().eval()
+    abilities = card.abilities if card else ()
+    named = [ability.adapter for ability in abilities if ability.solver == HEAD.name and ability.adapter]
+    if adapter or named:
+        model = opened(model, named_adapter(path, adapter or named[0]))
     labels = tuple(str(model.config.id2label[index]) for index in range(model.config.num_labels))
     learned = card.settings.get("length") if card else None
     most = int(model.config.max_position_embeddings)

@@ -35,6 +35,7 @@ from langwright.files import sync_folder
 from langwright.training.averaging import Average
 from langwright.training.gradients import GradientRule
 from langwright.training.loss import Objective
+from langwright.training.trainable import Unfreezing
 
 FORMAT = 1
 
@@ -90,6 +91,7 @@ class Trained:
     optimizer  None where only weights are to be taken back
     average    the running mean of the weights, where one is kept
     rule       what lies between backward and the optimizer
+    unfreezing the weights that join later, where some do; they are saved from the beginning
     """
 
     model: nn.Module
@@ -97,6 +99,7 @@ class Trained:
     optimizer: torch.optim.Optimizer | None = None
     average: Average | None = None
     rule: GradientRule | None = None
+    unfreezing: Unfreezing | None = None
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -201,8 +204,9 @@ def set_generators(states: Mapping[str, Tensor]) -> None:
 def trained_tensors(trained: Trained) -> dict[str, Tensor]:
     """What training changes: trainable weights of model and objective, and persistent buffers; tied weights once."""
     model = trained.model
+    joining = trained.unfreezing.weights if trained.unfreezing else {}
     persistent = model.state_dict(keep_vars=True)
-    found: dict[str, Tensor] = {f"model.{n}": w for n, w in model.named_parameters() if w.requires_grad}
+    found: dict[str, Tensor] = {f"model.{n}": w for n, w in model.named_parameters() if w.requires_grad or n in joining}
     found |= {f"buffer.{n}": b for n, b in model.named_buffers() if n in persistent}
     found |= {f"objective.{i}": w for i, w in enumerate(trained.objective.parameters())}
     return found

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from langwright.training.checkpoints import (
     newest_whole,
     save_checkpoint,
     set_generators,
+    step_of,
 )
 from langwright.training.cost import Spent, meter
 from langwright.training.devices import peak_memory_bytes
@@ -34,10 +36,11 @@ from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.gradients import GradientRule, build_rule
 from langwright.training.loop import NonFinite, Step, forward_precision, train
 from langwright.training.loss import Batch, Objective
-from langwright.training.optimizers import build_optimizer, embedding_names
+from langwright.training.optimizers import build_optimizer, embedding_names, parameter_groups
 from langwright.training.schedules import rate_factor
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopFlag, StopRequested, stop_flag
+from langwright.training.trainable import Gradual, Unfreezing, rate_factors
 
 Sampler = Callable[[nn.Module], Iterable[tuple[str, str]]]
 
@@ -68,6 +71,7 @@ class Fit:
 
     bytes_per_unit  UTF-8 bytes a unit of loss stands for, where the loss is over text; gives bits per byte
     sampler         what to show of the model as it learns: (prompt, text) pairs
+    gradual         how the trainable weights join one layer after another; all at once where None
     checkpoints     folder of this run's checkpoints
     run             folder of plan and events
     gradients       the rule between backward and the optimizer; the settings' own when left out
@@ -85,6 +89,7 @@ class Fit:
     bytes_per_unit: float | None = None
     sampler: Sampler | None = None
     gradients: GradientRule | None = None
+    gradual: Gradual | None = None
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,9 @@ def fit(job: Fit) -> Outcome:
     """
     plan, settings = job.plan, job.settings
     torch.set_num_threads(plan.threads)
-    named = [*job.model.named_parameters(), *((f"objective.{i}", w) for i, w in enumerate(job.objective.parameters()))]
-    optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate, embedding_names(job.model))
     average = None if isinstance(settings.average, NoAverage) else Average(settings.average, job.model, plan.steps)
     rule = job.gradients or build_rule(settings.gradients, settings.seed)
-    trained = Trained(job.model, job.objective, optimizer, average, rule)
+    trained = prepared(job, average, rule)
     progress = resume(job, trained)
     if progress.step == 0:
         torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
@@ -122,7 +125,7 @@ def fit(job: Fit) -> Outcome:
         forward,  # type: ignore[arg-type]
         job.objective,
         job.feed.updates(progress.step),
-        optimizer,
+        trained.optimizer,  # type: ignore[arg-type]
         rate=session.rate,
         start=progress.step,
         steps=plan.steps,
@@ -144,6 +147,27 @@ def fit(job: Fit) -> Outcome:
     return session.outcome()
 
 
+def prepared(job: Fit, average: Average | None, rule: GradientRule) -> Trained:
+    """The model with its optimizer; what joins later is frozen from here on."""
+    plan, settings = job.plan, job.settings
+    embeddings = embedding_names(job.model)
+    factors = rate_factors(job.model, settings.layer_decay, settings.rates)
+    unfreezing = None
+    if job.gradual is not None:
+        groups = partial(parameter_groups, settings.optimizer, embeddings=embeddings, factors=factors)
+        unfreezing = Unfreezing(job.model, job.gradual, plan.steps, len(job.feed.examples) / plan.batch_rows, groups)
+    named = [*job.model.named_parameters(), *((f"objective.{i}", w) for i, w in enumerate(job.objective.parameters()))]
+    optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate, embeddings, factors)
+    return Trained(job.model, job.objective, optimizer, average, rule, unfreezing)
+
+
+def join(trained: Trained, made: int) -> int:
+    """Let the weights join that are due after this many updates; how many numbers they hold."""
+    if trained.unfreezing is None or trained.optimizer is None:
+        return 0
+    return trained.unfreezing.join(made, trained.optimizer)
+
+
 def resume(job: Fit, trained: Trained) -> Progress:
     """Take up the newest whole checkpoint; say which damaged ones were passed over."""
     found = newest_whole(job.checkpoints)
@@ -156,6 +180,7 @@ def resume(job: Fit, trained: Trained) -> Progress:
         )
     if found.path is None:
         return Progress()
+    join(trained, step_of(found.path))
     progress = load_checkpoint(found.path, trained)
     job.log.write(Resumed(step=progress.step))
     return progress
@@ -224,6 +249,8 @@ class Session:
         if flag.reason and done < steps:
             job.log.write(Stopped(step=done, reason=flag.reason))
             raise StopRequested(flag.reason)
+        if count := join(self.trained, done):
+            job.log.write(Chosen(message="from update {step} on {count} more weights are trained", values={"step": done + 1, "count": count}))  # fmt: skip
 
     def record(self, step: Step) -> None:
         """One event, with metrics per unit."""

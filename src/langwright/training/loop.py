@@ -99,7 +99,8 @@ def train(
     """Yield one Step per optimizer update, numbered from `start + 1` to `steps`.
 
     batches    for each update its micro-batches; ends early, without an error, when it runs out
-    rate       learning rate of an update, given how many were made before it
+    rate       learning rate of an update, given how many were made before it; a group of the optimizer with a
+               "factor" gets it times that
     clip       largest norm of the whole gradient; 0 turns clipping off
     clip_value largest absolute value of each of the gradient's entries, cut before the norm; None cuts none
     gradients  the rule between backward and the optimizer; the sum of the parts by default
@@ -108,10 +109,10 @@ def train(
                UserError when a batch whose examples interact was cut
     """
     rule = gradients or Sum()
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     stream = iter(batches)
     for number in range(start + 1, steps + 1):
         began = time.perf_counter()
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]  # some may have joined
         parts = next(stream, None)
         if parts is None:
             return
@@ -130,7 +131,7 @@ def train(
         clip_gradient(weights, norm, clip, clip_value)
         learning_rate = rate(number - 1)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group.get("factor", 1.0)
         optimizer.step()
         rule.after_step()
         optimizer.zero_grad(set_to_none=True)

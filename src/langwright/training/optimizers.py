@@ -6,7 +6,7 @@ Norms and biases are never decayed, by any of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, assert_never
 
 from pydantic import Field
@@ -135,14 +135,38 @@ Optimizer = Annotated[
 ]
 
 
-def decay_groups(named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, object]]:
-    """Two groups: matrices, which decay, and vectors (norms, biases), which do not. Frozen weights are in neither."""
-    trainable = [weight for _, weight in named if weight.requires_grad]
-    groups: list[dict[str, object]] = [
-        {"params": [weight for weight in trainable if weight.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [weight for weight in trainable if weight.ndim < 2], "weight_decay": 0.0},
+Named = Iterable[tuple[str, "nn.Parameter"]]
+
+
+def decay_groups(
+    named: Named, weight_decay: float, factors: Mapping[str, float] | None = None
+) -> list[dict[str, object]]:
+    """Groups of one decay and one factor of the rate: matrices decay, vectors (norms, biases) do not. Frozen weights are in none."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in named:
+        if weight.requires_grad:
+            key = (weight_decay if weight.ndim >= 2 else 0.0, (factors or {}).get(name, 1.0))
+            groups.setdefault(key, []).append(weight)
+    return [{"params": weights, "weight_decay": decay, "factor": factor} for (decay, factor), weights in groups.items()]
+
+
+def parameter_groups(
+    settings: Optimizer, named: Named, embeddings: frozenset[str], factors: Mapping[str, float]
+) -> list[dict[str, object]]:
+    """The weights that are trained, as the optimizer of the settings wants them.
+
+    embeddings  names of weights that Muon leaves to AdamW, as `embedding_names` finds them
+    factors     what the loop multiplies the rate with, by weight name; 1 for others
+    """
+    if not isinstance(settings, Muon):
+        return decay_groups(named, settings.weight_decay, factors)
+    named = list(named)
+    hidden = [(n, w) for n, w in named if w.ndim == 2 and n not in embeddings]
+    rest = [(n, w) for n, w in named if w.ndim != 2 or n in embeddings]
+    return [
+        *({**group, "orthogonal": True} for group in decay_groups(hidden, settings.weight_decay, factors)),
+        *({**group, "orthogonal": False} for group in decay_groups(rest, settings.weight_decay, factors)),
     ]
-    return [group for group in groups if group["params"]]
 
 
 def embedding_names(model: nn.Module) -> frozenset[str]:
@@ -157,20 +181,20 @@ def embedding_names(model: nn.Module) -> frozenset[str]:
 
 def build_optimizer(
     settings: Optimizer,
-    named: Iterable[tuple[str, nn.Parameter]],
+    named: Named,
     learning_rate: float,
     embeddings: frozenset[str] = frozenset(),
+    factors: Mapping[str, float] | None = None,
 ) -> torch.optim.Optimizer:
     """The optimizer of the settings over the weights that are trained; the loop sets the rate of every update.
 
-    embeddings  names of weights that Muon leaves to AdamW, as `embedding_names` finds them
+    embeddings, factors  see `parameter_groups`
     """
     from torch import optim
 
     from langwright.training import updates
 
-    named = list(named)
-    groups = decay_groups(named, settings.weight_decay)
+    groups = parameter_groups(settings, named, embeddings, factors or {})
     match settings:
         case SGD():
             return optim.SGD(groups, learning_rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=True)
@@ -203,13 +227,8 @@ def build_optimizer(
         case Lion():
             return updates.Lion(groups, learning_rate, (settings.beta1, settings.beta2))
         case Muon():
-            hidden = [(n, w) for n, w in named if w.ndim == 2 and n not in embeddings]
-            rest = [(n, w) for n, w in named if w.ndim != 2 or n in embeddings]
             return updates.Muon(
-                [
-                    *({**group, "orthogonal": True} for group in decay_groups(hidden, settings.weight_decay)),
-                    *({**group, "orthogonal": False} for group in decay_groups(rest, settings.weight_decay)),
-                ],
+                groups,
                 learning_rate,
                 settings.momentum,
                 nesterov=settings.nesterov,

@@ -17,13 +17,13 @@ def pretraining_rate(parameters: int) -> float:
     return 0.003239 - 0.0001395 * math.log(parameters)
 
 
-def finetuning_rate(parameters: int, *, lora: bool) -> float:
+def finetuning_rate(parameters: int, *, adapter: bool) -> float:
     """Peak learning rate for fine-tuning: 5e-5 at 100M weights, as is usual for BERT- and GPT-2-sized models, more for
-    smaller ones by the square root of the size, at most 1e-3; ten times that for LoRA, whose update is scaled down
+    smaller ones by the square root of the size, at most 1e-3; ten times that for adapters: LoRA's update is scaled down
     (Schulman et al. 2025, "LoRA Without Regret", find a factor of about ten).
     """
     rate = min(1e-3, 5e-5 * math.sqrt(1e8 / parameters))
-    return min(5e-3, 10 * rate) if lora else rate
+    return min(5e-3, 10 * rate) if adapter else rate
 
 
 def steps_for(steps: int | None, epochs: float | None, rows: int, batch_rows: int) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from langwright.errors import UserError
 from langwright.settings import Settings
 from langwright.training.averaging import Averaging, NoAverage
 from langwright.training.cost import CostSettings
@@ -24,6 +25,20 @@ class TrainingSettings(Settings):
     learning_rate: Annotated[
         float | None, Field(gt=0, description="Peak learning rate; chosen by model size when left out")
     ] = None
+    layer_decay: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Each layer learns at this share of the rate of the layer above it, the head at the full rate",
+        ),
+    ] = 1.0
+    rates: Annotated[
+        dict[str, float],
+        Field(
+            description="What the rate of weights is multiplied with, by name with * for any letters, such as *.bias"
+        ),
+    ] = Field(default_factory=dict)
     schedule: Schedule = Cosine()
     optimizer: Optimizer = AdamW()
     clip: Annotated[float, Field(ge=0, description="Largest norm of the whole gradient; 0 turns clipping off")] = 1.0
@@ -86,6 +101,15 @@ class TrainingSettings(Settings):
     ] = 2
 
     cost: Annotated[CostSettings, Field(description="What energy and emissions are reckoned with")] = CostSettings()
+
+    @field_validator("rates")
+    @classmethod
+    def rates_are_factors(cls, rates: dict[str, float]) -> dict[str, float]:
+        """UserError for one that is less than 0."""
+        for name, rate in rates.items():
+            if rate < 0:
+                raise UserError("rates.{name} = {rate} is less than 0", fix="give 0 or more; 1 changes nothing", name=name, rate=rate)  # fmt: skip
+        return rates
 
     @property
     def ends_with_best(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from langwright.models.adapter_settings import VIRTUAL
 from langwright.stages.declaration import Work
 from langwright.stages.lessons.lesson import Lesson, labelled_dataset, row_length, warn_about
 
@@ -28,7 +29,8 @@ def chat_lesson(work: Work) -> Lesson:
     ensure_template(tokenizer)
     model = load_model(folder, dropout=settings.dropout)
     length = row_length(settings, model.config)
-    packed = keep_documents_apart(model, work.log) and settings.pack
+    # virtual tokens stand before one text, not before each of several
+    packed = keep_documents_apart(model, work.log) and settings.pack and not isinstance(settings.method, VIRTUAL)
 
     def rows(split: str) -> RowExamples:
         store = open_split(work, dataset, split, tokenizer, folder, texts=False)

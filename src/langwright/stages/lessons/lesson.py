@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from langwright.data.dataset import Dataset
-    from langwright.stages.finetune import FinetuneSettings
+    from langwright.stages.teaching import TeachingSettings
     from langwright.training.feed import Examples
     from langwright.training.fit import Sampler
     from langwright.training.loss import LogitObjective
@@ -35,6 +35,7 @@ class Lesson:
     report: Preflight
     sampler: Sampler | None = None
     labels: tuple[str, ...] = ()
+    bytes_per_unit: float | None = None  # UTF-8 bytes that a unit of loss stands for, where the loss is over text
 
 
 def labelled_dataset(work: Work, schema: str) -> Dataset:
@@ -84,7 +85,7 @@ def context_of(config: PreTrainedConfig) -> int:
     return int(config.max_position_embeddings)
 
 
-def row_length(settings: FinetuneSettings, config: PreTrainedConfig) -> int:
+def row_length(settings: TeachingSettings, config: PreTrainedConfig) -> int:
     """Tokens in a row; UserError when the model was not built for so many."""
     context = context_of(config)
     if settings.length is not None and settings.length > context:
