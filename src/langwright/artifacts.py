@@ -386,7 +386,7 @@ def making(
 
 def has_checkpoints(path: Path) -> bool:
     """Whether a partial directory holds something that a resume can begin with."""
-    return any((path / "checkpoints").glob("*/manifest.json"))
+    return any((path / "checkpoints").glob("**/manifest.json"))
 
 
 def refuse_existing(out: Path) -> None:

@@ -32,6 +32,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright finetune runs/base runs/talks runs/chat",
         "langwright finetune runs/base runs/topics runs/labeller --task classification --method lora",
     ),
+    "continual": (
+        "langwright continual runs/base runs/hotels runs/meals runs/films runs/kept",
+        "langwright continual runs/base runs/hotels runs/news runs/kept --scenario task --seeds 5",
+    ),
     "evaluate": ("langwright evaluate runs/chat runs/talks runs/chat-measured",),
     "report": ("langwright report runs/chat runs/report",),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL
 from langwright.metrics.comparison import DIFFERENCE, MCNEMAR
 from langwright.metrics.containment import CONTAINMENT
-from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD
+from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD, GAP
 from langwright.metrics.likelihood import ASSISTANT_LOSS, BITS_PER_BYTE, NEXT_TOKEN_ACCURACY, PERPLEXITY
 from langwright.metrics.origin import COPIED, FREQUENT, VALID
 from langwright.metrics.variety import COVERAGE, DISTINCT, REPETITION
@@ -36,4 +36,5 @@ MEASURES: dict[str, Yardstick] = {
     "forgetting": FORGETTING,
     "backward transfer": BACKWARD,
     "forward transfer": FORWARD,
+    "average accuracy beyond naive": GAP,
 }

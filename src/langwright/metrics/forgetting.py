@@ -38,6 +38,10 @@ FORWARD = Yardstick(
     "(Lopez-Paz & Ranzato 2017); "
     "mean over {n} seeds; interval: Student's t over seeds",
 )  # fmt: skip
+GAP = Yardstick(
+    name="average accuracy beyond naive", unit="share", better="higher", does_not_show=ONE_SEQUENCE,
+    method="average accuracy less that of naive training from the same seed; mean over {n} seeds; interval: Student's t over seeds",
+)  # fmt: skip
 
 
 def average_accuracy(a: Matrix) -> float:

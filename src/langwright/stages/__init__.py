@@ -7,10 +7,10 @@ when it runs.
 
 from __future__ import annotations
 
-from langwright.stages import data_clean, data_read, evaluate, finetune, pretrain, report, tokenizer_train
+from langwright.stages import continual, data_clean, data_read, evaluate, finetune, pretrain, report, tokenizer_train
 from langwright.stages.declaration import Stage
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (data_read, data_clean, tokenizer_train, pretrain, finetune, evaluate, report)
+    for module in (data_read, data_clean, tokenizer_train, pretrain, finetune, continual, evaluate, report)
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from langwright.data.dataset import Dataset
+    from langwright.stages.sequences.settings import ContinualSettings
     from langwright.stages.teaching import TeachingSettings
     from langwright.training.feed import Examples
     from langwright.training.fit import Sampler
@@ -85,7 +86,7 @@ def context_of(config: PreTrainedConfig) -> int:
     return int(config.max_position_embeddings)
 
 
-def row_length(settings: TeachingSettings, config: PreTrainedConfig) -> int:
+def row_length(settings: TeachingSettings | ContinualSettings, config: PreTrainedConfig) -> int:
     """Tokens in a row; UserError when the model was not built for so many."""
     context = context_of(config)
     if settings.length is not None and settings.length > context:
