@@ -112,7 +112,7 @@ def planned(work: Work, curriculum: Curriculum, model: PreTrainedModel) -> Plan:
     )
     return Plan(
         steps=0, batch_rows=batch_rows, micro_rows=micro_rows, length=length,
-        learning_rate=settings.learning_rate or finetuning_rate(size.parameters, lora=False),
+        learning_rate=settings.learning_rate or finetuning_rate(size.parameters, adapter=False),
         dtype=dtype, compile=False, threads=physical_cores(), device=str(device), evaluate_rows=settings.evaluate_rows,
     )  # fmt: skip
 
