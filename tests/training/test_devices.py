@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -46,6 +49,37 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str, 
     with_gpus(monkeypatch, count)
     with pytest.raises(UserError, match=word):
         choose_device(name)
+
+
+FAULTS = """
+import resource, sys, torch
+from langwright.training.devices import keep_freed_memory
+kept = sys.argv[1] == "keep" and keep_freed_memory()
+def fetch():
+    return torch.ones(16 << 20)  # 64 MiB: more than glibc keeps by itself
+for _ in range(8):
+    fetch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(16):
+    fetch()
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an option of glibc")
+def test_freed_memory_is_kept_for_the_next_update() -> None:
+    """Pages fetched from the system by sixteen large tensors, one after the other: hardly any where memory is kept."""
+
+    def fetched(how: str) -> tuple[str, int]:
+        told, count = subprocess.check_output([sys.executable, "-c", FAULTS, how], text=True).split()
+        return told, int(count)
+
+    told, few = fetched("keep")
+    if told == "False":
+        pytest.skip("the C library is not glibc")
+    _, many = fetched("leave")
+    assert many >= 16 * (64 << 20) // resource.getpagesize()
+    assert few < many / 4
 
 
 def test_rates_are_measured_fast_and_once() -> None:

@@ -34,8 +34,8 @@ def attend_blocks(q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, scale: float) 
     G = N // K
     dtype, exact = q_MNLH.dtype, accumulation_type(q_MNLH.dtype)
     spare = spare_columns(dtype)
-    q_CGLW = widened(q_MNLH.reshape(M * K, G, L, H), [0.0] * spare, scale)
-    k_CLW = widened(k_MKLH.reshape(M * K, L, H), [1.0] * spare)
+    q_CGLW = widened(q_MNLH, [0.0] * spare, scale).view(M * K, G, L, -1)
+    k_CLW = widened(k_MKLH, [1.0] * spare).view(M * K, L, -1)
     v_CLH = v_MKLH.reshape(M * K, L, H)
     out_CGLH = q_CGLW.new_empty(M * K, G, L, H)
     lse_CGL = torch.empty(M * K, G, L, dtype=exact, device=q_MNLH.device)
@@ -73,11 +73,11 @@ def attend_blocks_backward(
     G = N // K
     dtype, exact = q_MNLH.dtype, accumulation_type(q_MNLH.dtype)
     spare = spare_columns(dtype)
-    through_CGL = (dout_MNLH.to(exact) * out_MNLH.to(exact)).sum(-1).reshape(M * K, G, L)
-    q_CGLW = widened(q_MNLH.reshape(M * K, G, L, H), summands(-lse_MNL.reshape(M * K, G, L), dtype, spare), scale)
-    dout_CGLW = widened(dout_MNLH.reshape(M * K, G, L, H), summands(-through_CGL, dtype, spare))
-    k_CLW = widened(k_MKLH.reshape(M * K, L, H), [1.0] * spare)
-    v_CLW = widened(v_MKLH.reshape(M * K, L, H), [1.0] * spare)
+    through_MNL = (dout_MNLH.to(exact) * out_MNLH.to(exact)).sum(-1)
+    q_CGLW = widened(q_MNLH, summands(-lse_MNL, dtype, spare), scale).view(M * K, G, L, -1)
+    dout_CGLW = widened(dout_MNLH, summands(-through_MNL, dtype, spare)).view(M * K, G, L, -1)
+    k_CLW = widened(k_MKLH, [1.0] * spare).view(M * K, L, -1)
+    v_CLW = widened(v_MKLH, [1.0] * spare).view(M * K, L, -1)
     dq_CGLH = torch.zeros(M * K, G, L, H, dtype=exact, device=q_MNLH.device)
     dk_CLH, dv_CLH = k_CLW.new_empty(M * K, L, H), v_CLW.new_empty(M * K, L, H)
     for begin in range(0, L, BLOCK):
@@ -118,8 +118,12 @@ def widened(x_H: Tensor, extra: Sequence[float | Tensor], scale: float | None = 
     The width is a multiple of 16, the rest zero: odd widths multiply more slowly.
     """
     H = x_H.shape[-1]
-    wide_W = x_H.new_zeros(*x_H.shape[:-1], -(-(H + len(extra)) // 16) * 16)
-    wide_W[..., :H] = x_H if scale is None else x_H * scale
+    wide_W = x_H.new_empty(*x_H.shape[:-1], -(-(H + len(extra)) // 16) * 16)
+    if scale is None:
+        wide_W[..., :H] = x_H
+    else:
+        torch.mul(x_H, scale, out=wide_W[..., :H])
+    wide_W[..., H:] = 0
     for number, value in enumerate(extra):
         wide_W[..., H + number] = value
     return wide_W

@@ -5,6 +5,7 @@ Nothing is assumed from a processor's name: rates are measured, and limits that 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
@@ -143,6 +144,25 @@ def cgroup_memory(folder: Path = CGROUP) -> int | None:
         return int(limit) - used + cached
     except (OSError, ValueError):
         return None
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's mallopt(3)
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let the process keep the memory it frees, for the next update; False where the C library is not glibc.
+
+    Large tensors are otherwise given back to the system at their end and fetched anew, page by page and
+    zeroed, at each update: about a seventh of the time of a small model's update on a CPU.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library
+        return False
+    return all(set_option(option, value) == 1 for option, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)))  # fmt: skip
 
 
 def peak_memory_bytes(device: str) -> int:

@@ -31,7 +31,7 @@ from langwright.training.checkpoints import (
     step_of,
 )
 from langwright.training.cost import Spent, meter
-from langwright.training.devices import peak_memory_bytes
+from langwright.training.devices import keep_freed_memory, peak_memory_bytes
 from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.gradients import GradientRule, build_rule
 from langwright.training.loop import NonFinite, Step, forward_precision, train
@@ -111,6 +111,7 @@ def fit(job: Fit) -> Outcome:
     """
     plan, settings = job.plan, job.settings
     torch.set_num_threads(plan.threads)
+    keep_freed_memory()
     average = None if isinstance(settings.average, NoAverage) else Average(settings.average, job.model, plan.steps)
     rule = job.gradients or build_rule(settings.gradients, settings.seed)
     trained = prepared(job, average, rule)
