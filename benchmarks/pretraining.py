@@ -214,10 +214,7 @@ CONTEST = Contest(
         "langwright": by_langwright,
         "langwright, attention inside documents": partial(by_langwright, stop_at_documents=True),
     },
-    peers={
-        "Trainer": partial(by_trainer, compiled=False),
-        "Trainer, compiled": partial(by_trainer, compiled=True),
-    },
+    peers={"Trainer": partial(by_trainer, compiled=False), "Trainer, compiled": partial(by_trainer, compiled=True)},
     flops=lambda name: flops_of(SETTINGS[name]),
 )
 

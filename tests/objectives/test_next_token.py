@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from langwright.data.packing import Sample
-from langwright.objectives.next_token import IGNORED, NextToken, collate_rows
+from langwright.objectives.next_token import IGNORED, NextToken, collate_rows, has_plain_head
 
 
 def row(ids, supervised=None, starts=(0,)):
@@ -93,3 +93,44 @@ def test_loss_equals_transformers(build):
     theirs = model(input_ids=whole, labels=whole).loss
     ours = NextToken()(model, batch)
     torch.testing.assert_close(ours.total / ours.units, theirs, rtol=1e-6, atol=1e-6)
+
+
+GEMMA = Gemma2Config(
+    vocab_size=61,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=8,
+    final_logit_softcapping=30.0,
+)
+
+
+@pytest.mark.parametrize("build", [lambda: LlamaForCausalLM(LLAMA), lambda: GPT2LMHeadModel(GPT2), lambda: Gemma2ForCausalLM(GEMMA)])  # fmt: skip
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_the_head_at_supervised_positions_alone_gives_the_same_loss_and_gradients(build, share):
+    torch.manual_seed(0)
+    model = build().train()
+    numbers = np.random.default_rng(0)
+    rows = [row(numbers.integers(1, 61, 17), numbers.random(17) < share) for _ in range(70)]
+    batch = collate_rows(rows, length=16, pad_id=0, stop_at_documents=False)
+    objective = NextToken()
+    found = objective(model, batch)
+    found.total.backward()
+    ours = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+    model.zero_grad()
+    whole = objective.loss(objective.logits(model, batch), batch)  # the way of a batch that is all supervised
+    whole.total.backward()
+    torch.testing.assert_close(found.total, whole.total, rtol=1e-5, atol=1e-5)
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(ours[name], weight.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_capped_head_is_computed_by_the_model_itself():
+    """Caps and scales of the logits would be lost otherwise: small logits differ in the sixth digit alone."""
+    batch = collate_rows([row(range(1, 18))], length=16, pad_id=0, stop_at_documents=False)
+    torch.manual_seed(0)
+    assert has_plain_head(LlamaForCausalLM(LLAMA), batch)
+    assert not has_plain_head(Gemma2ForCausalLM(GEMMA), batch)
+    assert not has_plain_head(Bigram(), batch)

@@ -37,6 +37,8 @@ def embeddings_changed(model: nn.Module, change_BTD: Tensor | None = None) -> It
 
     def changed(_: nn.Module, __: Any, out_BTD: Tensor) -> Tensor:
         result = out_BTD if change_BTD is None else out_BTD + change_BTD
+        if not torch.is_grad_enabled():  # a look beside the loss: nothing will ask for its gradient
+            return result
         if not result.requires_grad:  # frozen embeddings, of which the gradient is wanted all the same
             result = result.requires_grad_()
         seen.append(result)

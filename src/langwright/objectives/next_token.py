@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from langwright.data.store import TokenStore
 from langwright.training.loss import Loss
 
 IGNORED = -100
+SPARSE = 0.75  # share of positions that are supervised, below which the head is computed at those alone
+CHUNK = 1024  # positions of the head computed at once then: one shape, so that a compiled loss is compiled once
 
 
 @dataclass(frozen=True)
@@ -115,26 +118,74 @@ def token_losses(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
     )
 
 
+@torch.no_grad()
+def has_plain_head(model: nn.Module, batch: NextTokenBatch) -> bool:
+    """Whether a model's logits are its output embedding times its last hidden state, in float32 to the bit.
+
+    Not so where they are scaled or capped, which some families do.
+    """
+    inside = getattr(model, "_orig_mod", model)  # uncompiled
+    if not callable(getattr(inside, "get_output_embeddings", None)):
+        return False
+    tokens_1T = batch.tokens_BT[:1, :8].to(next(inside.parameters()).device)
+    with torch.autocast(tokens_1T.device.type, enabled=False):
+        out = inside(input_ids=tokens_1T, use_cache=False, output_hidden_states=True)
+        return torch.equal(inside.get_output_embeddings()(out.hidden_states[-1]), out.logits)  # type: ignore[operator]
+
+
 class NextToken:
-    """Predict each supervised token from those before it."""
+    """Predict each supervised token from those before it.
+
+    Where much of a batch is not supervised, as in conversations, the head, which is the largest matrix of a
+    small model, is computed at supervised positions alone. That is done only with models whose logits are
+    seen to be their output embedding times the last hidden state, and nothing more.
+    """
 
     separable = True
 
     def __init__(self, *, compiled: bool = False) -> None:
         """compiled: compile the loss too, so that the float32 copy of the logits is never written out."""
         self._losses = torch.compile(token_losses, dynamic=False) if compiled else token_losses
+        self._plain_head: bool | None = None  # not known before the first sparse batch
 
     def __call__(self, model: nn.Module, batch: NextTokenBatch) -> Loss:
         """The summed loss over the batch's supervised tokens."""
+        if torch.is_grad_enabled() and batch.units < SPARSE * batch.positions:
+            if self._plain_head is None:
+                self._plain_head = has_plain_head(model, batch)
+            if self._plain_head:
+                return Loss(self._sparse_total(model, batch), batch.units)
         return self.loss(self.logits(model, batch), batch)
+
+    def _sparse_total(self, model: nn.Module, batch: NextTokenBatch) -> Tensor:
+        """The summed loss from the head at supervised positions."""
+        hidden_BTD = self._run(model, batch, output_hidden_states=True, logits_to_keep=1).hidden_states[-1]
+        head = model.get_output_embeddings()  # type: ignore[operator]
+        targets_BT = batch.targets_BT.to(hidden_BTD.device)
+        wanted_BT = targets_BT != IGNORED
+        missing = -batch.units % CHUNK
+        hidden_UD = F.pad(hidden_BTD[wanted_BT], (0, 0, 0, missing))
+        targets_U = F.pad(targets_BT[wanted_BT], (0, missing), value=IGNORED)
+        chunks = zip(torch.split(hidden_UD, CHUNK), torch.split(targets_U, CHUNK), strict=True)
+        return torch.stack([self._losses(head(h_CD)[None], t_C[None]) for h_CD, t_C in chunks]).sum()
+
+    def _run(self, model: nn.Module, batch: NextTokenBatch, **options: Any) -> Any:
+        device = next(model.parameters()).device
+        return model(
+            input_ids=batch.tokens_BT.to(device),
+            position_ids=batch.positions_BT.to(device),
+            use_cache=False,
+            **self.seen(batch, device),
+            **options,
+        )
+
+    def seen(self, batch: NextTokenBatch, device: torch.device) -> dict[str, Tensor]:
+        """Arguments that tell the model which positions see which: those before them in their document."""
+        return {} if batch.boundaries is None else {"document_boundaries": batch.boundaries}
 
     def logits(self, model: nn.Module, batch: NextTokenBatch) -> Tensor:
         """Shape (B, T, V)."""
-        device = next(model.parameters()).device
-        extra = {} if batch.boundaries is None else {"document_boundaries": batch.boundaries}
-        logits_BTV: Tensor = model(
-            input_ids=batch.tokens_BT.to(device), position_ids=batch.positions_BT.to(device), use_cache=False, **extra
-        ).logits
+        logits_BTV: Tensor = self._run(model, batch).logits
         return logits_BTV
 
     def loss(self, logits: Tensor, batch: NextTokenBatch) -> Loss:

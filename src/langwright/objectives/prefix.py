@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from langwright.data.drawing import draws
 from langwright.data.packing import RowPlan, Sample
@@ -118,14 +118,7 @@ class PrefixExamples:
 class PrefixLM(NextToken):
     """Write each token behind a prefix from those before it, the prefix read in both directions."""
 
-    def logits(self, model: nn.Module, batch: NextTokenBatch) -> Tensor:
-        """Shape (B, T, V)."""
+    def seen(self, batch: NextTokenBatch, device: torch.device) -> dict[str, Tensor]:
+        """A mask over pairs of positions; see `prefix_mask`."""
         assert isinstance(batch, PrefixBatch)
-        device = next(model.parameters()).device
-        logits_BTV: Tensor = model(
-            input_ids=batch.tokens_BT.to(device),
-            position_ids=batch.positions_BT.to(device),
-            attention_mask=prefix_mask(batch.prefix_BT.to(device), batch.segments_BT.to(device)),
-            use_cache=False,
-        ).logits
-        return logits_BTV
+        return {"attention_mask": prefix_mask(batch.prefix_BT.to(device), batch.segments_BT.to(device))}
