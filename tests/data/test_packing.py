@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langwright.data.packing import LAYOUTS, Layout, RowPlan, open_plan, plan_pack, plan_single, plan_stream, saved_plan
+from langwright.data.packing import (
+    LAYOUTS,
+    PLANNERS,
+    Layout,
+    RowPlan,
+    open_plan,
+    plan_blocks,
+    plan_pack,
+    plan_single,
+    plan_stream,
+    saved_plan,
+)
 from langwright.data.store import Document, StoreFacts, TokenStore, build_store
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=60).filter(any)
-PLANS = {"stream": plan_stream, "pack": plan_pack, "single": plan_single}
 
 
 def store_of(lengths: list[int], supervised: list[bool] | None = None) -> TokenStore:
@@ -38,6 +48,17 @@ def test_a_stream_predicts_every_token_but_the_first_once(lengths: list[int], le
         assert row.supervised.tolist() == [False] + [True] * (len(row.ids) - 1)
         predicted += row.ids[row.supervised].tolist()
     assert predicted == list(range(1, store.facts.tokens))
+
+
+@given(lengths=LENGTHS, length=st.integers(1, 50))
+def test_blocks_hold_every_token_once(lengths: list[int], length: int) -> None:
+    store = store_of(lengths)
+    plan = plan_blocks(store, length)
+    rows = [plan.row(store, index) for index in range(len(plan))]
+    assert [len(row.ids) for row in rows[:-1]] == [length] * (len(rows) - 1) and len(rows[-1].ids) <= length
+    assert [id for row in rows for id in row.ids.tolist()] == list(range(store.facts.tokens))
+    assert all(row.supervised.all() and row.starts[0] == 0 for row in rows)
+    assert plan.filled == store.facts.tokens / (len(rows) * length)
 
 
 @given(lengths=LENGTHS, length=st.integers(1, 50))
@@ -121,7 +142,7 @@ def test_supervision_follows_the_store() -> None:
 
 def test_one_token_makes_one_row() -> None:
     store = store_of([1])
-    for plan in PLANS.values():
+    for plan in PLANNERS.values():
         assert len(plan(store, 8)) == 1
         assert plan(store, 8).row(store, 0).ids.tolist() == [0]
 
@@ -134,7 +155,7 @@ def test_a_plan_is_stored_and_reopened(tmp_path: Path, layout: Layout) -> None:
     again = saved_plan(store, layout, 8)
     assert isinstance(again, RowPlan)
     assert isinstance(again.begins, np.memmap)
-    fresh = PLANS[layout](store, 8)
+    fresh = PLANNERS[layout](store, 8)
     assert (again.layout, again.length, again.truncated) == (layout, 8, fresh.truncated)
     for index in range(len(fresh)):
         for name in ("ids", "supervised", "starts"):

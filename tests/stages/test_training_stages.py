@@ -176,11 +176,11 @@ OPTIONS = [
 ]
 
 
-def run_process(world, out, kill_when=None):
+def run_process(world, out, kill_when=None, options=OPTIONS):
     """A real process; killed with SIGKILL once `kill_when(events)` is true. True when it ended by itself."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(world.folder), out, *OPTIONS], env=environment, stderr=subprocess.PIPE
+        [sys.executable, "-c", KILLED, str(world.folder), out, *options], env=environment, stderr=subprocess.PIPE
     )
     events = partial_of(world.folder / out) / "run" / "events.jsonl"
     while process.poll() is None:
@@ -194,7 +194,7 @@ def run_process(world, out, kill_when=None):
     return True
 
 
-def kill_and_resume(world, out, kills, seed):
+def kill_and_resume(world, out, kills, seed, options=OPTIONS):
     """Kill a run at random moments, checkpoint writes among them, resuming each time; how many kills were made."""
     numbers = random.Random(seed)
     made = 0
@@ -209,11 +209,11 @@ def kill_and_resume(world, out, kills, seed):
             stepped = data.count(b'"stepped"') - before
             return (stepped >= 1 and any(scratch.glob("*.new"))) if by_save and stepped < 8 else stepped >= at_least
 
-        if run_process(world, out, due):
+        if run_process(world, out, due, options):
             return made
         made += 1
         assert not (world.folder / out).exists()
-    run_process(world, out)
+    run_process(world, out, options=options)
     return made
 
 

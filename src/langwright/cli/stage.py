@@ -113,10 +113,12 @@ def show_made(screen: Screen, stage: Stage, artifact: Artifact) -> None:
 
 
 def next_command(stage: Stage, artifact: Artifact) -> str:
-    """What to do with what a stage made; a model that labels is asked for labels, whatever else its stage makes."""
+    """What to do with what a stage made; a model that labels is asked for labels, an encoder is taught a task."""
     tasks = [ability.task for ability in artifact.card.abilities] if artifact.card else []
     if "classification" in tasks:
         return f"langwright predict {shlex.quote(str(artifact.path))} classification TEXT"
+    if "fill" in tasks:  # an encoder: it does not go on from a text
+        return f"langwright finetune {shlex.quote(str(artifact.path))} DATASET OUT --task classification"
     return stage.next.format(out=shlex.quote(str(artifact.path)))
 
 

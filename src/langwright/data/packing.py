@@ -1,10 +1,11 @@
-"""How documents become rows of at most T + 1 tokens (T inputs), planned once and stored.
+"""How documents become rows of at most T + 1 tokens (T inputs, each predicting the next), planned once and stored.
 
 stream   the store end to end, cut into rows that overlap by one token, so that each token but the first is
          predicted exactly once; rows are never padded
 pack     whole documents gathered into rows by best-fit decreasing (Ding et al. 2024, "Fewer truncations
          improve language modeling", arXiv:2404.10830, section 3); a document longer than a row is cut and counted
 single   one document a row, for batches padded to their longest row
+blocks   the store end to end, cut into rows of T tokens that share none, for objectives that do not look ahead
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 from langwright.data.store import TokenStore, load_array, save_array
 from langwright.files import sync_folder, write_whole
 
-Layout = Literal["stream", "pack", "single"]
+Layout = Literal["stream", "pack", "single", "blocks"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 FORMAT = 1
 Indices = NDArray[np.int64]
@@ -68,11 +70,11 @@ class RowPlan:
         spans = [(int(self.begins[p]), int(self.begins[p] + self.lengths[p])) for p in pieces]
         ids = np.concatenate([store.tokens[begin:end] for begin, end in spans]).astype(np.int64)
         supervised = np.concatenate([store.supervision(begin, end) for begin, end in spans])
-        if self.layout == "stream":
+        if self.layout in ("stream", "blocks"):
             begin, end = spans[0]
             inner = store.offsets[np.searchsorted(store.offsets, begin, "right") : np.searchsorted(store.offsets, end)]
             starts = np.concatenate([[0], np.asarray(inner) - begin]).astype(np.int64)
-            supervised[0] = False
+            supervised[0] &= self.layout == "blocks"
         else:
             starts = np.concatenate([[0], np.cumsum([end - begin for begin, end in spans])[:-1]]).astype(np.int64)
             supervised[starts] = False
@@ -85,8 +87,8 @@ class RowPlan:
 
     @property
     def filled(self) -> float:
-        """Share of the T + 1 places of all rows that hold a token."""
-        return float(np.sum(self.lengths)) / (len(self) * (self.length + 1))
+        """Share of the places of all rows that hold a token."""
+        return float(np.sum(self.lengths)) / (len(self) * (self.length + (self.layout != "blocks")))
 
     def save(self, folder: Path) -> None:
         """Write the plan; `folder` appears only when it is whole."""
@@ -118,7 +120,7 @@ def saved_plan(store: TokenStore, layout: Layout, length: int) -> RowPlan:
     """The plan kept beside the store, made on first use."""
     folder = store.folder / f"plan-v{FORMAT}-{layout}-{length}"
     if not (folder / "plan.json").is_file():
-        {"stream": plan_stream, "pack": plan_pack, "single": plan_single}[layout](store, length).save(folder)
+        PLANNERS[layout](store, length).save(folder)
     return open_plan(folder)
 
 
@@ -128,6 +130,13 @@ def plan_stream(store: TokenStore, length: int) -> RowPlan:
     begins = np.arange(0, max(tokens - 1, 1), length, dtype=np.int64)
     lengths = np.minimum(begins + length + 1, tokens) - begins
     return RowPlan("stream", length, begins, lengths, np.arange(len(begins) + 1, dtype=np.int64))
+
+
+def plan_blocks(store: TokenStore, length: int) -> RowPlan:
+    """Rows of T tokens one after the other; the last may be shorter."""
+    begins = np.arange(0, store.facts.tokens, length, dtype=np.int64)
+    lengths = np.minimum(begins + length, store.facts.tokens) - begins
+    return RowPlan("blocks", length, begins, lengths, np.arange(len(begins) + 1, dtype=np.int64))
 
 
 def plan_single(store: TokenStore, length: int) -> RowPlan:
@@ -159,6 +168,11 @@ def whole_documents(store: TokenStore, length: int) -> tuple[Indices, Indices, i
     lengths = np.minimum(full, length + 1)
     kept = lengths > 0
     return begins[kept], lengths[kept], int((full > lengths).sum())
+
+
+PLANNERS: dict[Layout, Callable[[TokenStore, int], RowPlan]] = {
+    "stream": plan_stream, "pack": plan_pack, "single": plan_single, "blocks": plan_blocks
+}  # fmt: skip
 
 
 class Rooms:

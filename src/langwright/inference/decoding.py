@@ -13,20 +13,17 @@ and its continuation joined are the text of all ids joined.
 from __future__ import annotations
 
 import codecs
-import json
-import re
 from collections.abc import Sequence
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from langwright.inference.characters import WholeCharacters
+from langwright.tokenizers.pieces import Kind, bytes_of_token, kind_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Kind = Literal["byte-level", "byte-fallback", "text"]
 BESIDE = 4  # tokens looked back at; one is enough for every decoder of `tokenizers`, special tokens left out
-_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 class Alphabet:
@@ -55,13 +52,7 @@ class Alphabet:
         token = self.tokenizer.convert_ids_to_tokens(id)
         if token is None:  # an id between the tokenizer's size and the model's: padding of the weights
             return b""
-        if self.kind == "byte-level":
-            table = byte_of_character()
-            if all(character in table for character in token):
-                return bytes(table[character] for character in token)
-            return str(token).encode()
-        byte = _BYTE.fullmatch(token) if self.kind == "byte-fallback" else None
-        return bytes([int(byte[1], 16)]) if byte else None
+        return bytes_of_token(token, self.kind)
 
     def text_of(self, ids: Sequence[int]) -> str:
         """All ids as text, special tokens left out."""
@@ -153,24 +144,3 @@ def shared_length(first: str, second: str) -> int:
     return next(
         (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
     )
-
-
-def kind_of(tokenizer: PreTrainedTokenizerBase) -> Kind:
-    """How a tokenizer's tokens become text, read from its decoder."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None or backend.decoder is None:
-        return "text"
-    decoder = json.loads(backend.decoder.__getstate__())
-    names = [part["type"] for part in decoder.get("decoders", [decoder])]
-    if "ByteFallback" in names:
-        return "byte-fallback"
-    return "byte-level" if names == ["ByteLevel"] else "text"
-
-
-@cache
-def byte_of_character() -> dict[str, int]:
-    """GPT-2's alphabet: the printable character that stands for each byte (Radford et al. 2019, `encoder.py`)."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    table = {chr(byte): byte for byte in printable}
-    others = [byte for byte in range(256) if byte not in printable]
-    return table | {chr(256 + number): byte for number, byte in enumerate(others)}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import GPT2Config, LlamaConfig
+from transformers import BertConfig, GPT2Config, LlamaConfig
 
 from langwright.errors import UserError
 from langwright.models.attention import attention_for
@@ -143,7 +143,22 @@ def llama_config(preset: Preset) -> LlamaConfig:
     )
 
 
-CONFIGS: dict[ModelType, Callable[[Preset], PreTrainedConfig]] = {"gpt2": gpt2_config, "llama": llama_config}
+def bert_config(preset: Preset) -> BertConfig:
+    """BERT's."""
+    return BertConfig(
+        hidden_size=preset.hidden_size,
+        num_hidden_layers=preset.num_hidden_layers,
+        num_attention_heads=preset.num_attention_heads,
+        intermediate_size=preset.intermediate_size,
+        max_position_embeddings=preset.max_position_embeddings,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+
+CONFIGS: dict[ModelType, Callable[[Preset], PreTrainedConfig]] = {
+    "bert": bert_config, "gpt2": gpt2_config, "llama": llama_config
+}  # fmt: skip
 
 
 def check_config(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase | None) -> None:

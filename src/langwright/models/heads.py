@@ -8,7 +8,7 @@ Head = Literal[
     "causal", "masked", "pretraining", "seq2seq", "classification", "score", "tagging", "span", "choice", "backbone"
 ]
 
-OWN_HEADS: dict[str, Head] = {"gpt2": "causal", "llama": "causal"}
+OWN_HEADS: dict[str, Head] = {"bert": "masked", "gpt2": "causal", "llama": "causal"}
 """What a preset's model type is built as where nothing else is asked for."""
 
 

@@ -8,6 +8,8 @@ Sources   Touvron et al. 2023, arXiv:2302.13971 (the Llama family: pre-norm, Swi
           learned positions, GELU with a feed-forward width of 4 × hidden)
           A SwiGLU layer has three matrices where GELU has two, so 8/3 × hidden gives the Llama-style
           preset and its GPT-2-style twin nearly the same size (Shazeer 2020, arXiv:2002.05202).
+          Devlin et al. 2019, arXiv:1810.04805, section 3 (BERT: norms after each block, learned positions, two
+          token types), in the sizes of Turc et al. 2019, arXiv:1908.08962, table 1, with vocabularies of ours
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Literal
 
 from langwright.errors import unknown
 
-ModelType = Literal["llama", "gpt2"]
+ModelType = Literal["llama", "gpt2", "bert"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ _ALL = (
     Preset("gpt2-mini", "gpt2",        256,  4,    4,    4, 1024,   8192,  512),  # 5.4M
     Preset("gpt2-small", "gpt2",       288,  6,    6,    6, 1152,   8192,  512),  # 8.5M
     Preset("gpt2-base", "gpt2",        768, 12,   12,   12, 3072,  32000, 1024),  # 110.4M
+    Preset("bert-tiny", "bert",        128,  2,    2,    2,  512,   2048,  512),  # 0.7M
+    Preset("bert-mini", "bert",        256,  4,    4,    4, 1024,   8192,  512),  # 5.5M
+    Preset("bert-small", "bert",       512,  4,    8,    8, 2048,   8192,  512),  # 17.3M
+    Preset("bert-base", "bert",        768, 12,   12,   12, 3072,  32000,  512),  # 110.6M
 )  # fmt: skip
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}

@@ -7,6 +7,7 @@ for the inputs and one for the weights, each as large as the product itself), th
             + 2 · layers · (attention heads · head width) · T
 
 where the last line is QKᵀ and PV, 2 · 2 · T · width, at half: a causal token attends to T / 2 others on average.
+Where tokens see both sides it is whole. Of a head that is asked for some positions only, that share is counted.
 
 Source    Kaplan et al. 2020, arXiv:2001.08361, section 2.1 (2 per weight forward, 6 for training);
           Chowdhery et al. 2022, arXiv:2204.02311, appendix B (the attention term, which we halve)
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 ComputeType = Literal["float32", "bfloat16"]
 FLOAT32 = 4  # bytes
 ADAM_BYTES = 8  # two float32 moments a weight
+
+
+GELU = ("bert", "electra", "gpt2")  # families with GPT-2's kind of layer
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Counted:
     vocabulary: int  # V
     parameters: int
     matrices: int  # weights that are multiplied with, the head included
+    causal: bool = True  # a token sees those before it only
 
 
 def estimate(
@@ -87,6 +92,7 @@ def estimate(
     context: int | None = None,
     trainable: int | None = None,
     checkpointing: bool = False,
+    predicted: float = 1.0,
 ) -> Estimate:
     """What training a model of this shape takes.
 
@@ -96,12 +102,15 @@ def estimate(
     vocab_size     in place of the shape's own; so is context
     trainable      weights that are trained; all when left out
     checkpointing  activations are recomputed in the backward pass: only each layer's input is kept, and one layer's rest
+    predicted      share of positions whose logits are computed
     """
     positions = context if context is not None else shape.max_position_embeddings
     counted = count(shape, vocab_size if vocab_size is not None else shape.vocab_size, positions)
     length = positions if length is None else length
     trained = counted.parameters if trainable is None else trainable
-    forward = 2 * counted.matrices + 2 * counted.layers * counted.queries * length
+    seen = length if counted.causal else 2 * length
+    head = counted.vocabulary * counted.hidden
+    forward = 2 * (counted.matrices - (1 - predicted) * head) + 2 * counted.layers * counted.queries * seen
     return Estimate(
         parameters=counted.parameters,
         trainable=trained,
@@ -109,7 +118,7 @@ def estimate(
         weight_bytes=counted.parameters * FLOAT32 + (2 * counted.matrices if dtype == "bfloat16" else 0),
         gradient_bytes=trained * FLOAT32,
         optimizer_bytes=trained * ADAM_BYTES,
-        activation_bytes=activation_bytes(counted, rows * length, dtype, checkpointing),
+        activation_bytes=activation_bytes(counted, rows * length, dtype, checkpointing, predicted),
         positions=rows * length,
     )
 
@@ -175,10 +184,11 @@ def counted_on_meta(config: PreTrainedConfig, vocab_size: int, context: int) -> 
     import torch
     from transformers.pytorch_utils import Conv1D
 
+    head = OWN_HEADS.get(config.model_type, "causal")
     config = type(config).from_dict(config.to_dict())
     config.vocab_size, config.max_position_embeddings = vocab_size, context
     with torch.device("meta"):
-        model = auto_class(OWN_HEADS.get(config.model_type, "causal")).from_config(config)
+        model = auto_class(head).from_config(config)
     matrices = {
         id(module.weight): module.weight.numel()
         for module in model.modules()
@@ -189,9 +199,10 @@ def counted_on_meta(config: PreTrainedConfig, vocab_size: int, context: int) -> 
     key_heads = getattr(config, "num_key_value_heads", None) or heads
     feed_forward = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
     return Counted(
-        False, config.hidden_size, config.num_hidden_layers, heads, heads * width, key_heads * width, feed_forward, vocab_size,
+        config.model_type in GELU, config.hidden_size, config.num_hidden_layers, heads, heads * width, key_heads * width, feed_forward, vocab_size,
         parameters=number_of_weights(model),
         matrices=sum(matrices.values()),
+        causal=head == "causal",
     )  # fmt: skip
 
 
@@ -200,7 +211,7 @@ def number_of_weights(model: nn.Module, *, trainable: bool = False) -> int:
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad or not trainable)
 
 
-def activation_bytes(c: Counted, tokens: int, dtype: ComputeType, checkpointing: bool) -> int:
+def activation_bytes(c: Counted, tokens: int, dtype: ComputeType, checkpointing: bool, predicted: float) -> int:
     """What is kept for the backward pass of this many positions, and the logits with the loss's copies of them.
 
     Of a Llama layer: twice a norm's input and its normalised form in float32; queries, keys, values, the
@@ -218,5 +229,5 @@ def activation_bytes(c: Counted, tokens: int, dtype: ComputeType, checkpointing:
         layer = FLOAT32 * (4 * c.hidden + 2 + c.heads) + narrow * (copies * c.hidden + attention + 4 * c.feed_forward)
     kept = FLOAT32 * c.hidden * c.layers + layer if checkpointing else layer * c.layers
     ends = FLOAT32 * (2 if c.gelu else 4) * c.hidden  # the last norm, and what the head reads
-    logits = (2 * FLOAT32 + narrow) * c.vocabulary  # as made, their log-softmax, and its gradient
-    return tokens * (kept + ends + logits)
+    logits = predicted * (2 * FLOAT32 + narrow) * c.vocabulary  # as made, their log-softmax, and its gradient
+    return int(tokens * (kept + ends + logits))

@@ -110,11 +110,19 @@ def beginnings(dataset: Dataset, split: str, count: int = 2) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def training_flops(model: PreTrainedModel, length: int, tokens: int) -> float:
-    """Floating-point operations of a run over this many positions."""
+def training_flops(model: PreTrainedModel, length: int, tokens: int, predicted: float = 1.0) -> float:
+    """Floating-point operations of a run over this many positions, a share of which are predicted."""
     from langwright.models.sizes import estimate
 
-    return float(estimate(model.config, length=length).flops_per_token * tokens)
+    return float(estimate(model.config, length=length, predicted=predicted).flops_per_token * tokens)
+
+
+METRICS: dict[str, tuple[str, Literal["lower", "higher"]]] = {
+    "bits_per_byte": ("bits/byte", "lower"),
+    "bits_per_masked_token": ("bits/token", "lower"),
+    "accuracy": ("share", "higher"),
+}
+"""What objectives say beside their loss: unit and good direction. Others are losses."""
 
 
 def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command: str, seed: int) -> tuple[Measure, ...]:
@@ -156,11 +164,8 @@ def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command:
                 does_not_show="the best batch size: about the one beyond which more rows an update save few updates, here and at this stage of the run",
             )
         )  # fmt: skip
-    units: dict[str, tuple[str, Literal["lower", "higher"]]] = {
-        "loss": ("nats/unit", "lower"), "bits_per_byte": ("bits/byte", "lower"), "accuracy": ("share", "higher")
-    }  # fmt: skip
     for name, value in outcome.validation.items():
-        unit, better = units[name]
+        unit, better = METRICS.get(name, ("nats/unit", "lower"))
         found.append(
             Measure(
                 name=f"validation {name.replace('_', ' ')}",

@@ -153,7 +153,7 @@ def run(work: Work) -> Made:
         )
     )
     save_model(model, text.tokenizer, work.out)
-    flops = training_flops(model, resolved.length, outcome.progress.tokens)
+    flops = training_flops(model, resolved.length, outcome.progress.tokens, course.predicted(settings.learning))
     return Made(
         results=run_measures(outcome, resolved, flops, text.dataset.path.name, work.command, settings.seed),
         abilities=course.abilities,

@@ -43,8 +43,9 @@ def plan(work: Work, text: Text) -> Plan:
     if settings.minutes is not None:
         return plan_for_minutes(work, text, course.presets if settings.preset == "auto" else (settings.preset,))
     name = course.usual if settings.preset == "auto" else settings.preset
-    train, _ = text.examples(settings.length or PRESETS[name].max_position_embeddings)
-    probed = probe(text, name, train)
+    length = settings.length or PRESETS[name].max_position_embeddings
+    train = text.rows("train", length)
+    probed = probe(text, name, train, length)
     steps = steps_for(settings.steps, settings.epochs, len(train), probed.batch_rows)
     return probed.plan(settings, name, steps, work)
 
@@ -55,6 +56,7 @@ def plan_for_minutes(work: Work, text: Text, names: tuple[str, ...]) -> Plan:
     from langwright.training.budget import Candidate, choose
 
     settings: PretrainSettings = work.settings
+    course = settings.course
     assert settings.minutes is not None
     length = {name: settings.length or PRESETS[name].max_position_embeddings for name in names}
     rows = {name: text.rows("train", length[name]) for name in names}
@@ -62,12 +64,15 @@ def plan_for_minutes(work: Work, text: Text, names: tuple[str, ...]) -> Plan:
 
     def probed(name: str) -> Probed:
         if name not in probes:
-            probes[name] = probe(text, name, rows[name])
+            probes[name] = probe(text, name, rows[name], length[name])
         return probes[name]
 
     candidates = []
     for name in names:
-        size = estimate(PRESETS[name], length[name], vocab_size=len(text.tokenizer), context=length[name])
+        size = estimate(
+            PRESETS[name], length[name], vocab_size=len(text.tokenizer), context=length[name],
+            predicted=course.predicted(settings.learning),
+        )  # fmt: skip
         candidates.append(Candidate(name, size.parameters, size.flops_per_token, length[name]))
     fixed = settings.batch_rows
     choice = choose(
@@ -142,7 +147,7 @@ class Probed:
 TOKENS_PER_UPDATE = 8192
 
 
-def probe(text: Text, preset: str, rows: StoreExamples) -> Probed:
+def probe(text: Text, preset: str, rows: StoreExamples, length: int) -> Probed:
     """Run micro-batches of a fresh model, and note what they take; rows at once are limited by free memory."""
     import torch
 
@@ -151,13 +156,15 @@ def probe(text: Text, preset: str, rows: StoreExamples) -> Probed:
     from langwright.training.probing import probe as probe_rows
 
     settings = text.settings
-    length = rows.plan.length
     device = choose_device(settings.device)
     torch.set_num_threads(physical_cores())
     dtype = compute_dtype(settings.dtype, device)
     model = fresh_model(settings, preset, text.tokenizer, length)
     model = model.to(device)
-    size = estimate(model.config, length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
+    size = estimate(
+        model.config, length, dtype=dtype, checkpointing=settings.gradient_checkpointing,
+        predicted=settings.course.predicted(settings.learning),
+    )  # fmt: skip
     batch_rows = settings.batch_rows or max(1, TOKENS_PER_UPDATE // length)
     objective = text.objective(model)
     found = probe_rows(

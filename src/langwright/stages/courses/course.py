@@ -61,6 +61,7 @@ class Course:
                     mathematics be compiled too
     prepare         adds the tokens it needs to the tokenizer, in place
     sampler         (tokenizer, prompts) -> what to show of the model as it learns
+    predicted       (settings) -> share of positions whose logits are computed
     per_byte        each unit of loss is a token of the text, so that bits per byte can be given
     """
 
@@ -74,4 +75,5 @@ class Course:
     objective: Callable[[Any, PreTrainedModel, PreTrainedTokenizerBase, bool], Objective[Any]]
     prepare: Callable[[PreTrainedTokenizerBase], None] = lambda tokenizer: None
     sampler: Callable[[PreTrainedTokenizerBase, tuple[str, ...]], Sampler] | None = None
+    predicted: Callable[[Any], float] = lambda settings: 1.0
     per_byte: bool = False
