@@ -26,7 +26,7 @@ from langwright.training.schedules import Cosine, StepDecay
 CPU = torch.device("cpu")
 KEPT = 1 << 18  # bytes
 MEGABYTE = 1 << 20
-SIZE = SimpleNamespace(activation_bytes_per_token=1.0, fixed_bytes=0, optimizer_bytes=0)
+SIZE = SimpleNamespace(activation_bytes=50, fixed_bytes=0, optimizer_bytes=0)
 LENGTHS = [3, 50, 4, 5, 40, 6, 7, 8, 9, 10, 11, 12]
 TEXTS = TextExamples([np.arange(n) % 7 for n in LENGTHS], np.zeros(len(LENGTHS), dtype=np.int64), 0)
 

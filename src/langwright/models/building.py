@@ -23,6 +23,7 @@ from transformers import BertConfig, GPT2Config, LlamaConfig
 from langwright.errors import UserError
 from langwright.models.attention import attention_for
 from langwright.models.dropout import with_dropout
+from langwright.models.encoder_decoders import bart_config, set_decoder_start, t5_config
 from langwright.models.heads import OWN_HEADS, Head, auto_class
 from langwright.models.presets import ModelType, Preset
 
@@ -99,7 +100,7 @@ def build_config(
     else:
         config = type(shape).from_dict(shape.to_dict())
         if special is not None:
-            config.bos_token_id, config.eos_token_id, config.pad_token_id = special.begin, special.end, special.pad
+            set_special(config, special)
     if vocab_size is not None:
         config.vocab_size = vocab_size
     if context is not None:
@@ -112,8 +113,14 @@ def preset_config(preset: Preset, special: SpecialIds) -> PreTrainedConfig:
     """transformers' config of a preset; dropout is off, as in one pass over fresh text there is nothing to overfit."""
     config = CONFIGS[preset.model_type](preset)
     config.vocab_size, config.tie_word_embeddings = preset.vocab_size, preset.tie_word_embeddings
-    config.bos_token_id, config.eos_token_id, config.pad_token_id = special.begin, special.end, special.pad
+    set_special(config, special)
     return config
+
+
+def set_special(config: PreTrainedConfig, special: SpecialIds) -> None:
+    """Name the special ids in a config, and what a decoder begins with where an encoder stands before it."""
+    config.bos_token_id, config.eos_token_id, config.pad_token_id = special.begin, special.end, special.pad
+    set_decoder_start(config)
 
 
 def gpt2_config(preset: Preset) -> GPT2Config:
@@ -157,8 +164,12 @@ def bert_config(preset: Preset) -> BertConfig:
 
 
 CONFIGS: dict[ModelType, Callable[[Preset], PreTrainedConfig]] = {
-    "bert": bert_config, "gpt2": gpt2_config, "llama": llama_config
-}  # fmt: skip
+    "bert": bert_config,
+    "gpt2": gpt2_config,
+    "llama": llama_config,
+    "t5": t5_config,
+    "bart": bart_config,
+}
 
 
 def check_config(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase | None) -> None:

@@ -8,7 +8,9 @@ Head = Literal[
     "causal", "masked", "pretraining", "seq2seq", "classification", "score", "tagging", "span", "choice", "backbone"
 ]
 
-OWN_HEADS: dict[str, Head] = {"bert": "masked", "gpt2": "causal", "llama": "causal"}
+OWN_HEADS: dict[str, Head] = {
+    "bart": "seq2seq", "bert": "masked", "gpt2": "causal", "llama": "causal", "t5": "seq2seq",
+}  # fmt: skip
 """What a preset's model type is built as where nothing else is asked for."""
 
 

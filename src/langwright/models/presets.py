@@ -10,6 +10,9 @@ Sources   Touvron et al. 2023, arXiv:2302.13971 (the Llama family: pre-norm, Swi
           preset and its GPT-2-style twin nearly the same size (Shazeer 2020, arXiv:2002.05202).
           Devlin et al. 2019, arXiv:1810.04805, section 3 (BERT: norms after each block, learned positions, two
           token types), in the sizes of Turc et al. 2019, arXiv:1908.08962, table 1, with vocabularies of ours
+          Raffel et al. 2020, arXiv:1910.10683 (the T5 family: relative positions, ReLU); Lewis et al. 2020,
+          arXiv:1910.13461 (the BART family: learned positions, GELU). Encoder and decoder have half of the
+          twin's layers each.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Literal
 
 from langwright.errors import unknown
 
-ModelType = Literal["llama", "gpt2", "bert"]
+ModelType = Literal["llama", "gpt2", "bert", "t5", "bart"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Preset:
     name: str
     model_type: ModelType
     hidden_size: int
-    num_hidden_layers: int
+    num_hidden_layers: int  # of an encoder-decoder, in each of the two
     num_attention_heads: int
     num_key_value_heads: int
     intermediate_size: int
@@ -58,6 +61,12 @@ _ALL = (
     Preset("bert-mini", "bert",        256,  4,    4,    4, 1024,   8192,  512),  # 5.5M
     Preset("bert-small", "bert",       512,  4,    8,    8, 2048,   8192,  512),  # 17.3M
     Preset("bert-base", "bert",        768, 12,   12,   12, 3072,  32000,  512),  # 110.6M
+    Preset("t5-tiny", "t5",            128,  2,    4,    4,  512,   2048,  512),  # 1.2M
+    Preset("t5-mini", "t5",            256,  2,    4,    4, 1024,   8192,  512),  # 5.8M
+    Preset("t5-small", "t5",           288,  3,    6,    6, 1152,   8192,  512),  # 9.3M
+    Preset("bart-tiny", "bart",        128,  2,    4,    4,  512,   2048,  512),  # 1.3M
+    Preset("bart-mini", "bart",        256,  2,    4,    4, 1024,   8192,  512),  # 6.0M
+    Preset("bart-small", "bart",       288,  3,    6,    6, 1152,   8192,  512),  # 9.6M
 )  # fmt: skip
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}

@@ -96,15 +96,19 @@ def estimate(
 ) -> Estimate:
     """What training a model of this shape takes.
 
-    length         positions a row, T; the context when left out
+    length         positions a row, T; the context when left out; of an encoder-decoder, of the wider of the two
     rows           rows computed at once, B
     dtype          type that matrices are multiplied in
     vocab_size     in place of the shape's own; so is context
     trainable      weights that are trained; all when left out
     checkpointing  activations are recomputed in the backward pass: only each layer's input is kept, and one layer's rest
-    predicted      share of positions whose logits are computed
+    predicted      share of positions whose logits are computed; of an encoder-decoder, that are the decoder's, half
+                   of them where nothing is said
     """
     positions = context if context is not None else shape.max_position_embeddings
+    if OWN_HEADS.get(shape.model_type) == "seq2seq" or getattr(shape, "is_encoder_decoder", False):
+        size = positions if length is None else length
+        return of_encoder_decoder(shape, size, rows, dtype, vocab_size, positions, trainable, checkpointing, predicted)
     counted = count(shape, vocab_size if vocab_size is not None else shape.vocab_size, positions)
     length = positions if length is None else length
     trained = counted.parameters if trainable is None else trainable
@@ -120,6 +124,39 @@ def estimate(
         optimizer_bytes=trained * ADAM_BYTES,
         activation_bytes=activation_bytes(counted, rows * length, dtype, checkpointing, predicted),
         positions=rows * length,
+    )
+
+
+def of_encoder_decoder(
+    shape: Preset | PreTrainedConfig,
+    length: int,
+    rows: int,
+    dtype: ComputeType,
+    vocab_size: int | None,
+    context: int,
+    trainable: int | None,
+    checkpointing: bool,
+    predicted: float,
+) -> Estimate:
+    """`estimate` of a model with two stacks of layers; what is predicted is what is decoded."""
+    from langwright.models import encoder_decoders
+    from langwright.models.building import build_config
+
+    config = build_config(shape, vocab_size, context)
+    counted = encoder_decoders.count(config, config.vocab_size, context)
+    trained = counted.parameters if trainable is None else trainable
+    decoded = predicted if predicted < 1 else 0.5
+    matrices = counted.encoder + counted.decoder
+    row = encoder_decoders.row_bytes(config, config.vocab_size, length, decoded, dtype, checkpointing)
+    return Estimate(
+        parameters=counted.parameters,
+        trainable=trained,
+        flops_per_token=3.0 * encoder_decoders.forward_operations(config, counted, length, decoded),
+        weight_bytes=counted.parameters * FLOAT32 + (2 * matrices if dtype == "bfloat16" else 0),
+        gradient_bytes=trained * FLOAT32,
+        optimizer_bytes=trained * ADAM_BYTES,
+        activation_bytes=round(rows * row),
+        positions=round(rows * sum(encoder_decoders.widths(length, decoded))),
     )
 
 

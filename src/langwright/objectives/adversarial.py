@@ -44,11 +44,19 @@ def embeddings_changed(model: nn.Module, change_BTD: Tensor | None = None) -> It
         seen.append(result)
         return result
 
-    hook = model.get_input_embeddings().register_forward_hook(changed)  # type: ignore[operator]
+    hook = word_embeddings(model).register_forward_hook(changed)
     try:
         yield seen
     finally:
         hook.remove()
+
+
+def word_embeddings(model: nn.Module) -> nn.Module:
+    """Where words become vectors; of an encoder-decoder, the words that are read."""
+    two = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    reader = model.get_encoder() if two else model  # type: ignore[operator]
+    found: nn.Module = reader.get_input_embeddings()  # type: ignore[operator]
+    return found
 
 
 def loss_at(

@@ -70,15 +70,13 @@ class Continuation:
 class DenoisingExamples:
     """The rows of a plan over a token store, T tokens each, as pairs.
 
-    start_id  what the decoder begins with
-    widths    of inputs and targets, where all batches are to have one shape
+    widths  of inputs and targets, where all batches are to have one shape
     """
 
     store: TokenStore
     plan: RowPlan
     pairing: Pairing
     pad_id: int
-    start_id: int
     seed: int
     widths: tuple[int, int] | None = None
 
@@ -98,4 +96,4 @@ class DenoisingExamples:
         """These rows; another draw in each epoch."""
         epochs = np.zeros(len(rows), dtype=np.int64) if epochs is None else epochs
         pairs = [self.pair(int(row), int(epoch)) for row, epoch in zip(rows, epochs, strict=True)]
-        return collate_pairs(pairs, self.pad_id, self.start_id, self.widths)
+        return collate_pairs(pairs, self.pad_id, self.widths)

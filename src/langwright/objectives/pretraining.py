@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from langwright.errors import UserError
 from langwright.settings import Settings
 
+SHARE = "Share of the tokens that this is done to"
+
 
 class OfFamily(Settings):
     """The objective that the preset's family of models is made for."""
@@ -63,6 +65,80 @@ class MaskedTokens(MaskingSettings):
     kind: Literal["masked"] = "masked"
 
 
+class PrefixPrediction(Settings):
+    """Read the beginning of each text in both directions and predict the rest (Raffel et al. 2020, section 3.2.1)."""
+
+    kind: Literal["prefix-lm"] = "prefix-lm"
+
+
+class Continuing(Settings):
+    """Read the beginning of a row with the encoder and write the rest (Raffel et al. 2020, section 3.2.3)."""
+
+    kind: Literal["continuation"] = "continuation"
+
+
+class SpanCorruption(Settings):
+    """Write what stood where spans were replaced by marks (Raffel et al. 2020, section 3.1.4)."""
+
+    kind: Literal["span-corruption"] = "span-corruption"
+    density: Annotated[float, Field(gt=0, lt=1, description="Share of the tokens that is corrupted")] = 0.15
+    mean_span: Annotated[float, Field(ge=1, description="Tokens in a span on average")] = 3.0
+
+
+class TokenMasking(Settings):
+    """Random tokens replaced by the mask."""
+
+    kind: Literal["token-masking"] = "token-masking"
+    share: Annotated[float, Field(gt=0, lt=1, description=SHARE)] = 0.15
+
+
+class TokenDeletion(Settings):
+    """Random tokens left out."""
+
+    kind: Literal["token-deletion"] = "token-deletion"
+    share: Annotated[float, Field(gt=0, lt=1, description=SHARE)] = 0.15
+
+
+class TextInfilling(Settings):
+    """Spans of random length, none among them, each replaced by one mask."""
+
+    kind: Literal["text-infilling"] = "text-infilling"
+    share: Annotated[float, Field(gt=0, lt=1, description=SHARE)] = 0.3
+    mean_span: Annotated[float, Field(ge=1, description="Mean of the Poisson distribution that lengths are drawn from")] = 3.0  # fmt: skip
+
+
+class SentencePermutation(Settings):
+    """Sentences in random order."""
+
+    kind: Literal["sentence-permutation"] = "sentence-permutation"
+
+
+class DocumentRotation(Settings):
+    """The row begun at a random token."""
+
+    kind: Literal["document-rotation"] = "document-rotation"
+
+
+Noising = Annotated[
+    TokenMasking | TokenDeletion | TextInfilling | SentencePermutation | DocumentRotation, Field(discriminator="kind")
+]
+
+
+class Denoising(Settings):
+    """Write a text as it was before it was made noisy (Lewis et al. 2020, section 2.2)."""
+
+    kind: Literal["denoising"] = "denoising"
+    noises: Annotated[
+        tuple[Noising, ...],
+        Field(
+            min_length=1,
+            description="What is done to a row, in this order: token-masking, token-deletion, text-infilling, "
+            "sentence-permutation, document-rotation",
+        ),
+    ] = (SentencePermutation(), TextInfilling())
+
+
 Pretraining = Annotated[
-    OfFamily | NextTokenPrediction | MaskedTokens, Field(discriminator="kind", description="What is learned from")
+    OfFamily | NextTokenPrediction | PrefixPrediction | MaskedTokens | SpanCorruption | Denoising | Continuing,
+    Field(discriminator="kind", description="What is learned from"),
 ]

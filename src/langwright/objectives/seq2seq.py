@@ -30,13 +30,11 @@ class Seq2SeqBatch:
 
     tokens_BS   int64, what the encoder reads
     mask_BS     int64, 1 for tokens and 0 for padding
-    decoder_BT  int64, what the decoder reads: the target one place to the right, behind the token it begins with
     targets_BT  int64, the id to write at each position; IGNORED behind the end
     """
 
     tokens_BS: Tensor
     mask_BS: Tensor
-    decoder_BT: Tensor
     targets_BT: Tensor
     units: int
     padding: int
@@ -44,32 +42,25 @@ class Seq2SeqBatch:
     @property
     def positions(self) -> int:
         """B·(S + T)."""
-        return self.tokens_BS.numel() + self.decoder_BT.numel()
+        return self.tokens_BS.numel() + self.targets_BT.numel()
 
 
-def collate_pairs(
-    pairs: Sequence[Pair], pad_id: int, start_id: int, widths: tuple[int, int] | None = None
-) -> Seq2SeqBatch:
+def collate_pairs(pairs: Sequence[Pair], pad_id: int, widths: tuple[int, int] | None = None) -> Seq2SeqBatch:
     """Pairs as a batch.
 
-    start_id  what the decoder begins with
-    widths    of inputs and targets; the longest of each when left out
+    widths  of inputs and targets; the longest of each when left out
     """
     wide, long = widths or (max(len(a) for a, _ in pairs), max(len(b) for _, b in pairs))
     tokens = np.full((len(pairs), wide), pad_id, dtype=np.int64)
     mask = np.zeros((len(pairs), wide), dtype=np.int64)
-    decoder = np.full((len(pairs), long), pad_id, dtype=np.int64)
     targets = np.full((len(pairs), long), IGNORED, dtype=np.int64)
     for row, (given, wanted) in enumerate(pairs):
         tokens[row, : len(given)] = given
         mask[row, : len(given)] = 1
-        decoder[row, 0] = start_id
-        decoder[row, 1 : len(wanted)] = wanted[:-1]
         targets[row, : len(wanted)] = wanted
     units = sum(len(wanted) for _, wanted in pairs)
     padding = tokens.size + targets.size - units - sum(len(given) for given, _ in pairs)
-    read, seen, told, wanted_ids = (torch.from_numpy(array) for array in (tokens, mask, decoder, targets))
-    return Seq2SeqBatch(read, seen, told, wanted_ids, units, padding)
+    return Seq2SeqBatch(torch.from_numpy(tokens), torch.from_numpy(mask), torch.from_numpy(targets), units, padding)
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,6 @@ class PairExamples:
 
     pairs: Sequence[Pair]
     pad_id: int
-    start_id: int
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -90,7 +80,16 @@ class PairExamples:
 
     def batch(self, rows: Ids, epochs: Ids | None = None) -> Seq2SeqBatch:
         """These pairs; the same in every epoch."""
-        return collate_pairs([self.pairs[row] for row in rows], self.pad_id, self.start_id)
+        return collate_pairs([self.pairs[row] for row in rows], self.pad_id)
+
+
+def decoder_inputs(targets_BT: Tensor, start: int) -> Tensor:
+    """What the decoder reads: the targets one place to the right, behind the token it begins with, shape (B, T).
+
+    Behind a target's end, where no position is learned, it reads that token too.
+    """
+    begin_B1 = torch.full_like(targets_BT[:, :1], start)
+    return torch.cat([begin_B1, targets_BT[:, :-1].masked_fill(targets_BT[:, :-1] == IGNORED, start)], dim=1)
 
 
 class Seq2Seq:
@@ -98,8 +97,14 @@ class Seq2Seq:
 
     separable = True
 
-    def __init__(self, *, smoothing: float = 0.0, compiled: bool = False) -> None:
-        """compiled: compile the loss too, so that the float32 copy of the logits is never written out."""
+    def __init__(self, start: int, *, smoothing: float = 0.0, compiled: bool = False) -> None:
+        """What is learned by.
+
+        start      the token that the decoder begins with, which the model's config names
+        smoothing  share of the target's probability that is spread over the vocabulary
+        compiled   compile the loss too, so that the float32 copy of the logits is never written out
+        """
+        self.start = start
         self.smoothing = smoothing
         self._losses = torch.compile(token_losses, dynamic=False) if compiled else token_losses
 
@@ -113,7 +118,7 @@ class Seq2Seq:
         logits_BTV: Tensor = model(
             input_ids=batch.tokens_BS.to(device),
             attention_mask=batch.mask_BS.to(device),
-            decoder_input_ids=batch.decoder_BT.to(device),
+            decoder_input_ids=decoder_inputs(batch.targets_BT.to(device), self.start),
             use_cache=False,
         ).logits
         return logits_BTV

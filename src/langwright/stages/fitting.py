@@ -96,6 +96,34 @@ class Samples:
             engine.close()
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """Shows what an encoder-decoder writes of some texts: greedy, as in `Samples`."""
+
+    tokenizer: PreTrainedTokenizerBase
+    texts: tuple[str, ...]
+
+    def __call__(self, model: nn.Module) -> Iterable[tuple[str, str]]:
+        """(text, what is written) pairs."""
+        import torch
+
+        found = []
+        for text in self.texts:
+            given = ended(self.tokenizer(text)["input_ids"], self.tokenizer.eos_token_id)
+            ids_BS = torch.tensor([given], device=next(model.parameters()).device)
+            with torch.no_grad():
+                ids = model.generate(  # type: ignore[operator]
+                    ids_BS, attention_mask=torch.ones_like(ids_BS), max_new_tokens=SAMPLE_TOKENS, do_sample=False
+                )
+            found.append((text, self.tokenizer.decode(ids[0], skip_special_tokens=True)))
+        return found
+
+
+def ended(ids: list[int], end: int) -> list[int]:
+    """The ids with the token that ends a text behind them, once."""
+    return ids if ids and ids[-1] == end else [*ids, end]
+
+
 def beginnings(dataset: Dataset, split: str, count: int = 2) -> tuple[str, ...]:
     """The first words of some rows of a split, of different languages where there are some, as prompts."""
     from itertools import islice

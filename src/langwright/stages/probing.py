@@ -131,7 +131,7 @@ class Probed:
             compile=worth_compiling(
                 settings.compile,
                 steps * seconds_per_update,
-                compile_available() and compilable(settings.around),
+                settings.course.one_shape and compile_available() and compilable(settings.around),
                 work.log,
             ),
             threads=physical_cores(),

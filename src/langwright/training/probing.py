@@ -57,12 +57,12 @@ def probe(
 
     micro_rows  as the person set it; None lets memory decide
     length      most positions in a row
-    size        what the model should take, which says where to begin
+    size        what the model should take with one row, which says where to begin
     raises      UserError when a single row does not fit, or what was asked for does not
     """
     free = available_memory(device)
     fixed = micro_rows if objective.separable else batch_rows  # what may not be cut is computed whole
-    rows = fixed or rows_that_fit(batch_rows, size.activation_bytes_per_token * length, size.fixed_bytes, free)
+    rows = fixed or rows_that_fit(batch_rows, size.activation_bytes, size.fixed_bytes, free)
     generators = generator_states()
     model.train()
     while True:

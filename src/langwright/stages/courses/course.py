@@ -61,8 +61,10 @@ class Course:
                     mathematics be compiled too
     prepare         adds the tokens it needs to the tokenizer, in place
     sampler         (tokenizer, prompts) -> what to show of the model as it learns
-    predicted       (settings) -> share of positions whose logits are computed
+    predicted       (settings) -> share of positions whose logits are computed, which are a decoder's where an encoder
+                    stands before it
     per_byte        each unit of loss is a token of the text, so that bits per byte can be given
+    one_shape       every batch has the same shape, so that the model can be compiled once
     """
 
     settings: type[Settings]
@@ -77,3 +79,4 @@ class Course:
     sampler: Callable[[PreTrainedTokenizerBase, tuple[str, ...]], Sampler] | None = None
     predicted: Callable[[Any], float] = lambda settings: 1.0
     per_byte: bool = False
+    one_shape: bool = True
