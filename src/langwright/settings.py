@@ -300,6 +300,7 @@ def items_in(annotation: object) -> Iterator[type[BaseModel]]:
 BOUNDS = {"gt": "more than {bound}", "ge": "at least {bound}", "lt": "less than {bound}", "le": "at most {bound}"}
 TYPES: dict[object, str] = {
     int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false", NoneType: "nothing (leave it out)",
+    JsonValue: "any value",
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright continual runs/base runs/hotels runs/meals runs/films runs/kept",
         "langwright continual runs/base runs/hotels runs/news runs/kept --scenario task --seeds 5",
     ),
+    "search": ("langwright search runs/base runs/topics runs/searched --recipe space.toml --trials 20",),
     "evaluate": ("langwright evaluate runs/chat runs/talks runs/chat-measured",),
     "report": ("langwright report runs/chat runs/report",),
 }

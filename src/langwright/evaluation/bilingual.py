@@ -99,9 +99,17 @@ def _twin(text: str, depth: int) -> str:
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """A pattern for every template that measures are filled from, those with the most fixed text first, and its twin."""
     from langwright.evaluation.baselines import NGRAM_BITS_PER_BYTE, XZ_BITS_PER_BYTE
+    from langwright.evaluation.trials import CHOSEN_BY, IN_PAIRS, OVER_SEEDS
 
     yardsticks = (*MEASURES.values(), NGRAM_BITS_PER_BYTE, XZ_BITS_PER_BYTE)
-    templates = {*FAMILIES, *(y.name for y in yardsticks), *(y.method for y in yardsticks)}
+    templates = {
+        *FAMILIES,
+        CHOSEN_BY,
+        IN_PAIRS,
+        OVER_SEEDS,
+        *(y.name for y in yardsticks),
+        *(y.method for y in yardsticks),
+    }
     known = chinese()
     with_fields = [t for t in templates if "{" in t and t in known]
     ordered = sorted(with_fields, key=lambda t: (-len(re.sub(r"\{.*?\}", "", t)), t))

@@ -10,6 +10,7 @@ from langwright.artifacts import Artifact, Card, Origin, open_artifact, read_car
 from langwright.data.cleaning import Drops
 from langwright.errors import UserError
 from langwright.evaluation.findings import Details, read_details
+from langwright.evaluation.trials import Trials, read_trials
 from langwright.measures import Measure, read_report
 from langwright.runlog import Event, read_events
 
@@ -25,6 +26,7 @@ class Opened:
     drops: Drops | None
     measures: tuple[Measure, ...]  # of its report.json, else of its card
     details: Details | None
+    trials: Trials | None = None  # where it is a search
 
     @property
     def name(self) -> str:
@@ -81,6 +83,7 @@ def look_at(artifact: Artifact) -> Opened:
         drops=read_drops(path / "drops.json"),
         measures=read_report(path / "report.json").measures if is_report else card.results,
         details=read_details(path / "details.json") if (path / "details.json").is_file() else None,
+        trials=read_trials(path / "trials.json") if (path / "trials.json").is_file() else None,
     )
 
 

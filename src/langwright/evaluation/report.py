@@ -131,7 +131,7 @@ def pipeline_report(artifacts: Sequence[Artifact], lang: Language, *, follow: bo
     sections = [
         Section("overview", both("At a glance"), overview(all_opened, last, reports)),
         *made_sections(all_opened),
-        *(evaluation_section(index, opened) for index, opened in enumerate(reports)),
+        *(section for index, opened in enumerate(reports) for section in report_sections(index, opened)),
         Section("cost", both("What it cost"), cost_blocks(all_opened)),
         Section("origins", both("What it was made from"), (origin_tree(all_opened),)),
         Section("again", both("Make it again"), [*command_block(all_opened), Paragraph(seeds(all_opened), "note")]),
@@ -172,6 +172,16 @@ def tokens_behind(all_opened: Sequence[Opened], last: Opened) -> float:
 def subject_of(report: Opened) -> str:
     """The model that an evaluation was about: its first measure's."""
     return report.measures[0].model
+
+
+def report_sections(index: int, report: Opened) -> list[Section]:
+    """One evaluation or search inside the report of a pipeline."""
+    from langwright.evaluation.searched import search_block
+
+    if report.trials is None:
+        return [evaluation_section(index, report)]
+    title = both("Search: {name}", name=report.name)
+    return [Section(f"search{index}", title, search_block(report.trials, report.measures))]
 
 
 def evaluation_section(index: int, report: Opened) -> Section:

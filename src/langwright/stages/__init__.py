@@ -7,10 +7,20 @@ when it runs.
 
 from __future__ import annotations
 
-from langwright.stages import continual, data_clean, data_read, evaluate, finetune, pretrain, report, tokenizer_train
+from langwright.stages import (
+    continual,
+    data_clean,
+    data_read,
+    evaluate,
+    finetune,
+    pretrain,
+    report,
+    search,
+    tokenizer_train,
+)
 from langwright.stages.declaration import Stage
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (data_read, data_clean, tokenizer_train, pretrain, finetune, continual, evaluate, report)
+    for module in (data_read, data_clean, tokenizer_train, pretrain, finetune, continual, search, evaluate, report)
 }

@@ -61,4 +61,6 @@ class Stage:
     run: Callable[[Work], Made]
     next: str  # template of the next command, with {out}
     options: Mapping[str, str] = field(default_factory=dict)  # short option -> dotted setting
-    check: Callable[[Work], Preflight] | None = None  # what `langwright check` shows of the inputs, without the work
+    check: Callable[[Work], Preflight | None] | None = (
+        None  # what `langwright check` shows of the inputs, without the work
+    )
