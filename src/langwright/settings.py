@@ -215,9 +215,11 @@ def typed(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, list
             members = [member for member in members if kind_of(member) == chosen[-1][1]]
         elif items := list(items_in(field.annotation)):
             parts[-1] += "".join(f"[{part}]" for part in rest[:1])  # which item
-            chosen += [(".".join(parts), str(part)) for part in rest[1:2]]
-            rest = rest[2:]
-            members = [item for item in items if kind_of(item) == chosen[-1][1]] if chosen else []
+            rest = rest[1:]
+            members = items
+            if rest and tagged(items):
+                chosen.append((".".join(parts), str(rest.pop(0))))
+                members = [item for item in items if kind_of(item) == chosen[-1][1]]
         elif not members and get_origin(field.annotation) in (tuple, dict):
             parts += [str(part) for part in rest[:1]]  # which item
         if not members:
@@ -262,7 +264,8 @@ def entries(model: type[BaseModel], prefix: str = "", choices: tuple[tuple[str, 
         if not inner:
             yield Entry(key, field, default, choices)
             for member in items:
-                inside = entries(member, f"{key}[].", (*choices, (f"{key}[]", kind_of(member))))
+                kinds = ((f"{key}[]", kind_of(member)),) if tagged(items) else ()
+                inside = entries(member, f"{key}[].", (*choices, *kinds))
                 yield from (entry for entry in inside if entry.key != f"{key}[].kind")
         elif not field.discriminator:
             for member in inner:
@@ -273,6 +276,11 @@ def entries(model: type[BaseModel], prefix: str = "", choices: tuple[tuple[str, 
             for member in inner:
                 inside = entries(member, key + ".", (*choices, (key, kind_of(member))))
                 yield from (entry for entry in inside if entry.key != key + ".kind")
+
+
+def tagged(choices: Iterable[type[BaseModel]]) -> bool:
+    """Whether these are kinds of one choice, and not one model with nothing to choose."""
+    return all("kind" in choice.model_fields for choice in choices)
 
 
 def kind_of(choice: type[BaseModel]) -> str:
@@ -328,6 +336,8 @@ def describe_type(annotation: object, lang: Language | None) -> str:
     if origin in (Union, UnionType):
         return say(" or ", lang=lang).join(describe_type(part, lang) for part in get_args(annotation))
     if items := list(items_in(annotation)):
+        if not tagged(items):
+            return say("a list of tables", lang=lang)
         return say("a list of tables, each with a kind: {choices}", lang=lang, choices=", ".join(map(kind_of, items)))
     if origin is tuple:
         return say("a list, each: {item}", lang=lang, item=describe_type(get_args(annotation)[0], lang))

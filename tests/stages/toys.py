@@ -79,7 +79,8 @@ def drill(work: Work) -> Made:
             trip.unlink()
             raise {"bug": RuntimeError, "stop": KeyboardInterrupt}[kind]("tripped")
     (work.out / "config.json").write_text(json.dumps({"steps": work.settings.steps}))
-    return Made()
+    score = work.settings.steps + work.settings.seed / 10
+    return Made(results=(Measure(name="score", value=score, unit="points", better="higher", n=1),))
 
 
 GATHER = Stage(

@@ -38,6 +38,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "search": ("langwright search runs/base runs/topics runs/searched --recipe space.toml --trials 20",),
     "evaluate": ("langwright evaluate runs/chat runs/talks runs/chat-measured",),
+    "compare": (
+        "langwright compare runs/a1-measured runs/a2-measured runs/b1-measured runs/b2-measured runs/compared "
+        '--set arms=\'["adamw", "adamw", "lamb", "lamb"]\' --set seeds=\'[1, 2, 1, 2]\' --set measures=\'["accuracy"]\'',
+    ),
     "report": ("langwright report runs/chat runs/report",),
 }
 

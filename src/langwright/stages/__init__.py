@@ -8,6 +8,7 @@ when it runs.
 from __future__ import annotations
 
 from langwright.stages import (
+    compare,
     continual,
     data_clean,
     data_read,
@@ -22,5 +23,16 @@ from langwright.stages.declaration import Stage
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (data_read, data_clean, tokenizer_train, pretrain, finetune, continual, search, evaluate, report)
+    for module in (
+        data_read,
+        data_clean,
+        tokenizer_train,
+        pretrain,
+        finetune,
+        continual,
+        search,
+        evaluate,
+        compare,
+        report,
+    )
 }

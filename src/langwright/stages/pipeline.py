@@ -35,6 +35,7 @@ from pydantic import Field, JsonValue
 from langwright.artifacts import Artifact, Kind, Request, open_artifact, partial_of, resume_view
 from langwright.errors import UserError, unknown
 from langwright.settings import Settings, differences, parse_toml, validate
+from langwright.stages.arms import StepTable, with_arms
 from langwright.stages.declaration import Input, Stage
 from langwright.stages.execution import (
     Listener,
@@ -51,20 +52,6 @@ from langwright.wording import Language, Term, say
 from langwright.workspace import PARTIAL, Workspace, read_request
 
 Action = Literal["reuse", "run", "resume", "again", "decide"]
-
-
-class StepTable(Settings):
-    """One `[[step]]`."""
-
-    name: Annotated[str, Field(description="Name of the step; its artifact lies in a folder of that name")]
-    stage: Annotated[str, Field(description="The stage to run")]
-    inputs: Annotated[
-        tuple[str, ...] | dict[str, str | tuple[str, ...]],
-        Field(
-            description="Names of steps, artifacts or sources, in the order of the command line, or a table of role = name"
-        ),
-    ]
-    settings: Annotated[dict[str, JsonValue], Field(default_factory=dict, description="The stage's settings")]
 
 
 class PipelineTable(Settings):
@@ -167,8 +154,8 @@ def read_pipeline(file: Path, stages: Mapping[str, Stage], workspace: Workspace 
     rows = table.pop("step", None)
     if not isinstance(rows, list) or not rows:
         raise UserError("{file} has no steps", fix="add a [[step]] with name, stage and inputs", file=file)
+    tables = with_arms(table, [read_table(number, row) for number, row in enumerate(rows, 1)], stages)
     head = validate(PipelineTable, table)
-    tables = [read_table(number, row) for number, row in enumerate(rows, 1)]
     names = [item.name for item in tables]
     for name in names:
         if names.count(name) > 1:
