@@ -92,6 +92,8 @@ def continual(world, out, methods=("naive",), tasks=tuple(TOPICS), listeners=(),
 
 
 def as_toml(values):
+    if isinstance(values, list):
+        return "[" + ", ".join(map(as_toml, values)) + "]"
     if not isinstance(values, dict):
         return json.dumps(values)
     return "{ " + ", ".join(f"{key} = {as_toml(value)}" for key, value in values.items()) + " }"

@@ -32,6 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright finetune runs/base runs/talks runs/chat",
         "langwright finetune runs/base runs/topics runs/labeller --task classification --method lora",
     ),
+    "multitask": ("langwright multitask runs/base runs/hotels runs/news runs/talks runs/several --temperature 2",),
     "continual": (
         "langwright continual runs/base runs/hotels runs/meals runs/films runs/kept",
         "langwright continual runs/base runs/hotels runs/news runs/kept --scenario task --seeds 5",

@@ -34,6 +34,12 @@ def predict(
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="Give every label that fits, each judged by itself")
     ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            "--head", metavar="NAME", help="Which head of a model that was taught several tasks; its own when left out"
+        ),
+    ] = None,
     normalise: Annotated[
         str,
         typer.Option(
@@ -48,7 +54,7 @@ def predict(
     asked = task_input(task, read_input(text), labels, multi_label, normalise)
     from langwright.tasks.loading import load
 
-    with load(model, max_batch=1) as opened:
+    with load(model, max_batch=1, head=head) as opened:
         said = opened.solve(task, asked)
     show(screen, said)
     screen.answer(said.model_dump(mode="json"), next=shlex.join(["langwright", "serve", model]), beside=True)  # type: ignore[attr-defined]

@@ -93,19 +93,20 @@ class Classifier:
         return len(self.tokenizer(text)["input_ids"]) > self.context
 
 
-def open_classifier(path: Path, name: str = "", adapter: str | None = None) -> Classifier:
+def open_classifier(path: Path, name: str = "", adapter: str | None = None, head: str | None = None) -> Classifier:
     """Open a model folder that has a classification head. Texts are cut where training cut them.
 
     adapter  name of one of its adapters; the one its card names when left out
-
-    raises  UserError when it has none
+    head     name of one of the heads beside its own; its own when left out
+    raises   UserError when it has none
     """
     from langwright.models.adapters import named_adapter, opened
     from langwright.models.loading import load_model
+    from langwright.models.shared import open_head
     from langwright.tokenizers.loading import load_tokenizer
 
     card = read_card(path)
-    model = load_model(path, head="classification")
+    model = load_model(path, head="classification") if head is None else open_head(path, head)
     abilities = card.abilities if card else ()
     named = [ability.adapter for ability in abilities if ability.solver == HEAD.name and ability.adapter]
     if adapter or named:

@@ -42,17 +42,23 @@ def find_model(name: str | Path, workspace: Workspace | None = None) -> Path:
 
 
 def load(
-    name: str | Path, *, max_batch: int = 8, workspace: Workspace | None = None, adapter: str | None = None
+    name: str | Path,
+    *,
+    max_batch: int = 8,
+    workspace: Workspace | None = None,
+    adapter: str | None = None,
+    head: str | None = None,
 ) -> Model:
     """Open a model: an artifact, a local Hugging Face folder, a workspace name, or `hf:owner/name`.
 
     max_batch  how many texts are continued at the same time
     adapter    name of one of the model's adapters; the one its card names for the task when left out
+    head       name of one of the heads that `langwright multitask` puts beside the model's own
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     artifact = open_artifact(find_model(name, workspace), "model")
-    if has_head(artifact):
-        return Model(str(name), artifact, classifier=open_classifier(artifact.path, str(name), adapter))
+    if head is not None or has_head(artifact):
+        return Model(str(name), artifact, classifier=open_classifier(artifact.path, str(name), adapter, head))
     from langwright.inference.opening import open_text_model
 
     return Model(str(name), artifact, text=open_text_model(artifact.path, max_batch=max_batch, adapter=adapter))

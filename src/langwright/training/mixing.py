@@ -1,4 +1,10 @@
-"""Several sources of rows in one stream, in fixed shares, as a function of the position alone.
+"""Several sources of rows in one stream, in fixed shares, as a function of the position alone; and several tasks.
+
+How tasks of different kinds add up. A unit is a token for one task and a text for another, so units cannot be added
+over tasks. A batch of a task counts its rows as units and carries `scale`, the task's rows over its own units in the
+whole update. The update's loss, Σ scale · total over all rows, is then Σ (share of the rows) · (mean over own units):
+each task's mean loss, weighted by how many of the rows are its own. Since `scale` is taken over the whole update, it
+does not matter how that is cut.
 
 Source    temperature: Devlin et al. 2018 (multilingual BERT); Arivazhagan et al. 2019, arXiv:1907.05019, section 4.2;
           Raffel et al. 2020, arXiv:1910.10683, section 3.5.2
@@ -10,7 +16,7 @@ Differs   shares are kept exactly within every block of 1024 positions, in an or
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langwright.data.order import Order, permute, round_keys
+from langwright.training.feed import Examples, Feed
+from langwright.training.loss import Batch
 
 BLOCK = 1024  # positions within which shares are exact
 Indices = NDArray[np.int64]
@@ -111,3 +119,135 @@ class MixedOrder:
         found = self.places(positions)
         starts = np.cumsum([0, *self.sizes[:-1]], dtype=np.int64)
         return starts[found.sources] + found.rows
+
+
+# --- tasks -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TaskBatch:
+    """Rows of one task.
+
+    rows   how many; what the loop takes for units
+    scale  the task's rows over its own units, in the whole update
+    share  of the update's rows that are the task's
+    """
+
+    task: str
+    batch: Batch
+    rows: int
+    scale: float
+    share: float
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return self.rows
+
+    @property
+    def positions(self) -> int:
+        """The batch's."""
+        return self.batch.positions
+
+    @property
+    def padding(self) -> int:
+        """The batch's."""
+        return self.batch.padding
+
+
+@dataclass(frozen=True)
+class Together:
+    """Batches of several tasks computed one after the other, where rows are cut without looking, as in evaluation."""
+
+    parts: tuple[TaskBatch, ...]
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return sum(part.units for part in self.parts)
+
+    @property
+    def positions(self) -> int:
+        """Of all."""
+        return sum(part.positions for part in self.parts)
+
+    @property
+    def padding(self) -> int:
+        """Of all."""
+        return sum(part.padding for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The examples of several tasks, laid end to end."""
+
+    tasks: Mapping[str, Examples]
+
+    def __len__(self) -> int:
+        return sum(self.sizes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows of each task."""
+        return tuple(len(examples) for examples in self.tasks.values())
+
+    def arrange(self, rows: Indices) -> Indices:
+        """Each task's rows next to each other, in the task's own arrangement."""
+        sources, within = self.located(rows)
+        found = []
+        for number, examples in enumerate(self.tasks.values()):
+            mine = np.flatnonzero(sources == number)
+            if len(mine):
+                found.append(mine[examples.arrange(within[mine])])
+        return np.concatenate(found)
+
+    def batch(self, rows: Indices, epochs: Indices | None = None) -> Together:
+        """These rows, whatever their tasks; a task's weight is its share of all rows there are."""
+        sources, within = self.located(rows)
+        parts = []
+        for number, (task, examples) in enumerate(self.tasks.items()):
+            mine = sources == number
+            if mine.any():
+                batch = examples.batch(within[mine], None if epochs is None else epochs[mine])
+                count = int(mine.sum())
+                parts.append(TaskBatch(task, batch, count, count / max(batch.units, 1), len(examples) / len(self)))
+        return Together(tuple(parts))
+
+    def located(self, rows: Indices) -> tuple[Indices, Indices]:
+        """(number of the task, row within it)."""
+        sizes = np.array(self.sizes, dtype=np.int64)
+        ends = np.cumsum(sizes)
+        sources = np.searchsorted(ends, rows, side="right").astype(np.int64)
+        return sources, rows - (ends - sizes)[sources]
+
+
+@dataclass(frozen=True)
+class Mixture(Feed):
+    """The updates of a run over several tasks: `examples` are `Tasks`, `order` is a `MixedOrder` over them.
+
+    Every micro-batch is of one task.
+    """
+
+    examples: Tasks
+    order: MixedOrder
+
+    def update(self, number: int) -> list[Batch]:
+        """The micro-batches of an update, counted from 0, task by task."""
+        first = number * self.batch_rows
+        places = self.order.places(np.arange(first, first + self.batch_rows, dtype=np.int64))
+        found: list[Batch] = []
+        for source, (task, examples) in enumerate(self.examples.tasks.items()):
+            mine = places.sources == source
+            rows, epochs = places.rows[mine], places.epochs[mine]
+            if not len(rows):
+                continue
+            arranged = examples.arrange(rows)
+            rows, epochs = rows[arranged], epochs[arranged]
+            cuts = [slice(i, i + self.micro_rows) for i in range(0, len(rows), self.micro_rows)]
+            batches = [examples.batch(rows[cut], epochs[cut]) for cut in cuts]
+            scale = len(rows) / max(sum(batch.units for batch in batches), 1)
+            share = len(rows) / self.batch_rows
+            found += [
+                TaskBatch(task, batch, len(rows[cut]), scale, share) for cut, batch in zip(cuts, batches, strict=True)
+            ]
+        return found
