@@ -2,6 +2,7 @@
 
 from langwright.objectives.classification import Classification
 from langwright.objectives.masked import Masked
+from langwright.objectives.multitask import MultiTask
 from langwright.objectives.next_token import NextToken
 from langwright.objectives.prefix import PrefixLM
 from langwright.objectives.seq2seq import Seq2Seq
@@ -12,4 +13,5 @@ OBJECTIVES = {
     "masked": Masked,
     "seq2seq": Seq2Seq,
     "classification": Classification,
+    "multi-task": MultiTask,
 }

@@ -8,7 +8,6 @@ when it runs.
 from __future__ import annotations
 
 from langwright.stages import (
-    compare,
     continual,
     data_clean,
     data_read,
@@ -34,7 +33,6 @@ STAGES: dict[str, Stage] = {
         continual,
         search,
         evaluate,
-        compare,
         report,
     )
 }

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from langwright.runlog import RunLog
     from langwright.training.fit import Plan
 
-MOST_TOKENS = 256  # of a text that is written
 TEXTS_AT_ONCE = 16
 
 
@@ -121,7 +120,7 @@ class GenerativeReplay(Naive):
         try:
             model = TextModel(engine, self.tokenizer, "writer")
             head = headed(self.ground.tasks[number].name, "")
-            room = min(MOST_TOKENS, model.context - len(model.tokenize(head)) - 1)
+            room = min(self.plan.length, model.context - len(model.tokenize(head)) - 1)
             found: list[str] = []
             for start in range(0, self.own.rows, TEXTS_AT_ONCE):
                 streams = [
