@@ -8,6 +8,7 @@ when it runs.
 from __future__ import annotations
 
 from langwright.stages import (
+    compare,
     continual,
     data_clean,
     data_read,
@@ -33,6 +34,7 @@ STAGES: dict[str, Stage] = {
         continual,
         search,
         evaluate,
+        compare,
         report,
     )
 }
