@@ -18,7 +18,7 @@ from langwright.training import probing
 from langwright.training.devices import MemoryWatch
 from langwright.training.fit import Plan
 from langwright.training.loss import Loss
-from langwright.training.planning import foreseen
+from langwright.training.planning import evaluation_rows, foreseen
 from langwright.training.preflight import Preflight
 from langwright.training.probing import longest, probe
 from langwright.training.schedules import Cosine, StepDecay
@@ -139,3 +139,12 @@ def test_plans_that_are_rows_of_one_width_are_the_longest_anywhere(tmp_path):
     store = build_store(tmp_path / "s", [Document(list(range(40)), None, 1)] * 6, 50)
     rows = RowExamples(store, plan_stream(store, 16), pad_id=0, stop_at_documents=False)
     assert longest(rows, 4).positions == 64
+
+
+def test_rows_of_the_curve_are_those_asked_for():
+    assert (
+        evaluation_rows(500, steps=10, batch_rows=2, every_share=0.1) == 500
+    )  # whatever it costs: trials compare by them
+    assert evaluation_rows(None, steps=10, batch_rows=2, every_share=0.1) == 8
+    assert evaluation_rows(None, steps=1000, batch_rows=2, every_share=0.1) == 30
+    assert evaluation_rows(None, steps=10_000, batch_rows=32, every_share=0.1) == 64

@@ -99,7 +99,7 @@ def planned(work: Work, curriculum: Curriculum, model: PreTrainedModel) -> Plan:
     from langwright.models.sizes import estimate
     from langwright.training.devices import available_memory, choose_device, compute_dtype, physical_cores
     from langwright.training.fit import Plan
-    from langwright.training.planning import finetuning_rate, rows_that_fit
+    from langwright.training.planning import USUAL_EVALUATION, finetuning_rate, rows_that_fit
 
     settings: ContinualSettings = work.settings
     device = choose_device(settings.device)
@@ -113,7 +113,7 @@ def planned(work: Work, curriculum: Curriculum, model: PreTrainedModel) -> Plan:
     return Plan(
         steps=0, batch_rows=batch_rows, micro_rows=micro_rows, length=length,
         learning_rate=settings.learning_rate or finetuning_rate(size.parameters, adapter=False),
-        dtype=dtype, compile=False, threads=physical_cores(), device=str(device), evaluate_rows=settings.evaluate_rows,
+        dtype=dtype, compile=False, threads=physical_cores(), device=str(device), evaluate_rows=settings.evaluate_rows or USUAL_EVALUATION,
     )  # fmt: skip
 
 
