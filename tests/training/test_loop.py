@@ -76,6 +76,7 @@ def sgd(model):
     return torch.optim.SGD(model.parameters(), lr=0.1)
 
 
+@pytest.mark.spec("TR14", "a batch of any size is computed a few rows at a time, with the gradient of the whole")
 @pytest.mark.parametrize("sizes", [[12], [6, 6], [1, 11], [5, 4, 3]])
 def test_the_gradient_does_not_depend_on_how_a_batch_is_cut(sizes):
     model, batch = linear(), points(12)
