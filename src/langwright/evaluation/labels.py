@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from langwright.data.schemas import ClassificationRow
+from langwright.errors import UserError
 from langwright.evaluation.baselines import MINUS, label_baselines
 from langwright.evaluation.findings import Confusion, Details, Findings, Labelled
 from langwright.evaluation.job import Job
+from langwright.evaluation.robustness import noisy
 from langwright.evaluation.sampling import blocks
 from langwright.evaluation.word_counts import Guess
 from langwright.measures import Measure
-from langwright.metrics.classification import accuracy, confusion, f1
+from langwright.metrics.classification import accuracy, confusion, f1, under_attack, under_noise
 from langwright.metrics.comparison import difference, mcnemar
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import Progressed
 
 Predictor = Callable[[Sequence[str]], Sequence[Guess]]
+Attacker = Callable[[Sequence[str], Sequence[str]], Sequence[str]]  # texts, right labels -> labels under attack
 TEXTS_AT_ONCE = 64
 MISTAKES = 50
 
 
-def evaluate_labels(predictor: Predictor, name: str, job: Job) -> Findings:
+def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacker | None = None) -> Findings:
     """Predict every row's label and compare.
 
     predictor  texts -> one guess each
+    attacker   asked where the settings want an attack
+    raises     UserError where an attack is wanted and there is nobody who could make it
     name       what the model is called in measures
     """
     rows = [row for row in job.rows if isinstance(row, ClassificationRow)]
@@ -35,6 +40,7 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job) -> Findings:
         job.log.write(Progressed(what="labelling texts", done=len(guesses), total=len(texts)))
     predicted = [guess.label for guess in guesses]
     measures = [accuracy(predicted, right), *f1(predicted, right, seed=job.settings.seed)]
+    measures += robust(predictor, attacker, texts, right, job)
     if job.can_learn:
         measures += beside(name, predicted, texts, right, job)
     labels = sorted({*right, *predicted})
@@ -53,6 +59,23 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job) -> Findings:
             confusion=Confusion(labels=tuple(labels), counts=tuple(tuple(row) for row in counts)),
         ),
     )
+
+
+def robust(
+    predictor: Predictor, attacker: Attacker | None, texts: Sequence[str], right: Sequence[str], job: Job
+) -> Iterator[Measure]:
+    """Accuracy on mistyped texts and under attack, where they are wanted."""
+    settings = job.settings
+    if settings.noise:
+        guesses = [guess for block in blocks(noisy(texts, settings.noise, settings.seed), TEXTS_AT_ONCE) for guess in predictor(block)]  # fmt: skip
+        yield under_noise([guess.label for guess in guesses], right, settings.noise)
+    if settings.attack:
+        if attacker is None:
+            raise UserError(
+                "this model has no classification head whose gradient an attack could follow",
+                fix="leave attack out, or measure a model of `langwright finetune --task classification`",
+            )
+        yield under_attack(attacker(texts, right), right, settings.attack, settings.attack_steps)
 
 
 def beside(name: str, predicted: Sequence[str], texts: Sequence[str], right: Sequence[str], job: Job) -> Iterator[Measure]:  # fmt: skip

@@ -10,7 +10,7 @@ from langwright.errors import UserError
 from langwright.evaluation.chat import evaluate_chat
 from langwright.evaluation.findings import Findings
 from langwright.evaluation.job import Job
-from langwright.evaluation.labels import Predictor, evaluate_labels
+from langwright.evaluation.labels import Attacker, Predictor, evaluate_labels
 from langwright.evaluation.sampling import split_of
 from langwright.evaluation.settings import EvaluateSettings
 from langwright.evaluation.text import evaluate_text
@@ -47,6 +47,7 @@ def evaluate(
     name: str,
     writer: Callable[[], TextModel],
     predictor: Callable[[tuple[str, ...]], Predictor],
+    attacker: Attacker | None = None,
     log: RunLog | None = None,
     command: str = "",
 ) -> Findings:
@@ -56,6 +57,7 @@ def evaluate(
     writer     opens the model as one that writes; asked only for the tasks text and chat
     predictor  opens the model as one that labels, given the labels of the train split, or of the rows measured
                where there is none; asked only for classification
+    attacker   labels texts under attack, where the model has a head
     command    what measures it again, written into each measure
     raises     UserError when the dataset has no such split or rows, or cannot serve the task
     """
@@ -68,5 +70,5 @@ def evaluate(
     else:
         known = "train" if "train" in dataset.splits else job.split
         labels = tuple(sorted(set(dataset.labels(known))))
-        found = evaluate_labels(predictor(labels), name, job)
+        found = evaluate_labels(predictor(labels), name, job, attacker)
     return Findings(signed(found.measures, model=name, data=job.named(), command=command), found.details)

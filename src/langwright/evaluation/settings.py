@@ -56,4 +56,19 @@ class EvaluateSettings(Settings):
     baseline_megabytes: Annotated[
         float, Field(gt=0, description="Most training text the baselines learn from, taken evenly from the whole")
     ] = 64.0
+    noise: Annotated[
+        float,
+        Field(
+            ge=0, lt=1, description="Measure labels once more with this share of the characters mistyped; 0 does not"
+        ),
+    ] = 0.0
+    attack: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Measure labels of a trained head once more under projected gradient ascent in its word embeddings, "
+            "within this distance; 0 does not",
+        ),
+    ] = 0.0
+    attack_steps: Annotated[int, Field(ge=1, description="Steps of the attack")] = 10
     seed: Annotated[int, Field(ge=0, description="Seed of drawn rows, written texts and bootstrap intervals")] = 0

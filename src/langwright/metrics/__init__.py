@@ -5,7 +5,7 @@ A name with a field in braces stands for a family, such as distinct-1 and distin
 
 from __future__ import annotations
 
-from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL
+from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL, UNDER_ATTACK, UNDER_NOISE
 from langwright.metrics.comparison import DIFFERENCE, MCNEMAR
 from langwright.metrics.containment import CONTAINMENT
 from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD, GAP
@@ -21,6 +21,8 @@ MEASURES: dict[str, Yardstick] = {
     "loss on assistant tokens": ASSISTANT_LOSS,
     "replies with the expected phrase": CONTAINMENT,
     "accuracy": ACCURACY,
+    "accuracy under character noise": UNDER_NOISE,
+    "accuracy under attack": UNDER_ATTACK,
     "macro F1": F1_MACRO,
     "micro F1": F1_MICRO,
     "F1 of {label}": F1_OF_LABEL,

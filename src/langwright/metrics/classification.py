@@ -23,6 +23,18 @@ ACCURACY = Yardstick(
     does_not_show="how errors are spread: where one label is common, always naming it scores high; see the F1 of each label",
 )  # fmt: skip
 
+UNDER_NOISE = Yardstick(
+    name="accuracy under character noise", unit="share", better="higher",
+    method="share of {n} items whose label is right after {share:.0%} of the characters were swapped, left out, doubled or replaced by chance; Wilson interval",
+    does_not_show="mistakes that people make, which are not spread by chance; changes chosen to mislead",
+)  # fmt: skip
+
+UNDER_ATTACK = Yardstick(
+    name="accuracy under attack", unit="share", better="higher",
+    method="share of {n} items whose label stays right at every one of {steps} steps of projected gradient ascent within {epsilon:g} of the word embeddings; Wilson interval",
+    does_not_show="texts that a person could type: the points between words are no words; stronger attacks",
+)  # fmt: skip
+
 F1_MACRO = Yardstick(
     name="macro F1", unit="share", better="higher",
     method="mean of the F1 of {labels} labels over {n} items, a label never named counting 0; interval: {draws} bootstrap draws over items",
@@ -47,6 +59,18 @@ def accuracy(predicted: Sequence[str], right: Sequence[str]) -> Measure:
     n = paired(predicted, right)
     hits = sum(p == r for p, r in zip(predicted, right, strict=True))
     return ACCURACY.measure(hits / n, wilson(hits, n), n=n)
+
+
+def under_noise(predicted: Sequence[str], right: Sequence[str], share: float) -> Measure:
+    """Accuracy on mistyped texts."""
+    n, hits = paired(predicted, right), sum(p == r for p, r in zip(predicted, right, strict=True))
+    return UNDER_NOISE.measure(hits / n, wilson(hits, n), n=n, share=share)
+
+
+def under_attack(predicted: Sequence[str], right: Sequence[str], epsilon: float, steps: int) -> Measure:
+    """Accuracy under projected gradient ascent."""
+    n, hits = paired(predicted, right), sum(p == r for p, r in zip(predicted, right, strict=True))
+    return UNDER_ATTACK.measure(hits / n, wilson(hits, n), n=n, epsilon=epsilon, steps=steps)
 
 
 def confusion(predicted: Sequence[str], right: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from langwright.evaluation.settings import EvaluateSettings
 from langwright.stages.declaration import Input, Stage, Work
 
 if TYPE_CHECKING:
-    from langwright.evaluation.labels import Predictor
+    from langwright.evaluation.labels import Attacker, Predictor
     from langwright.tasks.loading import Model
 
 
@@ -37,6 +37,7 @@ def run(work: Work) -> Made:
             name=name,
             writer=lambda: model.writer("score"),
             predictor=lambda labels: predictor_of(model, labels),
+            attacker=attacker_of(model, settings),
             log=work.log,
             command=work.command,
         )
@@ -73,6 +74,18 @@ def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
         return [Guess(answer.labels[0], answer.probabilities) for answer in answers]
 
     return by_asking if model.classifier is None else by_head
+
+
+def attacker_of(model: Model, settings: EvaluateSettings) -> Attacker | None:
+    """What labels texts under the attack of the settings; None for a model without a head."""
+    from langwright.evaluation.robustness import attacked
+
+    classifier = model.classifier
+    if classifier is None:
+        return None
+    return lambda texts, right: attacked(
+        classifier, texts, right, epsilon=settings.attack, steps=settings.attack_steps, seed=settings.seed
+    )
 
 
 STAGE = Stage(
