@@ -99,11 +99,14 @@ def _twin(text: str, depth: int) -> str:
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """A pattern for every template that measures are filled from, those with the most fixed text first, and its twin."""
     from langwright.evaluation.baselines import NGRAM_BITS_PER_BYTE, XZ_BITS_PER_BYTE
+    from langwright.evaluation.compared import ARM_GAP, ARM_MEAN
     from langwright.evaluation.trials import CHOSEN_BY, IN_PAIRS, OVER_SEEDS
 
     yardsticks = (*MEASURES.values(), NGRAM_BITS_PER_BYTE, XZ_BITS_PER_BYTE)
     templates = {
         *FAMILIES,
+        ARM_GAP,
+        ARM_MEAN,
         CHOSEN_BY,
         IN_PAIRS,
         OVER_SEEDS,

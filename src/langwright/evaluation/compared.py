@@ -24,8 +24,8 @@ from langwright.metrics.intervals import student
 from langwright.runlog import Evaluated
 from langwright.wording import Language
 
-OVER_SEEDS = "mean over {n} seeds; Student's interval over seeds"
-IN_PAIRS = "{arm} minus {first} with the same {n} seeds; Student's interval over pairs"
+ARM_MEAN = "mean over {n} seeds; Student's interval over seeds"
+ARM_GAP = "{arm} minus {first} with the same {n} seeds; Student's interval over pairs"
 NOT_SHOWN = "other data, other sizes, other settings of either arm; that arms are equal, where the interval contains 0"
 
 
@@ -125,12 +125,12 @@ def compared_measures(found: Comparison, command: str) -> tuple[Measure, ...]:
     measures = []
     for one in found.measures:
         for arm in found.arms:
-            measures.append(over(one, list(one.of(arm).values()), one.name, arm, OVER_SEEDS, {}))
+            measures.append(over(one, list(one.of(arm).values()), one.name, arm, ARM_MEAN, {}))
         for arm in found.arms[1:]:
             gaps = paired(one, arm, first)
             if gaps:
                 name = DIFFERENCE.name.format(of=one.name)
-                measures.append(over(one, gaps, name, arm, IN_PAIRS, {"arm": arm, "first": first}))
+                measures.append(over(one, gaps, name, arm, ARM_GAP, {"arm": arm, "first": first}))
     return tuple(measure.model_copy(update={"command": command}) for measure in measures)
 
 
@@ -182,7 +182,7 @@ def measure_blocks(found: Comparison, one: Compared, measures: Sequence[Measure]
     gaps = [m for m in measures if m.name == DIFFERENCE.name.format(of=one.name)]
     means = [m for m in measures if m.name == one.name]
     bars = [Bar(plain(m.model), m.value, m.low, m.high, mark=m.model == found.arms[0]) for m in means]
-    title = both("{name} on {data}", name=translated(one.name), data=one.data) if one.data else translated(one.name)
+    title = translated(one.name)
     chart = bar_chart(title, translated(one.unit), bars)
     said: list[Block] = [Paragraph(verdict(gap, found.arms[0])) for gap in gaps]
     return [*said, Figures((Figure(title, chart, legend([])),)), Fold(both("Every run"), (runs_table(found, one),))]

@@ -25,13 +25,13 @@ ACCURACY = Yardstick(
 
 UNDER_NOISE = Yardstick(
     name="accuracy under character noise", unit="share", better="higher",
-    method="share of {n} items whose label is right after {share:.0%} of the characters were swapped, left out, doubled or replaced by chance; Wilson interval",
+    method="share of {n} items whose label is right after {share} of the characters were swapped, left out, doubled or replaced by chance; Wilson interval",
     does_not_show="mistakes that people make, which are not spread by chance; changes chosen to mislead",
 )  # fmt: skip
 
 UNDER_ATTACK = Yardstick(
     name="accuracy under attack", unit="share", better="higher",
-    method="share of {n} items whose label stays right at every one of {steps} steps of projected gradient ascent within {epsilon:g} of the word embeddings; Wilson interval",
+    method="share of {n} items whose label stays right at every one of {steps} steps of projected gradient ascent within {epsilon} of the word embeddings; Wilson interval",
     does_not_show="texts that a person could type: the points between words are no words; stronger attacks",
 )  # fmt: skip
 
@@ -64,13 +64,13 @@ def accuracy(predicted: Sequence[str], right: Sequence[str]) -> Measure:
 def under_noise(predicted: Sequence[str], right: Sequence[str], share: float) -> Measure:
     """Accuracy on mistyped texts."""
     n, hits = paired(predicted, right), sum(p == r for p, r in zip(predicted, right, strict=True))
-    return UNDER_NOISE.measure(hits / n, wilson(hits, n), n=n, share=share)
+    return UNDER_NOISE.measure(hits / n, wilson(hits, n), n=n, share=f"{share:.4g}")
 
 
 def under_attack(predicted: Sequence[str], right: Sequence[str], epsilon: float, steps: int) -> Measure:
     """Accuracy under projected gradient ascent."""
     n, hits = paired(predicted, right), sum(p == r for p, r in zip(predicted, right, strict=True))
-    return UNDER_ATTACK.measure(hits / n, wilson(hits, n), n=n, epsilon=epsilon, steps=steps)
+    return UNDER_ATTACK.measure(hits / n, wilson(hits, n), n=n, epsilon=f"{epsilon:g}", steps=steps)
 
 
 def confusion(predicted: Sequence[str], right: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
