@@ -134,3 +134,12 @@ def test_a_capped_head_is_computed_by_the_model_itself():
     assert has_plain_head(LlamaForCausalLM(LLAMA), batch)
     assert not has_plain_head(Gemma2ForCausalLM(GEMMA), batch)
     assert not has_plain_head(Bigram(), batch)
+
+
+def test_looking_at_the_head_draws_nothing():
+    """Else a run that is resumed, which looks again, would go on with other dropout."""
+    batch = collate_rows([row(range(1, 18))], length=16, pad_id=0, stop_at_documents=False)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=40, n_embd=8, n_layer=1, n_head=1, bos_token_id=0, eos_token_id=0))
+    before = torch.get_rng_state()
+    has_plain_head(model.train(), batch)
+    assert torch.equal(torch.get_rng_state(), before)

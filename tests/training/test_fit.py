@@ -355,8 +355,8 @@ def test_early_stopping_restores_the_best(tmp_path, store):
     evaluations = [e for e in read_events(work.run / "events.jsonl") if isinstance(e, Evaluated)]
     losses = [e.values["loss"] for e in evaluations]
     assert outcome.progress.step < 40 and len(losses) - 1 - losses.index(min(losses)) == 3
+    from langwright.training.evaluating import evaluate_loss
     from langwright.training.feed import whole_epoch
-    from langwright.training.fit import evaluate_loss
 
     again = evaluate_loss(work.model, work.objective, whole_epoch(work.validation, 2, 64), "float32")
     assert again["loss"] == pytest.approx(min(losses), rel=1e-6)

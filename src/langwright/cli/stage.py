@@ -21,6 +21,8 @@ from langwright.files import holder
 from langwright.settings import Entry, Settings, entries, parse_value, read_settings
 from langwright.stages.declaration import Stage
 from langwright.stages.execution import assign, carry_out, kind_at, look, prepare, shown
+from langwright.stages.following import follow
+from langwright.training.together import FORM, Together, launched_rank, parse_on
 from langwright.wording import say
 from langwright.workspace import Workspace
 
@@ -33,13 +35,19 @@ RESTART = (
     typer.Option("--restart", help="Delete what an unfinished run left and begin anew, instead of resuming it"),
 )  # fmt: skip
 
+ON = (
+    "on", str | None,
+    typer.Option("--on", metavar=FORM, help="Processes that train together: ddp gives each the whole model, fsdp a part of it"),
+)  # fmt: skip
+
 
 def stage_command(stage: Stage, section: str, examples: tuple[str, ...]) -> Command:
     """`langwright STAGE INPUTS OUT`."""
 
     def run(ctx: typer.Context, **given: Any) -> None:
         settings = settings_of(stage, given)
-        make(screen_of(ctx), stage, given["arguments"] or [], settings, restart=given["restart"])
+        on = parse_on(given.get("on") or "") if stage.together else None
+        make(screen_of(ctx), stage, given["arguments"] or [], settings, restart=given["restart"], on=on)
 
     shown_inputs = tuple((shown(declared), declared.help) for declared in stage.inputs)
     return Command(
@@ -73,8 +81,19 @@ def words_of(stage: Stage) -> str:
 # --- making --------------------------------------------------------------------------------------
 
 
-def make(screen: Screen, stage: Stage, arguments: Sequence[str], settings: Settings, *, restart: bool) -> None:
-    """Carry the stage out, show it as it goes, and give the answer."""
+def make(
+    screen: Screen,
+    stage: Stage,
+    arguments: Sequence[str],
+    settings: Settings,
+    *,
+    restart: bool,
+    on: Together | None = None,
+) -> None:
+    """Carry the stage out, show it as it goes, and give the answer.
+
+    on  processes that train together; in those that a launcher started beside the first one nothing is shown
+    """
     workspace = Workspace()
     if not arguments:
         raise nothing_given(stage)
@@ -83,9 +102,14 @@ def make(screen: Screen, stage: Stage, arguments: Sequence[str], settings: Setti
     refuse_existing(out)
     inputs = assign(stage, names, lambda name: kind_at(name, workspace))
     prepared = prepare(stage, inputs, settings, workspace=workspace, command=screen.command)
+    launched = launched_rank() if on else None
+    if on and launched and launched[0]:
+        follow(prepared, out, workspace.cache, on, launched[0])
+        screen.answer({})
+        return
     try:
         with Progress(screen) as progress:
-            artifact = carry_out(prepared, out, restart=restart, listeners=(progress,), cache=workspace.cache)
+            artifact = carry_out(prepared, out, restart=restart, listeners=(progress,), cache=workspace.cache, on=on)
     except KeyboardInterrupt:
         stopped(screen, out)
         raise typer.Exit(130) from None
@@ -257,7 +281,7 @@ def with_signature(function: Callable[..., None], stage: Stage, *, restart: bool
         parameters.append(
             inspect.Parameter(parameter_name(option), keyword, default=None, annotation=Annotated[kind, info])
         )
-    for name, kind, info in (*COMMON, RESTART) if restart else COMMON:
+    for name, kind, info in (*COMMON, *((ON,) if stage.together else ()), RESTART) if restart else COMMON:
         default = False if kind is bool else None
         parameters.append(inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, info]))
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

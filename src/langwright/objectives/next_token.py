@@ -122,13 +122,16 @@ def token_losses(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
 def has_plain_head(model: nn.Module, batch: NextTokenBatch) -> bool:
     """Whether a model's logits are its output embedding times its last hidden state, in float32 to the bit.
 
-    Not so where they are scaled or capped, which some families do.
+    Not so where they are scaled or capped, which some families do. Looking draws nothing from the generators that
+    training goes on with. A model of which this process holds a part is not looked at: all would have to look at once.
     """
     inside = getattr(model, "_orig_mod", model)  # uncompiled
-    if not callable(getattr(inside, "get_output_embeddings", None)):
+    weight = next(inside.parameters())
+    if not callable(getattr(inside, "get_output_embeddings", None)) or hasattr(weight, "full_tensor"):
         return False
-    tokens_1T = batch.tokens_BT[:1, :8].to(next(inside.parameters()).device)
-    with torch.autocast(tokens_1T.device.type, enabled=False):
+    tokens_1T = batch.tokens_BT[:1, :8].to(weight.device)
+    kept = [weight.device] if weight.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=kept), torch.autocast(weight.device.type, enabled=False):
         out = inside(input_ids=tokens_1T, use_cache=False, output_hidden_states=True)
         return torch.equal(inside.get_output_embeddings()(out.hidden_states[-1]), out.logits)  # type: ignore[operator]
 

@@ -6,15 +6,22 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from langwright.errors import UserError
 from langwright.training.loss import Objective
 
 I_inner = TypeVar("I_inner", bound=Objective[Any])
 
 
 def own_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """A model's trainable weights under their own names, compiled or not."""
+    """A model's trainable weights under their own names, compiled or not.
+
+    raises  UserError where this process holds only a part of them
+    """
     inside = getattr(model, "_orig_mod", model)
-    return {name: weight for name, weight in inside.named_parameters() if weight.requires_grad}
+    found = {name: weight for name, weight in inside.named_parameters() if weight.requires_grad}
+    if any(hasattr(weight, "full_tensor") for weight in found.values()):
+        raise UserError("this objective looks at the weights themselves, which fsdp keeps in parts", fix="use ddp")
+    return found
 
 
 class Wrapper(Generic[I_inner]):

@@ -43,6 +43,7 @@ class StepTable(Settings):
         ),
     ]
     settings: Annotated[dict[str, JsonValue], Field(default_factory=dict, description="The stage's settings")]
+    on: Annotated[str, Field(description="Processes that train together, as `--on` takes them; one when left out")] = ""
 
 
 class ArmTable(Settings):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langwright.artifacts import Artifact, Kind, Made, Making
 from langwright.runlog import RunLog
 from langwright.settings import Settings
+from langwright.training.together import Place
 
 if TYPE_CHECKING:
     from langwright.training.preflight import Preflight
@@ -37,6 +38,7 @@ class Work:
     log: RunLog
     command: str = ""
     cache: Path | None = None  # of the workspace: what can be made again, such as token stores, shared by runs
+    place: Place | None = None  # where this process stands among several that train together
 
     def one(self, role: str) -> Artifact:
         """The only artifact of a role."""
@@ -64,3 +66,4 @@ class Stage:
     check: Callable[[Work], Preflight | None] | None = (
         None  # what `langwright check` shows of the inputs, without the work
     )
+    together: bool = False  # several processes may train it; `run` calls `fit` once and hands `Work.place` on

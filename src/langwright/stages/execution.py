@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +47,7 @@ from langwright.settings import Settings
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.model_card import write_model_card
 from langwright.tasks.loading import find_model
+from langwright.training.together import Place, Together, launched_rank, processes_beside
 from langwright.wording import Term
 from langwright.workspace import Workspace
 
@@ -119,6 +121,14 @@ def check_roles(stage: Stage, inputs: Given) -> None:
                 "{stage} takes one {role}, and {count} were given", fix="give only one",
                 stage=stage.name, role=Term(declared.role), count=count,
             )  # fmt: skip
+
+
+def check_together(stage: Stage, on: Together | None) -> None:
+    """UserError when several processes are to make what only one can."""
+    if on is not None and not stage.together:
+        raise UserError(
+            "{stage} is not made by several processes", fix="leave out --on; stages that train take it", stage=stage.name
+        )  # fmt: skip
 
 
 def assign(stage: Stage, names: Sequence[str], kind_of: Callable[[str], str | None]) -> dict[str, tuple[str, ...]]:
@@ -210,28 +220,37 @@ def execute(
     command: Sequence[str] = (),
     listeners: Sequence[Listener] = (),
     workspace: Workspace | None = None,
+    on: Together | None = None,
 ) -> Artifact:
     """Carry a stage out and return the finished artifact.
 
+    on      processes that train together; one where left out
     raises  UserError unchanged, with nothing left behind but checkpoints; KeyboardInterrupt when it was asked to stop
     """
     workspace = workspace or Workspace()
     refuse_existing(out)  # before inputs are hashed, which may take a while
     prepared = prepare(stage, inputs, settings, workspace=workspace, command=command)
-    return carry_out(prepared, out, restart=restart, listeners=listeners, cache=workspace.cache)
+    return carry_out(prepared, out, restart=restart, listeners=listeners, cache=workspace.cache, on=on)
 
 
 def carry_out(
-    prepared: Prepared, out: Path, *, restart: bool = False, listeners: Sequence[Listener] = (), cache: Path
+    prepared: Prepared,
+    out: Path,
+    *,
+    restart: bool = False,
+    listeners: Sequence[Listener] = (),
+    cache: Path,
+    on: Together | None = None,
 ) -> Artifact:
     """The part of `execute` that writes."""
     stage, request = prepared.stage, prepared.request
+    check_together(stage, on)
     with making(out, stage.makes, request, prepared.settings, restart=restart) as work:
         events = work.run / "events.jsonl"
         earlier = seconds_worked(events)
         log = RunLog(events, *listeners)
         try:
-            return finished(prepared, work, log, earlier, cache)
+            return finished(prepared, work, log, earlier, cache, on)
         except KeyboardInterrupt as interrupt:
             note_stop(log, events, str(interrupt) or "asked to stop")
             raise
@@ -245,7 +264,9 @@ def carry_out(
             log.close()
 
 
-def finished(prepared: Prepared, work: Making, log: RunLog, earlier: float, cache: Path) -> Artifact:
+def finished(
+    prepared: Prepared, work: Making, log: RunLog, earlier: float, cache: Path, on: Together | None
+) -> Artifact:
     """Run the stage and close its artifact."""
 
     log.write(Started(stage=prepared.stage.name, pid=os.getpid()))
@@ -253,6 +274,7 @@ def finished(prepared: Prepared, work: Making, log: RunLog, earlier: float, cach
         Work(
             prepared.settings, prepared.artifacts, prepared.sources, work, log,
             command=shlex.join(prepared.request.command), cache=cache,
+            place=None if on is None else first_place(on, prepared.request, work.path, cache),
         )
     )  # fmt: skip
     seconds = earlier + time.monotonic() - work.started
@@ -260,6 +282,14 @@ def finished(prepared: Prepared, work: Making, log: RunLog, earlier: float, cach
     write_model_card(artifact)
     log.write(Finished(seconds=round(seconds, 3)))  # the open file moved along with its folder
     return artifact
+
+
+def first_place(on: Together, request: Request, partial: Path, cache: Path) -> Place:
+    """The place of the process that writes; it starts the others unless a launcher has."""
+    if launched_rank() is not None:
+        return Place(on, 0, request.key(), processes_beside(on))
+    helper = (sys.executable, "-m", "langwright.stages.following", str(partial), str(cache), on.manner)
+    return Place(on, 0, request.key(), on.processes, helper)
 
 
 def look(prepared: Prepared, *, listeners: Sequence[Listener] = (), cache: Path) -> Preflight | None:

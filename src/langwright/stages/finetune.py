@@ -46,6 +46,7 @@ STAGE = Stage(
     ),
     makes="model",
     run=run,
+    together=True,
     next="langwright chat {out}",
     options={"--task": "task", "--method": "method.kind", "--steps": "steps", "--seed": "seed"},
     check=check,

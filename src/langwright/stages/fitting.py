@@ -192,6 +192,16 @@ def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command:
                 does_not_show="the best batch size: about the one beyond which more rows an update save few updates, here and at this stage of the run",
             )
         )  # fmt: skip
+    if outcome.plan.processes > 1:
+        manners = {
+            "ddp": "training together, each with the whole model",
+            "fsdp": "training together, each with a part of it",
+        }
+        found.append(
+            Measure(name="processes", value=float(outcome.plan.processes), unit="processes", n=progress.step,
+                    method=manners[outcome.plan.strategy], command=command,
+                    does_not_show="memory and energy of the others: those given here are of the first one")
+        )  # fmt: skip
     for name, value in outcome.validation.items():
         unit, better = METRICS.get(name, ("nats/unit", "lower"))
         found.append(

@@ -245,8 +245,8 @@ def task_of(lesson: Lesson) -> str:
 
 def held_out(work: Work, together: Together, resolved: Plan) -> list[Measure]:
     """Loss and metrics of each task on its whole validation split."""
+    from langwright.training.evaluating import evaluate_loss
     from langwright.training.feed import whole_epoch
-    from langwright.training.fit import evaluate_loss
 
     found = []
     for name, lesson in together.lessons.items():

@@ -43,11 +43,13 @@ from langwright.stages.execution import (
     assign,
     carry_out,
     check_roles,
+    check_together,
     existing_source,
     kind_at,
     open_input,
     prepare,
 )
+from langwright.training.together import Together, parse_on
 from langwright.wording import Language, Term, say
 from langwright.workspace import PARTIAL, Workspace, read_request
 
@@ -97,6 +99,7 @@ class Step:
     settings: Settings
     inputs: Mapping[str, tuple[str, ...]]  # role -> names
     out: Path
+    on: Together | None = None
 
     def after(self, names: Sequence[str]) -> set[str]:
         """Which of these steps it takes as inputs."""
@@ -221,7 +224,9 @@ def read_step(
         settings = validate(stage.settings, table)
         inputs = roles_of(item, stage, makes, workspace)
         check_roles(stage, inputs)
-    return Step(item.name, stage, settings, inputs, Path(expand(head.out)) / item.name)
+        on = parse_on(item.on)
+        check_together(stage, on)
+    return Step(item.name, stage, settings, inputs, Path(expand(head.out)) / item.name, on)
 
 
 def roles_of(
@@ -422,11 +427,8 @@ def make(planned: Planned, restart: bool, listeners: Sequence[Listener], workspa
     assert planned.prepared is not None
     if planned.action == "again":
         shutil.rmtree(step.out)
+    anew = restart and planned.action != "resume"
     artifact = carry_out(
-        planned.prepared,
-        step.out,
-        restart=restart and planned.action != "resume",
-        listeners=listeners,
-        cache=workspace.cache,
+        planned.prepared, step.out, restart=anew, listeners=listeners, cache=workspace.cache, on=step.on
     )
     return Done(step, artifact, reused=False)

@@ -148,6 +148,7 @@ def run(work: Work) -> Made:
             checkpoints=work.making.checkpoints,
             run=work.making.run,
             log=work.log,
+            place=work.place,
             bytes_per_unit=facts.bytes / facts.tokens if course.per_byte else None,
             sampler=course.sampler(text.tokenizer, prompts) if course.sampler and prompts else None,
         )
@@ -234,6 +235,7 @@ STAGE = Stage(
     ),
     makes="model",
     run=run,
+    together=True,
     next="langwright generate {out} 'Once upon a time'",
     options={
         "--objective": "objective.kind",

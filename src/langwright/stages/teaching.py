@@ -121,6 +121,7 @@ def teach(work: Work, lesson: Lesson, ability: Ability, default_epochs: float = 
             checkpoints=work.making.checkpoints,
             run=work.making.run,
             log=work.log,
+            place=work.place,
             bytes_per_unit=lesson.bytes_per_unit,
             sampler=lesson.sampler,
             gradual=settings.method if isinstance(settings.method, Gradual) else None,

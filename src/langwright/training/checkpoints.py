@@ -33,6 +33,7 @@ from langwright.artifacts import FileRecord
 from langwright.errors import UserError
 from langwright.files import sync_folder
 from langwright.training.averaging import Average
+from langwright.training.crew import ALONE, Crew
 from langwright.training.gradients import GradientRule
 from langwright.training.loss import Objective
 from langwright.training.trainable import Unfreezing
@@ -119,15 +120,25 @@ class Written:
     bytes: int
 
 
-def save_checkpoint(folder: Path, trained: Trained, progress: Progress, keep: int) -> Written:
-    """Write the run's whole state, then let go of checkpoints that are neither among the last `keep` nor the best."""
+def save_checkpoint(
+    folder: Path, trained: Trained, progress: Progress, keep: int, crew: Crew = ALONE
+) -> Written | None:
+    """Write the run's whole state, then let go of checkpoints that are neither among the last `keep` nor the best.
+
+    Of several processes all take part in putting it together, and the first one writes; None in the others.
+    """
     began = time.perf_counter()
+    tensors = tensors_to_save(trained, crew)
+    if crew.rank:
+        return None
     final = checkpoint_path(folder, progress.step)
     scratch = final.with_name(final.name + ".new")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        records = {name: write_synced(scratch / name, data) for name, data in contents(trained, progress).items()}
+        records = {
+            name: write_synced(scratch / name, data) for name, data in contents(tensors, trained, progress).items()
+        }
         write_synced(scratch / "manifest.json", Manifest(files=records).model_dump_json(indent=2).encode())
     except OSError:
         shutil.rmtree(scratch, ignore_errors=True)  # a full disk: give the space back, the last whole one stays
@@ -140,9 +151,21 @@ def save_checkpoint(folder: Path, trained: Trained, progress: Progress, keep: in
     return Written(final, time.perf_counter() - began, sum(record.size for record in records.values()))
 
 
-def contents(trained: Trained, progress: Progress) -> dict[str, bytes]:
+def tensors_to_save(trained: Trained, crew: Crew) -> dict[str, dict[str, Tensor]]:
+    """The tensors of a checkpoint by file, whole and in the machine's memory, their names led by what they belong to."""
+    average = trained.average.state_dict() if trained.average else {}
+    return {
+        "model.safetensors": stored(trained_tensors(trained), crew=crew),
+        "optimizer.safetensors": stored(optimizer_tensors(trained), crew=crew)
+        | generator_states()
+        | stored(trained.objective.state_dict(), "objective.", crew=crew)
+        | stored(average, "average.", crew=crew)
+        | stored(trained.rule.state_dict() if trained.rule else {}, "gradients.", crew=crew),
+    }
+
+
+def contents(tensors: Mapping[str, dict[str, Tensor]], trained: Trained, progress: Progress) -> dict[str, bytes]:
     """The files of a checkpoint."""
-    tensors, values = optimizer_state(trained)
     algorithm, keys, *rest = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()
     state = State(
@@ -157,26 +180,21 @@ def contents(trained: Trained, progress: Progress) -> dict[str, bytes]:
         joules=progress.joules,
         python_random=[version, list(internal), gauss],
         numpy_random=[str(algorithm), [int(word) for word in keys], *rest],
-        optimizer_values=values,
+        optimizer_values=optimizer_values(trained),
     )
-    average = trained.average.state_dict() if trained.average else {}
-    rule = trained.rule.state_dict() if trained.rule else {}
     return {
-        "model.safetensors": save_tensors(stored(trained_tensors(trained))),
-        "optimizer.safetensors": save_tensors(
-            tensors
-            | generator_states()
-            | stored(trained.objective.state_dict(), "objective.")
-            | stored(average, "average.")
-            | stored(rule, "gradients.")
-        ),
+        **{name: save_tensors(found) for name, found in tensors.items()},
         "state.json": state.model_dump_json().encode(),
     }
 
 
-def stored(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
-    """Tensors as safetensors wants them, their names led by a prefix."""
-    return {prefix + name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def stored(tensors: Mapping[str, Tensor], prefix: str = "", crew: Crew = ALONE) -> dict[str, Tensor]:
+    """Tensors as safetensors wants them, their names led by a prefix.
+
+    In the order of their names: what a checkpoint gave comes in any order, and putting parts together is done by all
+    processes at once.
+    """
+    return {prefix + name: crew.whole(t.detach()).cpu().contiguous() for name, t in sorted(tensors.items())}
 
 
 def led_by(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -212,20 +230,33 @@ def trained_tensors(trained: Trained) -> dict[str, Tensor]:
     return found
 
 
-def optimizer_state(trained: Trained) -> tuple[dict[str, Tensor], dict[str, dict[str, float | int | bool]]]:
-    """The optimizer's tensors and plain values, by the name of their weight."""
-    tensors: dict[str, Tensor] = {}
-    values: dict[str, dict[str, float | int | bool]] = {}
+def optimizer_state(trained: Trained) -> dict[str, dict[str, Tensor | float | int | bool]]:
+    """What the optimizer keeps, by the name of its weight."""
     assert trained.optimizer is not None  # a run that is saved has one
-    for name, weight in trained_tensors(trained).items():
-        for key, value in trained.optimizer.state.get(weight, {}).items():
-            if isinstance(value, Tensor):
-                tensors[f"{name}|{key}"] = value.detach().cpu().contiguous()
-            elif isinstance(value, (bool, int, float)):
-                values.setdefault(name, {})[key] = value
-            else:
-                raise TypeError(f"the optimizer keeps {key} as {type(value).__name__}, which a checkpoint cannot hold")
-    return tensors, values
+    found = {name: dict(trained.optimizer.state.get(w, {})) for name, w in trained_tensors(trained).items()}
+    for key, value in ((key, value) for kept in found.values() for key, value in kept.items()):
+        if not isinstance(value, (Tensor, bool, int, float)):
+            raise TypeError(f"the optimizer keeps {key} as {type(value).__name__}, which a checkpoint cannot hold")
+    return found
+
+
+def optimizer_tensors(trained: Trained) -> dict[str, Tensor]:
+    """The optimizer's tensors, as weight|key."""
+    return {
+        f"{name}|{key}": value
+        for name, kept in optimizer_state(trained).items()
+        for key, value in kept.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def optimizer_values(trained: Trained) -> dict[str, dict[str, float | int | bool]]:
+    """What else it keeps."""
+    found = {
+        name: {key: value for key, value in kept.items() if not isinstance(value, Tensor)}
+        for name, kept in optimizer_state(trained).items()
+    }
+    return {name: kept for name, kept in found.items() if kept}
 
 
 def write_synced(file: Path, data: bytes) -> FileRecord:
@@ -306,7 +337,7 @@ def newest_whole(folder: Path) -> Found:
     return Found(None, ())
 
 
-def load_checkpoint(path: Path, trained: Trained) -> Progress:
+def load_checkpoint(path: Path, trained: Trained, crew: Crew = ALONE) -> Progress:
     """Take back weights and buffers; an average where one is given; with an optimizer its state, the objective's and every generator's."""
     state = State.model_validate_json((path / "state.json").read_bytes())
     weights = load_tensors((path / "model.safetensors").read_bytes())
@@ -320,22 +351,28 @@ def load_checkpoint(path: Path, trained: Trained) -> Progress:
         )
     with torch.no_grad():
         for name, target in targets.items():
-            target.copy_(weights[name])
+            target.copy_(crew.part(weights[name], target))
     if trained.optimizer is not None or trained.average is not None:
         tensors = load_tensors((path / "optimizer.safetensors").read_bytes())
         if trained.average is not None:
-            trained.average.load_state_dict(led_by("average.", tensors))
+            trained.average.load_state_dict(
+                {n: crew.part(t, trained.average.weights[n]) for n, t in led_by("average.", tensors).items()}
+            )
         if trained.optimizer is not None:
             trained.objective.load_state_dict(led_by("objective.", tensors))
             if trained.rule is not None:
                 trained.rule.load_state_dict(led_by("gradients.", tensors))
-            restore_optimizer(state, tensors, targets, trained.optimizer)
+            restore_optimizer(state, tensors, targets, trained.optimizer, crew)
             restore_generators(state, tensors)
     return Progress(**{name: getattr(state, name) for name in Progress.__dataclass_fields__})
 
 
 def restore_optimizer(
-    state: State, tensors: Mapping[str, Tensor], targets: dict[str, Tensor], optimizer: torch.optim.Optimizer
+    state: State,
+    tensors: Mapping[str, Tensor],
+    targets: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    crew: Crew,
 ) -> None:
     """The optimizer's tensors and values."""
     fields: dict[str, dict[str, Tensor | float | int | bool]] = {
@@ -344,7 +381,7 @@ def restore_optimizer(
     for key, tensor in tensors.items():
         name, bar, field = key.partition("|")
         if bar:
-            fields.setdefault(name, {})[field] = tensor
+            fields.setdefault(name, {})[field] = crew.part(tensor, targets[name])
     numbers = {id(w): i for i, w in enumerate(w for group in optimizer.param_groups for w in group["params"])}
     by_number = {numbers[id(targets[name])]: values for name, values in fields.items()}
     # The optimizer's own loader knows which of its tensors follow the weight to its device.

@@ -20,6 +20,7 @@ from langwright.files import write_whole
 from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Sampled, Saved, Stepped, Stopped, Warned
 from langwright.training.averaging import Average, NoAverage
 from langwright.training.checkpoints import (
+    Found,
     Progress,
     Trained,
     checkpoint_path,
@@ -31,15 +32,18 @@ from langwright.training.checkpoints import (
     step_of,
 )
 from langwright.training.cost import Spent, meter
+from langwright.training.crew import ALONE, Crew, assembled
 from langwright.training.devices import keep_freed_memory, peak_memory_bytes
+from langwright.training.evaluating import bits_per_byte, evaluate_loss
 from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.gradients import GradientRule, build_rule
-from langwright.training.loop import NonFinite, Step, forward_precision, train
+from langwright.training.loop import NonFinite, Step, train
 from langwright.training.loss import Batch, Objective
 from langwright.training.optimizers import build_optimizer, embedding_names, parameter_groups
 from langwright.training.schedules import rate_factor
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopFlag, StopRequested, stop_flag
+from langwright.training.together import Place, Strategy
 from langwright.training.trainable import Gradual, Unfreezing, rate_factors
 
 Sampler = Callable[[nn.Module], Iterable[tuple[str, str]]]
@@ -63,6 +67,8 @@ class Plan(BaseModel):
     evaluate_rows: int  # validation rows of the training curve
     seconds_per_update: float | None = None  # as the probe foretells, uncompiled
     memory_bytes: int | None = None  # at the most, as the probe foretells
+    processes: int = 1  # of the last start; a resume may have others
+    strategy: Strategy = "ddp"
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class Fit:
     checkpoints     folder of this run's checkpoints
     run             folder of plan and events
     gradients       the rule between backward and the optimizer; the settings' own when left out
+    place           where this process stands among several that train together; None for one alone
     """
 
     model: nn.Module
@@ -90,6 +97,11 @@ class Fit:
     sampler: Sampler | None = None
     gradients: GradientRule | None = None
     gradual: Gradual | None = None
+    place: Place | None = None
+
+
+class Dismissed(Exception):
+    """This process's part is done: what remains of the stage is the first one's work."""
 
 
 @dataclass(frozen=True)
@@ -101,31 +113,50 @@ class Outcome:
     validation: dict[str, float]  # the last evaluation
     spent: Spent
     measured: dict[str, float]  # by the gradient rule, at the last update
+    plan: Plan  # as it was carried out
 
 
 def fit(job: Fit) -> Outcome:
     """Train to the plan's last step, from the newest whole checkpoint if there is one.
 
     raises  NonFinite with the last good state saved and the batch written to run/bad-batch.safetensors;
-            StopRequested after saving when SIGTERM or Ctrl-C came
+            StopRequested after saving when SIGTERM or Ctrl-C came;
+            UserError when one of several processes stopped;
+            Dismissed in every process but the first
     """
+    from langwright.training.sharing import placed
+
+    job = placed(job)
+    with assembled(job.place, job.plan.device, job.run) as crew:
+        outcome = fit_together(job, crew)
+    torch.set_num_threads(job.plan.threads)
+    if crew.rank:
+        raise Dismissed
+    return outcome
+
+
+def fit_together(job: Fit, crew: Crew) -> Outcome:
+    """See `fit`, in each of the processes."""
+    from langwright.training.sharing import drawn_apart
+
     plan, settings = job.plan, job.settings
-    torch.set_num_threads(plan.threads)
+    torch.set_num_threads(max(1, plan.threads // (job.place.beside if job.place else 1)))
     keep_freed_memory()
-    average = None if isinstance(settings.average, NoAverage) else Average(settings.average, job.model, plan.steps)
+    model = crew.prepared(job.model, job.objective.parameters())
+    average = None if isinstance(settings.average, NoAverage) else Average(settings.average, model, plan.steps)
     rule = job.gradients or build_rule(settings.gradients, settings.seed)
-    trained = prepared(job, average, rule)
-    progress = resume(job, trained)
+    trained = prepared(replace(job, model=model), average, rule)
+    progress = resume(job, trained, crew)
     if progress.step == 0:
         torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
         foretell(plan, job.log)
-    job.model.train()
-    session = Session(job, trained, progress)
-    forward = torch.compile(job.model, dynamic=False) if plan.compile else job.model
+    model.train()
+    session = Session(job, trained, progress, crew)
+    forward = torch.compile(model, dynamic=False) if plan.compile else model
     stream = train(
         forward,  # type: ignore[arg-type]
         job.objective,
-        job.feed.updates(progress.step),
+        drawn_apart(job.feed.updates(progress.step), progress.step, settings.seed, crew.rank),
         trained.optimizer,  # type: ignore[arg-type]
         rate=session.rate,
         start=progress.step,
@@ -134,6 +165,7 @@ def fit(job: Fit) -> Outcome:
         clip_value=settings.clip_value,
         gradients=rule,
         autocast=torch.bfloat16 if plan.dtype == "bfloat16" else None,
+        crew=crew,
     )
     with stop_flag() as flag:
         try:
@@ -142,9 +174,12 @@ def fit(job: Fit) -> Outcome:
         except NonFinite as error:
             set_generators(session.generators)  # the update that failed has drawn from them
             session.save()
-            write_whole(job.run / "bad-batch.safetensors", save_tensors(tensors_of(error.batches)))
+            if crew.rank == (error.rank or 0):
+                write_whole(job.run / "bad-batch.safetensors", save_tensors(tensors_of(error.batches)))
+            crew.gather("kept")  # the first to leave would end the others
             raise
     session.settle()
+    crew.finish(job.model)
     return session.outcome()
 
 
@@ -169,9 +204,9 @@ def join(trained: Trained, made: int) -> int:
     return trained.unfreezing.join(made, trained.optimizer)
 
 
-def resume(job: Fit, trained: Trained) -> Progress:
+def resume(job: Fit, trained: Trained, crew: Crew = ALONE) -> Progress:
     """Take up the newest whole checkpoint; say which damaged ones were passed over."""
-    found = newest_whole(job.checkpoints)
+    found = newest_whole(job.checkpoints) if crew.rank == 0 else Found(None, ())
     for path, name in found.damaged:
         job.log.write(
             Warned(
@@ -179,10 +214,11 @@ def resume(job: Fit, trained: Trained) -> Progress:
                 values={"path": path.name, "name": name},
             )
         )
-    if found.path is None:
+    name = crew.gather(found.path.name if found.path else None)[0]
+    if name is None:
         return Progress()
-    join(trained, step_of(found.path))
-    progress = load_checkpoint(found.path, trained)
+    join(trained, step_of(job.checkpoints / name))
+    progress = load_checkpoint(job.checkpoints / name, trained, crew)
     job.log.write(Resumed(step=progress.step))
     return progress
 
@@ -190,8 +226,9 @@ def resume(job: Fit, trained: Trained) -> Progress:
 class Session:
     """What this process keeps track of while a run goes on."""
 
-    def __init__(self, job: Fit, trained: Trained, progress: Progress) -> None:
+    def __init__(self, job: Fit, trained: Trained, progress: Progress, crew: Crew = ALONE) -> None:
         self.job = job
+        self.crew = crew
         self.trained = trained
         self.progress = progress
         self.saved_step = progress.step
@@ -245,11 +282,13 @@ class Session:
         if due(done, steps, settings.sample_every_share) and job.sampler is not None:
             self.sample()
         self.progress = replace(self.progress, evaluating=self.progress.evaluating + time.perf_counter() - began)
-        if flag.reason or done == steps or self.progress.best_step == done or time.monotonic() >= self.next_save:
+        wishes = self.crew.gather([flag.reason, time.monotonic() >= self.next_save])
+        reason = next((asked for asked, _ in wishes if asked), None)  # of whoever was asked to stop
+        if reason or done == steps or self.progress.best_step == done or wishes[0][1]:
             self.save()
-        if flag.reason and done < steps:
-            job.log.write(Stopped(step=done, reason=flag.reason))
-            raise StopRequested(flag.reason)
+        if reason and done < steps:
+            job.log.write(Stopped(step=done, reason=reason))
+            raise StopRequested(reason)
         if count := join(self.trained, done):
             job.log.write(Chosen(message="from update {step} on {count} more weights are trained", values={"step": done + 1, "count": count}))  # fmt: skip
 
@@ -280,9 +319,9 @@ class Session:
         """Loss on validation rows, and whether it is the best so far."""
         job = self.job
         assert job.validation is not None
-        rows = whole_epoch(job.validation, job.plan.micro_rows, job.plan.evaluate_rows)
+        rows = whole_epoch(job.validation, job.plan.micro_rows, job.plan.evaluate_rows, self.crew.rank, self.crew.size)
         with self.averaged():
-            self.validation = evaluate_loss(job.model, job.objective, rows, job.plan.dtype)
+            self.validation = evaluate_loss(self.trained.model, job.objective, rows, job.plan.dtype, self.crew)
         if not self.validation:  # no token of these rows is supervised
             return
         loss = self.validation["loss"]
@@ -303,8 +342,8 @@ class Session:
         job = self.job
         assert job.sampler is not None
         job.model.eval()
-        with self.averaged():
-            for prompt, text in job.sampler(job.model):
+        with self.averaged(), self.crew.filled(job.model):
+            for prompt, text in job.sampler(job.model) if self.crew.rank == 0 else ():
                 job.log.write(Sampled(step=self.progress.step, prompt=prompt, text=text))
         job.model.train()
         set_generators(self.generators)
@@ -314,8 +353,11 @@ class Session:
         if self.progress.step == self.saved_step:
             return
         job = self.job
-        written = save_checkpoint(job.checkpoints, self.trained, self.progress, job.settings.keep_checkpoints)
+        kept = job.settings.keep_checkpoints
+        written = save_checkpoint(job.checkpoints, self.trained, self.progress, kept, self.crew)
         self.saved_step = self.progress.step
+        if written is None:
+            return
         self.progress = replace(self.progress, saving=self.progress.saving + written.seconds)
         self.next_save = time.monotonic() + min(600.0, max(15.0, 25 * written.seconds))
         job.log.write(Saved(step=self.progress.step, seconds=written.seconds, bytes=written.bytes))
@@ -332,7 +374,7 @@ class Session:
             )
         best = self.progress.best_step
         if job.settings.ends_with_best and best is not None and best != self.progress.step:
-            load_checkpoint(checkpoint_path(job.checkpoints, best), replace(self.trained, optimizer=None))
+            load_checkpoint(checkpoint_path(job.checkpoints, best), replace(self.trained, optimizer=None), self.crew)
             job.log.write(Chosen(message="the weights are those of update {step}, where the validation loss was lowest", values={"step": best}))  # fmt: skip
         if average is not None:
             average.copy(average.mean)
@@ -346,40 +388,12 @@ class Session:
         spent = Spent(
             done.seconds, done.evaluating, done.saving, done.joules, self.meter.counted, self.job.settings.cost
         )
-        return Outcome(done, loss, self.validation, spent, self.measured)
+        return Outcome(done, loss, self.validation, spent, self.measured, self.job.plan)
 
 
 def due(done: int, steps: int, every_share: float) -> bool:
     """Whether step `done` of `steps` completes another `every_share` of the run."""
     return done == steps or math.floor(done / steps / every_share) > math.floor((done - 1) / steps / every_share)
-
-
-def bits_per_byte(loss: float, bytes_per_unit: float) -> float:
-    """Nats per unit as bits per UTF-8 byte."""
-    return loss / math.log(2) / bytes_per_unit
-
-
-@torch.no_grad()
-def evaluate_loss(
-    model: nn.Module, objective: Objective[Any], batches: Iterable[Batch], dtype: str
-) -> dict[str, float]:
-    """Loss and metrics per unit over all batches, with dropout off; nothing where nothing is supervised.
-
-    The model is left in training mode.
-    """
-    total, units = 0.0, 0
-    sums: dict[str, float] = {}
-    model.eval()
-    for batch in batches:
-        with forward_precision(model, torch.bfloat16 if dtype == "bfloat16" else None):
-            loss = objective(model, batch)
-        total, units = total + loss.total.item(), units + loss.units
-        for name, value in loss.metrics.items():
-            sums[name] = sums.get(name, 0.0) + value.item()
-    model.train()
-    if units == 0:
-        return {}
-    return {"loss": total / units} | {name: value / units for name, value in sums.items()}
 
 
 def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:

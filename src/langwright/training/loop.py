@@ -7,6 +7,7 @@ when to log, save, evaluate or stop.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from langwright.errors import UserError
+from langwright.training.crew import ALONE, Crew
 from langwright.training.gradients import GradientRule, Part, Sum
 from langwright.training.loss import Batch, Loss, Objective, task_of
 
@@ -54,17 +56,33 @@ class Step:
 class NonFinite(UserError):
     """The loss or a gradient is not a number. The update was not made: the weights are as before it."""
 
-    def __init__(self, step: int, weight: str, batches: Sequence[Batch]) -> None:
-        """weight: the first whose gradient is not finite; empty when it is the loss itself."""
-        super().__init__(
-            "training broke down at step {step}: the gradient of {weight} is not a finite number"
-            if weight
-            else "training broke down at step {step}: the loss is not a finite number",
-            fix="lower the learning rate or raise the warm-up; the last good checkpoint and the batch are kept beside it",
-            step=step,
-            weight=weight,
-        )
+    def __init__(self, step: int, weight: str, batches: Sequence[Batch], rank: int | None = None) -> None:
+        """
+        weight  the first whose gradient is not finite; empty when it is the loss itself
+        rank    the process in which it began, where there are several and it is known
+        """
+        fix = "lower the learning rate or raise the warm-up; the last good checkpoint and the batch are kept beside it"
+        if rank is None:
+            super().__init__(
+                "training broke down at step {step}: the gradient of {weight} is not a finite number"
+                if weight
+                else "training broke down at step {step}: the loss is not a finite number",
+                fix=fix,
+                step=step,
+                weight=weight,
+            )
+        else:
+            super().__init__(
+                "training broke down at step {step} in process {rank}: the gradient of {weight} is not a finite number"
+                if weight
+                else "training broke down at step {step} in process {rank}: the loss is not a finite number",
+                fix=fix,
+                step=step,
+                weight=weight,
+                rank=rank,
+            )
         self.batches = tuple(batches)
+        self.rank = rank
 
 
 @dataclass
@@ -73,6 +91,9 @@ class Gathered:
 
     total: Tensor | None = None
     metrics: dict[str, Tensor] = field(default_factory=dict)
+    positions: int = 0
+    padding: int = 0
+    broken: tuple[int, ...] = ()  # processes whose own loss or gradient was not finite, where there are several
 
     def add(self, loss: Loss) -> None:
         """Add one micro-batch's sums."""
@@ -80,6 +101,27 @@ class Gathered:
         self.total = total if self.total is None else self.total + total
         for name, value in loss.metrics.items():
             self.metrics[name] = self.metrics[name] + value if name in self.metrics else value
+
+    def over_all(self, crew: Crew, finite: bool) -> Gathered:
+        """The sums over all processes; `finite` says whether this one's gradient was."""
+        assert self.total is not None  # an update has at least one part
+        if crew.size == 1:
+            return self
+        metrics = {name: float(value) for name, value in self.metrics.items()}
+        said = crew.gather([self.total.item(), metrics, self.positions, self.padding, finite])
+        totals, shares, positions, padding, fine = zip(*said, strict=True)
+        summed: dict[str, float] = {}
+        for share in shares:
+            for name, value in share.items():
+                summed[name] = summed.get(name, 0.0) + value
+        broken = tuple(rank for rank, ok in enumerate(fine) if not (ok and math.isfinite(totals[rank])))
+        return Gathered(
+            torch.tensor(math.fsum(totals) if not broken else math.nan),
+            {name: torch.tensor(value) for name, value in summed.items()},
+            sum(positions),
+            sum(padding),
+            broken,
+        )
 
 
 def train(
@@ -95,6 +137,7 @@ def train(
     clip_value: float | None = None,
     gradients: GradientRule | None = None,
     autocast: torch.dtype | None = None,
+    crew: Crew = ALONE,
 ) -> Iterator[Step]:
     """Yield one Step per optimizer update, numbered from `start + 1` to `steps`.
 
@@ -105,6 +148,7 @@ def train(
     clip_value largest absolute value of each of the gradient's entries, cut before the norm; None cuts none
     gradients  the rule between backward and the optimizer; the sum of the parts by default
     autocast   type that matrices are multiplied in; None leaves the model's own
+    crew       the processes that make an update together; each has its own micro-batches of it
     raises     NonFinite before the update when the loss or the gradient is not finite;
                UserError when a batch whose examples interact was cut
     """
@@ -122,13 +166,14 @@ def train(
                 fix="set micro_rows to batch_rows, or lower batch_rows",
                 count=len(parts),
             )
-        units = sum(part.units for part in parts)
-        gathered = Gathered()
+        units = sum(crew.gather(sum(part.units for part in parts)))
+        own = Gathered(positions=sum(part.positions for part in parts), padding=sum(part.padding for part in parts))
         measured = rule.backward(
-            scaled_losses(model, objective, parts, units, gathered, autocast), weights, update=number - 1
+            scaled_losses(model, objective, parts, units, own, autocast), weights, update=number - 1
         )
-        norm = finite_norm(model, weights, gathered, number, parts)
-        clip_gradient(weights, norm, clip, clip_value)
+        gathered = own.over_all(crew, crew.add_gradients(weights))
+        norm = finite_norm(model, weights, gathered, number, parts, crew)
+        clip_gradient(weights, norm, clip, clip_value, crew)
         learning_rate = rate(number - 1)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * group.get("factor", 1.0)
@@ -143,8 +188,8 @@ def train(
             gathered.metrics,
             norm,
             learning_rate,
-            positions=sum(part.positions for part in parts),
-            padding=sum(part.padding for part in parts),
+            positions=gathered.positions,
+            padding=gathered.padding,
             seconds=time.perf_counter() - began,
             measured=measured,
         )
@@ -174,21 +219,32 @@ def forward_precision(model: nn.Module, autocast: torch.dtype | None) -> context
 
 
 def finite_norm(
-    model: nn.Module, weights: list[nn.Parameter], gathered: Gathered, number: int, parts: Sequence[Batch]
+    model: nn.Module, weights: list[nn.Parameter], gathered: Gathered, number: int, parts: Sequence[Batch], crew: Crew
 ) -> Tensor:
     """The gradient's norm; NonFinite names the first weight that went wrong."""
-    norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    norm = norm_of(weights, crew)
     assert gathered.total is not None  # an update has at least one part
     if not (torch.isfinite(norm) and torch.isfinite(gathered.total)):
-        broken = [n for n, w in model.named_parameters() if w.grad is not None and not torch.isfinite(w.grad).all()]
-        raise NonFinite(number, broken[0] if broken else "", parts)
+        broken = [
+            name
+            for name, weight in model.named_parameters()
+            if weight.grad is not None and not torch.isfinite(crew.whole(weight.grad)).all()
+        ]
+        raise NonFinite(number, broken[0] if broken else "", parts, gathered.broken[0] if gathered.broken else None)
     return norm
 
 
-def clip_gradient(weights: list[nn.Parameter], norm: Tensor, clip: float, clip_value: float | None) -> None:
+def norm_of(weights: list[nn.Parameter], crew: Crew) -> Tensor:
+    """Length of the whole gradient, also where this process holds a part of it."""
+    return crew.whole(nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None]))
+
+
+def clip_gradient(
+    weights: list[nn.Parameter], norm: Tensor, clip: float, clip_value: float | None, crew: Crew = ALONE
+) -> None:
     """Cut the gradient in place: each entry to `clip_value`, then the whole to the norm `clip`."""
     if clip_value is not None:
         nn.utils.clip_grad_value_(weights, clip_value)
-        norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        norm = norm_of(weights, crew)
     if clip > 0:
         nn.utils.clip_grads_with_norm_(weights, clip, norm)

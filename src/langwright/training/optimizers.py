@@ -195,9 +195,11 @@ def build_optimizer(
     from langwright.training import updates
 
     groups = parameter_groups(settings, named, embeddings, factors or {})
+    # torch has no fused SGD for weights in parts
+    whole = not any(hasattr(weight, "full_tensor") for group in groups for weight in group["params"])  # type: ignore[attr-defined]
     match settings:
         case SGD():
-            return optim.SGD(groups, learning_rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=True)
+            return optim.SGD(groups, learning_rate, momentum=settings.momentum, nesterov=settings.nesterov, fused=whole)
         case Adagrad():
             return optim.Adagrad(groups, learning_rate, eps=settings.epsilon)
         case RMSprop():

@@ -25,8 +25,9 @@ from langwright.stages.sequences import settings as kinds
 from langwright.stages.sequences.methods import Ground, Naive
 from langwright.stages.sequences.tasks import Curriculum
 from langwright.training.checkpoints import stored, write_synced
+from langwright.training.evaluating import evaluate_loss
 from langwright.training.feed import Feed, whole_epoch
-from langwright.training.fit import Fit, Plan, evaluate_loss, fit
+from langwright.training.fit import Fit, Plan, fit
 from langwright.training.planning import steps_for
 
 if TYPE_CHECKING:
