@@ -9,6 +9,7 @@ from tests.objectives.small import Line, Scores, Softmax, classification, gradie
 from langwright.objectives.adversarial import FGM, PGD, FreeLB, embeddings_changed
 from langwright.objectives.consistency import VAT, RDrop, divergence
 from langwright.objectives.penalties import Anchored, Norm, Penalised, fisher_diagonal, running
+from langwright.objectives.settings import LwF, wrapped
 
 WORLDS = {"next-token": next_token, "classification": classification}
 
@@ -24,6 +25,7 @@ WRAPPERS = {
     "freelb": lambda model, inner: FreeLB(inner, epsilon=0.5),
     "r-drop": lambda model, inner: RDrop(inner),
     "vat": lambda model, inner: VAT(inner),
+    "lwf": lambda model, inner: wrapped(inner, (LwF(weight=0.5),), model),
     "l1": lambda model, inner: Penalised(inner, {"l1": Norm(0.01, 1)}),
     "l2": lambda model, inner: Penalised(inner, {"l2": Norm(0.01, 2)}),
     "ewc": anchored,

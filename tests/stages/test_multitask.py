@@ -70,6 +70,15 @@ def test_every_head_is_used_by_name(trained):
     assert {"food loss", "weather variance", "talks loss"} <= set().union(*(step.metrics for step in steps))
 
 
+def test_each_head_is_measured_on_its_own_rows(talks, trained):
+    found = make(
+        talks, "evaluate", {"model": ["several"], "dataset": ["weather"]}, "measured", head="weather", baselines=False
+    )
+    measured = {m.name: m.value for m in found.card.results}
+    held_out = {(m.name, m.data): m.value for m in trained.card.results}
+    assert measured["accuracy"] == pytest.approx(held_out["validation accuracy", "weather"])
+
+
 @pytest.mark.spec("F8", "a multi-task run with surgery and uncertainty that died is resumed bit for bit")
 def test_a_run_that_died_ends_with_the_same_weights(world, monkeypatch):
     settings = {"gradients": {"kind": "pcgrad"}, "weighting": "uncertainty"}

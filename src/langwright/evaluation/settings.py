@@ -71,4 +71,7 @@ class EvaluateSettings(Settings):
         ),
     ] = 0.0
     attack_steps: Annotated[int, Field(ge=1, description="Steps of the attack")] = 10
+    head: Annotated[
+        str | None, Field(description="Which head of a model that was taught several tasks; its own when left out")
+    ] = None
     seed: Annotated[int, Field(ge=0, description="Seed of drawn rows, written texts and bootstrap intervals")] = 0

@@ -67,6 +67,14 @@ class RDrop(Settings):
     weight: Annotated[float, Field(ge=0, description=WEIGHT)] = 1.0
 
 
+class LwF(Settings):
+    """Ask that the model go on saying what it said before this training began (Li & Hoiem 2017, arXiv:1606.09282); one more forward pass."""
+
+    kind: Literal["lwf"] = "lwf"
+    weight: Annotated[float, Field(ge=0, description=WEIGHT)] = 1.0
+    temperature: Annotated[float, Field(gt=0, description="What both models' logits are divided by")] = 2.0
+
+
 class L1(Settings):
     """Add the weights' absolute values to the loss, which drives them to zero."""
 
@@ -88,9 +96,13 @@ class L2SP(Settings):
     strength: Annotated[float, Field(ge=0, description="What the penalty is multiplied with")] = 1e-2
 
 
-Around = Annotated[FGM | PGD | FreeLB | VAT | RDrop | L1 | L2 | L2SP, Field(discriminator="kind")]
+Around = Annotated[FGM | PGD | FreeLB | VAT | RDrop | LwF | L1 | L2 | L2SP, Field(discriminator="kind")]
 HOOKED = (FGM, PGD, FreeLB, VAT)  # these reach into the forward pass, which a compiled model does not allow
-LAYERS = ((VAT, RDrop), (FGM, PGD, FreeLB), (L1, L2, L2SP))  # from the inside out
+LAYERS: tuple[tuple[type[Settings], ...], ...] = (
+    (VAT, RDrop, LwF),
+    (FGM, PGD, FreeLB),
+    (L1, L2, L2SP),
+)  # from the inside out
 
 
 def layer_of(one: Around) -> int:
@@ -119,10 +131,12 @@ def compilable(around: tuple[Around, ...]) -> bool:
 def wrapped(objective: Objective[Any], around: tuple[Around, ...], model: nn.Module) -> Objective[Any]:
     """The objective with these around it, from the inside out.
 
-    model   as it is when training begins, which is where L2-SP holds its weights
+    model   as it is when training begins, which is where L2-SP holds its weights and LwF its answers
     raises  UserError for one that compares predictions, around an objective that makes none of the usual form
     """
-    from langwright.objectives import adversarial, consistency, penalties
+    import copy
+
+    from langwright.objectives import adversarial, consistency, forgetting, penalties
     from langwright.objectives.wrapping import own_weights
 
     found: Objective[Any] = objective
@@ -133,6 +147,9 @@ def wrapped(objective: Objective[Any], around: tuple[Around, ...], model: nn.Mod
                 found = consistency.VAT(inner, epsilon=one.epsilon, probe=one.probe, iterations=one.iterations, weight=one.weight)  # fmt: skip
             case RDrop():
                 found = consistency.RDrop(with_logits(objective, one), weight=one.weight)
+            case LwF():
+                inner = with_logits(objective, one)
+                found = forgetting.LwF(inner, copy.deepcopy(model), weight=one.weight, temperature=one.temperature)
             case FGM():
                 found = adversarial.FGM(found, epsilon=one.epsilon, weight=one.weight)
             case PGD():
@@ -150,7 +167,7 @@ def wrapped(objective: Objective[Any], around: tuple[Around, ...], model: nn.Mod
     return found
 
 
-def with_logits(objective: Objective[Any], one: VAT | RDrop) -> LogitObjective[Any]:
+def with_logits(objective: Objective[Any], one: VAT | RDrop | LwF) -> LogitObjective[Any]:
     """The objective, where its loss is a function of logits; UserError otherwise."""
     from langwright.training.loss import LogitObjective
 
@@ -170,7 +187,7 @@ class LearningSettings(TrainingSettings):
         tuple[Around, ...],
         Field(
             description="What is laid around the objective: adversarial training (fgm, pgd, freelb), consistency "
-            "(r-drop, vat), penalties on weights (l1, l2, l2-sp)"
+            "(r-drop, vat), the old model's answers kept (lwf), penalties on weights (l1, l2, l2-sp)"
         ),
     ] = ()
     dropout: Annotated[

@@ -30,7 +30,7 @@ def run(work: Work) -> Made:
     settings: EvaluateSettings = work.settings
     artifact = work.one("model")
     name = artifact.path.resolve().name
-    with load(artifact.path.resolve()) as model:
+    with load(artifact.path.resolve(), head=settings.head) as model:
         findings = evaluate(
             open_dataset(work.one("dataset").path),
             settings,
