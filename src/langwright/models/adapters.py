@@ -14,13 +14,15 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from langwright.errors import UserError, unknown
 from langwright.measures import Measure
 from langwright.models.adapter_settings import IA3, Adapter, Dora, Lora, Prefix, Prompt, RsLora
+from langwright.models.heads import Head
+from langwright.models.task_heads import ENDINGS
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -46,19 +48,21 @@ class Base(BaseModel):
 def fingerprint(model: PreTrainedModel) -> str:
     """Names, shapes and some values of every weight of a model's body, heads left out; the same for the same weights.
 
+    A pooler belongs to the head: where there is a new one, so is it.
+
     Of the plain model: before an adapter is put beside it.
     """
     digest = hashlib.sha256()
     for name, weight in sorted(model.base_model.named_parameters()):
+        if "pooler" in name.split("."):
+            continue
         flat = weight.detach().flatten()
         some = flat[:: max(1, flat.numel() // SAMPLED)].float().cpu().numpy()
         digest.update(f"{name}{tuple(weight.shape)}".encode() + some.tobytes())
     return digest.hexdigest()
 
 
-def add_adapter(
-    model: PreTrainedModel, settings: Adapter, task: Literal["causal", "classification"] = "causal", seed: int = 0
-) -> PeftModel:
+def add_adapter(model: PreTrainedModel, settings: Adapter, task: Head = "causal", seed: int = 0) -> PeftModel:
     """Freeze the model and put an adapter beside it; a classification head stays trainable.
 
     all-linear takes every matrix but the head's. The model itself is changed and lies inside what is returned.
@@ -81,12 +85,13 @@ def add_adapter(
     return virtual_aside(adapted)
 
 
-def peft_config(model: PreTrainedModel, settings: Adapter, task: str) -> PeftConfig:
+def peft_config(model: PreTrainedModel, settings: Adapter, task: Head) -> PeftConfig:
     """What peft is told; UserError for what this model cannot take."""
     from peft import IA3Config, LoraConfig, PrefixTuningConfig, PromptTuningConfig, TaskType
     from transformers.pytorch_utils import Conv1D
 
-    kind: dict[str, Any] = {"task_type": TaskType.SEQ_CLS if task == "classification" else TaskType.CAUSAL_LM}
+    kind: dict[str, Any] = {"task_type": TaskType(TASK_TYPES.get(task, "SEQ_CLS" if task in ENDINGS else "CAUSAL_LM"))}
+    heads = new_modules(model) if task in ENDINGS else []
     transposed = any(isinstance(module, Conv1D) for module in model.modules())  # as GPT-2 stores its matrices
     match settings:
         case Lora() | RsLora() | Dora():
@@ -100,11 +105,16 @@ def peft_config(model: PreTrainedModel, settings: Adapter, task: str) -> PeftCon
                 use_dora=isinstance(settings, Dora),
                 use_rslora=isinstance(settings, RsLora),
                 fan_in_fan_out=transposed,
+                modules_to_save=heads or None,
+                exclude_modules=rf"(.*\.)?({'|'.join(heads)})(\..*)?" if heads else None,
                 **kind,
             )
         case IA3():
             targets, inputs = scaled_matrices(model, settings)
-            return IA3Config(target_modules=targets, feedforward_modules=inputs, fan_in_fan_out=transposed, **kind)
+            return IA3Config(
+                target_modules=targets, feedforward_modules=inputs, fan_in_fan_out=transposed,
+                modules_to_save=heads or None, **kind,
+            )  # fmt: skip
         case Prefix():
             return PrefixTuningConfig(num_virtual_tokens=settings.length, prefix_projection=settings.projection, **kind)
         case Prompt():
@@ -188,6 +198,21 @@ def virtual_past(model: PeftModel) -> list[tuple[Tensor, Tensor]]:
         if isinstance(found, torch.Tensor):  # embeddings: the model itself says what their keys and values are
             found = model.get_base_model()(inputs_embeds=found, use_cache=True).past_key_values
         return [(layer.keys, layer.values) for layer in found.layers]
+
+
+# --- heads -------------------------------------------------------------------------------------------
+
+TASK_TYPES: dict[Head, str] = {"tagging": "TOKEN_CLS", "span": "QUESTION_ANS"}
+
+
+def new_modules(model: PreTrainedModel) -> list[str]:
+    """Modules that a head brings, which are trained whole beside an adapter: all outside the body, and its pooler."""
+    body = model.base_model_prefix
+    outside = [
+        name for name, module in model.named_children() if name != body and any(True for _ in module.parameters())
+    ]
+    inside = [name for name, _ in getattr(model, body).named_children() if name == "pooler"]
+    return outside + inside
 
 
 # --- matrices ----------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ class Tolerance:
 class Recorded:
     """What a model said.
 
-    logits         of each row: (T, V) from a causal model, (1, V) from a classifier
-    continuations  greedy ids after each row's beginning; none from a classifier
+    logits         of each row: (T, V) where every token has some, (1, V) from a classifier
+    continuations  greedy ids after each row's beginning; none from a model with a head of a task
     margins        of each of those ids, how far its logit is above the second largest
     """
 
@@ -82,18 +82,33 @@ def record(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> Recorded:
     training = model.training
     model.eval()
     device = next(model.parameters()).device
+    writes = inside(model).can_generate()
     found: list[Tensor] = []
     continuations, margins = [], []
     for row in rows:
-        logits_TV = model(input_ids=torch.tensor([list(row)], device=device), use_cache=False).logits[0]
-        causal = logits_TV.dim() == 2
-        found.append(logits_TV.float().cpu() if causal else logits_TV.float().cpu()[None])
-        if causal:
+        logits = logits_of(model, torch.tensor([list(row)], device=device)).float().cpu()
+        found.append(logits if logits.dim() == 2 else logits[None])
+        if writes:
             ids, above = continue_greedily(model, list(row[:PROMPT_TOKENS]), device)
             continuations.append(ids)
             margins.append(above)
     model.train(training)
     return Recorded(tuple(tuple(row) for row in rows), tuple(found), tuple(continuations), tuple(margins))
+
+
+def inside(model: PreTrainedModel) -> PreTrainedModel:
+    """The model itself, where adapters are around it."""
+    found: PreTrainedModel = getattr(model, "get_base_model", lambda: model)()
+    return found
+
+
+def logits_of(model: PreTrainedModel, ids_1T: Tensor) -> Tensor:
+    """What a model of any head says of a row: (T, V), or (V,) where it says one thing of the whole."""
+    if type(inside(model)).__name__.endswith("ForMultipleChoice"):
+        ids_1T = ids_1T[:, None]
+    said = model(input_ids=ids_1T, use_cache=False)
+    logits: Tensor = said.logits if "logits" in said else torch.stack([said.start_logits, said.end_logits], dim=-1)
+    return logits[0]
 
 
 def continue_greedily(

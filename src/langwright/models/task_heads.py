@@ -27,7 +27,11 @@ ENDINGS: dict[Head, str] = {
 }
 """How transformers' classes with a head for a task are called, by the head."""
 
-TASKS: dict[Head, str] = {"score": "regression", "span": "qa"}  # where the task has another name
+OF_TASK: dict[str, Head] = {
+    "classification": "classification", "pair": "classification", "regression": "score", "tagging": "tagging", "qa": "span",
+    "choice": "choice",
+}  # fmt: skip
+"""By task that a head is trained for: the head. A pair with a number has that of regression."""
 
 
 def class_for(head: Head, config: PreTrainedConfig) -> Any:
@@ -59,7 +63,7 @@ def fitted(head: Head, config: PreTrainedConfig, path: Path, labels: Sequence[st
                 fix="`langwright finetune MODEL DATASET OUT --task {task}` makes one",
                 path=path,
                 head=head,
-                task=TASKS.get(head, head),
+                task=next(task for task, of in OF_TASK.items() if of == head),
             )
         if len(set(labels)) < len(labels):
             raise UserError("a label was given twice: {labels}", fix="give each label once", labels=", ".join(labels))
@@ -83,3 +87,9 @@ def renamed_body(auto: Any, config: PreTrainedConfig) -> dict[str, str] | None:
     """How a body's weights are to be renamed: some families call it `model`, and `transformer` beside this head."""
     own = auto._model_mapping.get(type(config), None)
     return {r"^model\.": "transformer."} if getattr(own, "base_model_prefix", "") == "transformer" else None
+
+
+def most_positions(config: PreTrainedConfig) -> int:
+    """Tokens that a model can read at once; RoBERTa's family counts its positions from behind the padding's id."""
+    offset = "roberta" in config.model_type or config.model_type in ("camembert", "longformer")
+    return int(config.max_position_embeddings) - ((config.pad_token_id or 0) + 1 if offset else 0)

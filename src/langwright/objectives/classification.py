@@ -1,119 +1,149 @@
-"""Classification: the label of a text from a head on the model.
+"""Classification: the label of a text, or every label that holds of it, from a head on the model.
 
-Source    cross-entropy of softmax regression, Bishop 2006, section 4.3.4
+Source    cross-entropy of softmax regression, Bishop 2006, section 4.3.4; several labels as a logistic regression
+          each, Bishop 2006, section 4.3.2
 Shapes    B texts    T positions    C labels
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from langwright.objectives.losses import binary_cross_entropy, cross_entropy
+from langwright.objectives.texts import Ids, Stateless, TextBatch, by_length, padded, read_by
 from langwright.training.loss import Loss
+
+UnitLosses = Callable[[Tensor, Tensor], Tensor]
+"""(logits (U, C), what is right) -> a loss a unit, shape (U,)."""
 
 
 @dataclass(frozen=True)
-class ClassificationBatch:
-    """Texts padded to the longest of them, with their labels.
+class ClassificationBatch(TextBatch):
+    """Texts with their labels: labels_B int64."""
 
-    tokens_BT  int64, padded at the end
-    mask_BT    int64, 1 for tokens and 0 for padding
-    labels_B   int64
-    """
-
-    tokens_BT: Tensor
-    mask_BT: Tensor
     labels_B: Tensor
 
-    @property
-    def units(self) -> int:
-        """Texts."""
-        return len(self.labels_B)
 
-    @property
-    def positions(self) -> int:
-        """B·T."""
-        return self.tokens_BT.numel()
+@dataclass(frozen=True)
+class SeveralBatch(TextBatch):
+    """Texts with every label that holds: labels_BC float32, 1 where it does, a share of it where texts are mixed."""
 
-    @property
-    def padding(self) -> int:
-        """Positions that hold no token."""
-        return self.positions - int(self.mask_BT.sum())
+    labels_BC: Tensor
 
 
-def collate_texts(texts: Sequence[NDArray[np.int64]], labels: Sequence[int], pad_id: int) -> ClassificationBatch:
+def collate_texts(texts: Sequence[Ids], labels: Sequence[int], pad_id: int) -> ClassificationBatch:
     """Pad token ids at the end to the longest text."""
-    width = max(len(ids) for ids in texts)
-    tokens = np.full((len(texts), width), pad_id, dtype=np.int64)
-    mask = np.zeros((len(texts), width), dtype=np.int64)
-    for number, ids in enumerate(texts):
-        tokens[number, : len(ids)] = ids
-        mask[number, : len(ids)] = 1
-    return ClassificationBatch(
-        torch.from_numpy(tokens), torch.from_numpy(mask), torch.tensor(list(labels), dtype=torch.int64)
-    )
+    return ClassificationBatch(*padded(texts, pad_id), torch.tensor(list(labels), dtype=torch.int64))
 
 
 @dataclass(frozen=True)
 class TextExamples:
-    """Encoded texts with labels, batched by length."""
+    """Encoded texts with labels, batched by length.
 
-    texts: Sequence[NDArray[np.int64]]
+    labels  int64 (N,)
+    types   0 for the first and 1 for the second of two texts, by token
+    """
+
+    texts: Sequence[Ids]
     labels: NDArray[np.int64]
+    pad_id: int
+    types: Sequence[Ids] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Texts of like length next to each other."""
+        return by_length(self.texts, rows)
+
+    def batch(self, rows: NDArray[np.int64], epochs: NDArray[np.int64] | None = None) -> ClassificationBatch:
+        """These texts; the same in every epoch."""
+        tokens_BT, mask_BT = padded([self.texts[row] for row in rows], self.pad_id)
+        types_BT = None if self.types is None else padded([self.types[row] for row in rows], 0)[0]
+        return ClassificationBatch(tokens_BT, mask_BT, torch.from_numpy(self.labels[rows]), types_BT=types_BT)
+
+
+@dataclass(frozen=True)
+class SeveralExamples:
+    """Encoded texts with several labels each, or none, batched by length.
+
+    labels  float32 (N, C): 1 for each that holds
+    """
+
+    texts: Sequence[Ids]
+    labels: NDArray[np.float32]
     pad_id: int
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Texts of like length next to each other, so that little is padded."""
-        return np.argsort([len(self.texts[row]) for row in rows], kind="stable").astype(np.int64)
+        """Texts of like length next to each other."""
+        return by_length(self.texts, rows)
 
-    def batch(self, rows: NDArray[np.int64], epochs: NDArray[np.int64] | None = None) -> ClassificationBatch:
+    def batch(self, rows: NDArray[np.int64], epochs: NDArray[np.int64] | None = None) -> SeveralBatch:
         """These texts; the same in every epoch."""
-        return collate_texts([self.texts[row] for row in rows], self.labels[rows].tolist(), self.pad_id)
+        tokens_BT, mask_BT = padded([self.texts[row] for row in rows], self.pad_id)
+        return SeveralBatch(tokens_BT, mask_BT, torch.from_numpy(self.labels[rows]))
 
 
-class Classification:
-    """Cross-entropy of the label."""
+class Classification(Stateless):
+    """The label of each text, by cross-entropy where nothing else is asked for."""
 
     separable = True
+
+    def __init__(self, losses: UnitLosses = cross_entropy) -> None:
+        self.losses = losses
 
     def __call__(self, model: nn.Module, batch: ClassificationBatch) -> Loss:
         """The summed loss over texts, with the number that are right."""
         return self.loss(self.logits(model, batch), batch)
 
-    def logits(self, model: nn.Module, batch: ClassificationBatch) -> Tensor:
+    def logits(self, model: nn.Module, batch: TextBatch) -> Tensor:
         """Shape (B, C), float32."""
-        device = next(model.parameters()).device
-        logits_BC: Tensor = model(
-            input_ids=batch.tokens_BT.to(device), attention_mask=batch.mask_BT.to(device), use_cache=False
-        ).logits
+        logits_BC: Tensor = read_by(model, batch).logits
         return logits_BC.float()
 
     def loss(self, logits: Tensor, batch: ClassificationBatch) -> Loss:
         """Summed over texts."""
         labels_B = batch.labels_B.to(logits.device)
         right = (logits.detach().argmax(-1) == labels_B).sum()
-        return Loss(F.cross_entropy(logits, labels_B, reduction="sum"), batch.units, {"accuracy": right})
+        return Loss(self.losses(logits, labels_B).sum(), batch.units, {"accuracy": right})
 
     def scored(self, logits: Tensor, batch: ClassificationBatch) -> Tensor:
         """Shape (B, C): every text is a unit."""
         return logits
 
-    def parameters(self) -> list[nn.Parameter]:
-        """None of its own: the head is the model's."""
-        return []
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """None of its own."""
-        return {}
+class SeveralLabels(Stateless):
+    """Every label that holds of a text, each a question of its own, by binary cross-entropy."""
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to take back."""
+    separable = True
+
+    def __init__(self, losses: UnitLosses = binary_cross_entropy) -> None:
+        self.losses = losses
+
+    def __call__(self, model: nn.Module, batch: SeveralBatch) -> Loss:
+        """The loss summed over labels and texts, with the number of texts of which every label is right."""
+        return self.loss(self.logits(model, batch), batch)
+
+    def logits(self, model: nn.Module, batch: TextBatch) -> Tensor:
+        """Shape (B, C), float32; a label is given where its logit is above 0."""
+        logits_BC: Tensor = read_by(model, batch).logits
+        return logits_BC.float()
+
+    def loss(self, logits: Tensor, batch: SeveralBatch) -> Loss:
+        """Summed over labels and texts."""
+        labels_BC = batch.labels_BC.to(logits.device)
+        right = ((logits.detach() > 0) == (labels_BC > 0.5)).all(-1).sum()
+        return Loss(self.losses(logits, labels_BC).sum(), batch.units, {"accuracy": right})
+
+    def scored(self, logits: Tensor, batch: SeveralBatch) -> Tensor:
+        """Shape (B·C, 2): each label is a question with two answers."""
+        return torch.stack([torch.zeros_like(logits), logits], dim=-1).flatten(0, 1)

@@ -1,12 +1,14 @@
-"""`langwright finetune MODEL DATASET OUT`: teach a model conversations, or to label texts."""
+"""`langwright finetune MODEL DATASET OUT`: teach a model conversations, or a task with a head of its own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from langwright.artifacts import Ability, Made
+from langwright.errors import UserError
+from langwright.objectives.loss_settings import TaskLoss, Usual, check_loss
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.lessons import LESSONS
 from langwright.stages.teaching import TeachingSettings, foresee, teach
@@ -14,14 +16,40 @@ from langwright.stages.teaching import TeachingSettings, foresee, teach
 if TYPE_CHECKING:
     from langwright.training.preflight import Preflight
 
+TaskName = Literal["chat", "classification", "pair", "regression", "tagging", "qa", "choice"]
+MIXED = ("classification", "pair")
+
 
 class FinetuneSettings(TeachingSettings):
     """How a trained model is taught a task."""
 
-    task: Annotated[Literal["chat", "classification"], Field(description="What the model is to do")] = "chat"
+    task: Annotated[TaskName, Field(description="What the model is to do")] = "chat"
+    loss: TaskLoss = Usual()
+    mixup: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Mixup of texts with labels, in the embeddings (Guo et al. 2019, arXiv:1905.08941): α of the Beta "
+            "distribution of shares, such as 0.2; 0 mixes nothing",
+        ),
+    ] = 0.0
     pack: Annotated[
         bool, Field(description="Several conversations in a row, none seeing another; otherwise one a row, padded")
     ] = True
+
+    @model_validator(mode="after")
+    def what_goes_with_the_task(self) -> Self:
+        """See `check_loss`; and only labels can be mixed."""
+        check_loss(self.task, self.loss)
+        if self.mixup and self.task not in MIXED:
+            raise UserError(
+                "mixup = {mixup} and task = {task} do not go together: labels are what is mixed",
+                fix="leave mixup out, or choose one of: {choices}",
+                mixup=self.mixup,
+                task=self.task,
+                choices=", ".join(MIXED),
+            )
+        return self
 
 
 def run(work: Work) -> Made:
@@ -38,11 +66,11 @@ def check(work: Work) -> Preflight:
 STAGE = Stage(
     name="finetune",
     version=1,
-    summary="Teach a trained model a task: conversations, or labels for texts",
+    summary="Teach a trained model a task: conversations, labels, numbers, tags, answers, choices",
     settings=FinetuneSettings,
     inputs=(
         Input("model", "model", "The model to start from"),
-        Input("dataset", "dataset", "Conversations, or texts with labels"),
+        Input("dataset", "dataset", "Rows of the task's schema, such as conversations or texts with labels"),
     ),
     makes="model",
     run=run,

@@ -155,6 +155,7 @@ METRICS: dict[str, tuple[str, Literal["lower", "higher"]]] = {
 
 def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command: str, seed: int) -> tuple[Measure, ...]:
     """What a run says about itself in its card: losses and cost."""
+    from langwright.metrics import MEASURES
     from langwright.training.cost import cost_measures
     from langwright.training.devices import matrix_rate, peak_memory_bytes
 
@@ -203,7 +204,8 @@ def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command:
                     does_not_show="memory and energy of the others: those given here are of the first one")
         )  # fmt: skip
     for name, value in outcome.validation.items():
-        unit, better = METRICS.get(name, ("nats/unit", "lower"))
+        judged = MEASURES.get(name)
+        unit, better = (judged.unit, judged.better) if judged else METRICS.get(name, ("nats/unit", "lower"))
         found.append(
             Measure(
                 name=f"validation {name.replace('_', ' ')}",

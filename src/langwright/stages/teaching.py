@@ -124,6 +124,7 @@ def teach(work: Work, lesson: Lesson, ability: Ability, default_epochs: float = 
             place=work.place,
             bytes_per_unit=lesson.bytes_per_unit,
             sampler=lesson.sampler,
+            judge=lesson.judge,
             gradual=settings.method if isinstance(settings.method, Gradual) else None,
         )
     )
@@ -280,6 +281,7 @@ def plan(work: Work, lesson: Lesson, model: nn.Module, default_epochs: float) ->
     import torch
 
     from langwright.models.sizes import estimate
+    from langwright.models.task_heads import ENDINGS
     from langwright.training.devices import choose_device, compile_available, compute_dtype, physical_cores
     from langwright.training.fit import Plan, worth_compiling
     from langwright.training.planning import evaluation_rows, finetuning_rate, steps_for
@@ -290,7 +292,7 @@ def plan(work: Work, lesson: Lesson, model: nn.Module, default_epochs: float) ->
     torch.set_num_threads(physical_cores())
     dtype = compute_dtype(settings.dtype, device)
     size = estimate(lesson.model.config, lesson.length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
-    usual = TEXTS_PER_UPDATE if lesson.head == "classification" else max(1, POSITIONS_PER_UPDATE // lesson.length)
+    usual = TEXTS_PER_UPDATE if lesson.head in ENDINGS else max(1, POSITIONS_PER_UPDATE // lesson.length)
     epochs = settings.epochs or default_epochs
     for_enough_updates = max(2, round(epochs * len(lesson.train) / UPDATES))
     batch_rows = settings.batch_rows or min(usual, for_enough_updates, len(lesson.train))

@@ -32,16 +32,11 @@ class Classifier:
     context: int  # tokens
 
     def probabilities(self, texts: Sequence[str], max_batch: int = 32) -> NDArray:  # type: ignore[type-arg]
-        """Softmax of the logits, float32 (B, C), texts cut to the context; row order as given."""
-        import numpy as np
-        import torch
+        """Of each label, float32 (B, C), texts cut to the context; row order as given."""
+        from langwright.data.encoder import Encoder
+        from langwright.tasks.headed import Headed
 
-        found_BC = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
-        with torch.inference_mode():
-            for rows, tokens_BT, mask_BT in self.batches(texts, max_batch):
-                logits_BC = self.model(input_ids=tokens_BT, attention_mask=mask_BT, use_cache=False).logits
-                found_BC[rows] = logits_BC.float().softmax(-1).cpu().numpy()
-        return found_BC
+        return Headed(self.model, Encoder(self.tokenizer, self.context)).probabilities(texts, max_batch)
 
     def embed(self, texts: Sequence[str], max_batch: int = 32) -> NDArray:  # type: ignore[type-arg]
         """The mean of the last hidden states over each text's tokens, float32 (B, D)."""
@@ -103,6 +98,7 @@ def open_classifier(path: Path, name: str = "", adapter: str | None = None, head
     from langwright.models.adapters import named_adapter, opened
     from langwright.models.loading import load_model
     from langwright.models.shared import open_head
+    from langwright.models.task_heads import most_positions
     from langwright.tokenizers.loading import load_tokenizer
 
     card = read_card(path)
@@ -113,7 +109,7 @@ def open_classifier(path: Path, name: str = "", adapter: str | None = None, head
         model = opened(model, named_adapter(path, adapter or named[0]))
     labels = tuple(str(model.config.id2label[index]) for index in range(model.config.num_labels))
     learned = card.settings.get("length") if card else None
-    most = int(model.config.max_position_embeddings)
+    most = most_positions(model.config)
     context = min(most, learned) if isinstance(learned, int) else most
     return Classifier(model, load_tokenizer(path), labels, name or path.name, context)
 
@@ -123,7 +119,8 @@ def classify(classifier: Classifier, asked: ClassificationInput, converses: bool
 
     raises  UserError for a label the head does not know, or when several labels are asked for
     """
-    if asked.multi_label:
+    several = classifier.model.config.problem_type == "multi_label_classification"
+    if asked.multi_label and not several:
         raise UserError(
             "{name} was trained to give one label a text",
             fix="leave multi_label out, or ask a model that writes: it judges each label by itself",
@@ -134,12 +131,25 @@ def classify(classifier: Classifier, asked: ClassificationInput, converses: bool
             raise unknown("label", label, classifier.labels)
     kept = [index for index, label in enumerate(classifier.labels) if not asked.labels or label in asked.labels]
     row_C = classifier.probabilities([asked.text])[0]
+    if several:
+        return each_by_itself({classifier.labels[index]: float(row_C[index]) for index in kept}, asked, classifier)
     total = float(row_C[kept].sum())
     probabilities = {classifier.labels[index]: float(row_C[index]) / total for index in kept}
     best = max(probabilities, key=lambda label: probabilities[label])
     return ClassificationOutput(
         label=best, labels=(best,), probabilities=probabilities, solver=HEAD.name,
         truncated=classifier.truncates(asked.text),
+    )  # fmt: skip
+
+
+def each_by_itself(
+    probabilities: dict[str, float], asked: ClassificationInput, classifier: Classifier
+) -> ClassificationOutput:
+    """Every label that fits, likeliest first."""
+    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
+    return ClassificationOutput(
+        label=None, labels=tuple(label for label in ranked if probabilities[label] >= asked.threshold),
+        probabilities=probabilities, solver=HEAD.name, truncated=classifier.truncates(asked.text),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from langwright.artifacts import Artifact, open_artifact
 from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
 from langwright.inference.protocol import Sampling
+from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
 from langwright.tasks.head import Classifier, open_classifier
@@ -57,6 +58,14 @@ def load(
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     artifact = open_artifact(find_model(name, workspace), "model")
+    taught = next((one.task for one in (artifact.card.abilities if artifact.card else ()) if one.task in OF_TASK), None)
+    if taught not in (None, "classification"):
+        raise UserError(
+            "{name} was taught {task}, which is asked in Python",
+            fix="model = langwright.tasks.headed.open_headed(path); its methods are given, values, choose, tag and answer",
+            name=str(name),
+            task=taught,
+        )
     if head is not None or has_head(artifact):
         return Model(str(name), artifact, classifier=open_classifier(artifact.path, str(name), adapter, head))
     from langwright.inference.opening import open_text_model

@@ -47,6 +47,7 @@ from langwright.training.together import Place, Strategy
 from langwright.training.trainable import Gradual, Unfreezing, rate_factors
 
 Sampler = Callable[[nn.Module], Iterable[tuple[str, str]]]
+Judge = Callable[[nn.Module, int], dict[str, float]]  # (model, most rows) -> measures of the task, by name
 
 
 class Plan(BaseModel):
@@ -77,6 +78,7 @@ class Fit:
 
     bytes_per_unit  UTF-8 bytes a unit of loss stands for, where the loss is over text; gives bits per byte
     sampler         what to show of the model as it learns: (prompt, text) pairs
+    judge           what to measure beside the loss, on validation rows, with the model asked as in use
     gradual         how the trainable weights join one layer after another; all at once where None
     checkpoints     folder of this run's checkpoints
     run             folder of plan and events
@@ -95,6 +97,7 @@ class Fit:
     log: RunLog
     bytes_per_unit: float | None = None
     sampler: Sampler | None = None
+    judge: Judge | None = None
     gradients: GradientRule | None = None
     gradual: Gradual | None = None
     place: Place | None = None
@@ -322,7 +325,9 @@ class Session:
         rows = whole_epoch(job.validation, job.plan.micro_rows, job.plan.evaluate_rows, self.crew.rank, self.crew.size)
         with self.averaged():
             self.validation = evaluate_loss(self.trained.model, job.objective, rows, job.plan.dtype, self.crew)
-        if not self.validation:  # no token of these rows is supervised
+            if job.judge is not None:
+                self.validation |= job.judge(job.model, job.plan.evaluate_rows)
+        if "loss" not in self.validation:  # nothing in these rows is supervised
             return
         loss = self.validation["loss"]
         if job.bytes_per_unit:

@@ -9,7 +9,19 @@ from collections.abc import Callable
 
 from langwright.stages.declaration import Work
 from langwright.stages.lessons.chat import chat_lesson
-from langwright.stages.lessons.classification import classification_lesson
+from langwright.stages.lessons.choice import choice_lesson
+from langwright.stages.lessons.classification import classification_lesson, pair_lesson
 from langwright.stages.lessons.lesson import Lesson
+from langwright.stages.lessons.qa import qa_lesson
+from langwright.stages.lessons.regression import regression_lesson
+from langwright.stages.lessons.tagging import tagging_lesson
 
-LESSONS: dict[str, Callable[[Work], Lesson]] = {"chat": chat_lesson, "classification": classification_lesson}
+LESSONS: dict[str, Callable[[Work], Lesson]] = {
+    "chat": chat_lesson,
+    "classification": classification_lesson,
+    "pair": pair_lesson,
+    "regression": regression_lesson,
+    "tagging": tagging_lesson,
+    "qa": qa_lesson,
+    "choice": choice_lesson,
+}

@@ -1,95 +1,171 @@
-"""The classification lesson: texts with labels, learned by a head on the model."""
+"""The classification lessons: a label, or several, for a text; a label for what holds between two texts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from langwright.data.schemas import ClassificationRow, PairRow
 from langwright.errors import UserError
+from langwright.objectives.loss_settings import class_losses, label_losses, must_be
 from langwright.stages.declaration import Work
-from langwright.stages.lessons.lesson import Lesson, labelled_dataset, row_length, warn_about
+from langwright.stages.lessons.headed import (
+    Judged,
+    counted,
+    looked_at,
+    numbered,
+    split_rows,
+    warn_of_rare,
+    with_head,
+    with_tokens,
+)
+from langwright.stages.lessons.lesson import Lesson, labelled_dataset
+from langwright.stages.lessons.regression import value_lesson
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from langwright.data.dataset import Dataset
-    from langwright.objectives.classification import TextExamples
+    from langwright.data.encoder import Encoded, Encoder
+    from langwright.objectives.classification import SeveralExamples, TextExamples
     from langwright.stages.finetune import FinetuneSettings
+    from langwright.tasks.headed import Headed
+
+Rows = dict[str, list[Any]]
 
 
 def classification_lesson(work: Work) -> Lesson:
-    """Texts with labels, learned by a head on the model."""
-    from langwright.models.loading import load_model
+    """Texts with a label each, or with several, learned by a head on the model."""
+    rows: Rows = split_rows(labelled_dataset(work, "classification"))
+    several = [row.labels is not None for split in rows.values() for row in split]
+    if any(several) != all(several):
+        raise same_kind("label", "labels")
+    return several_lesson(work, rows) if any(several) else single_lesson(work, rows)
+
+
+def pair_lesson(work: Work) -> Lesson:
+    """Pairs of texts, with a label or a number for what holds between them."""
+    rows: Rows = split_rows(labelled_dataset(work, "pair"))
+    numbers = [row.score is not None for split in rows.values() for row in split]
+    if any(numbers) != all(numbers):
+        raise same_kind("label", "score")
+    return value_lesson(work, rows) if any(numbers) else single_lesson(work, rows)
+
+
+def same_kind(one: str, other: str) -> UserError:
+    """For a dataset whose rows are of two kinds."""
+    return UserError("some rows have {one} and others {other}", fix="read them as two datasets", one=one, other=other)
+
+
+def single_lesson(work: Work, rows: Rows) -> Lesson:
+    """One label a row."""
     from langwright.objectives.classification import Classification
-    from langwright.tokenizers.loading import load_tokenizer
-    from langwright.training.preflight import Preflight, count_leaks, inspect_labels
+    from langwright.objectives.mixup import MixedExamples, Mixup
 
     settings: FinetuneSettings = work.settings
-    dataset = labelled_dataset(work, "classification")
-    folder = work.one("model").path
-    tokenizer = load_tokenizer(folder)
-    counts = inspect_labels(list(dataset.labels("train")))
+    must_be(settings.loss, ("auto", "cross-entropy", "focal", "hinge"), "rows with one label each")
+    counts = counted([row.label for row in rows["train"]])
     labels = tuple(sorted(counts))
-    model = load_model(folder, head="classification", labels=labels, seed=settings.seed, dropout=settings.dropout)
-    length = row_length(settings, model.config)
-    train, cut = labelled_texts(dataset, "train", tokenizer, labels, length)
-    validation = None
-    leaked = 0
-    if "validation" in dataset.splits:
-        validation, _ = labelled_texts(dataset, "validation", tokenizer, labels, length)
-        leaked = count_leaks(dataset.texts("train"), dataset.texts("validation"))
-    tokens = sum(len(ids) for ids in train.texts)
-    report = Preflight(
-        documents=len(train), tokens=tokens, rows=len(train), supervised=1.0, padding=0.0, truncated=cut,
-        unknown=sum(int((ids == tokenizer.unk_token_id).sum()) for ids in train.texts) / tokens,
-        doubled=0, leaked=leaked, labels=counts,
-    )  # fmt: skip
-    warn_about(work, report)
+    model, encoder = with_head(work, "classification", labels)
+    encoded = {split: [encoded_row(encoder, row) for row in some] for split, some in rows.items()}
+    texts = {split: [said(row) for row in some] for split, some in rows.items()}
+    report = looked_at(work, encoded["train"], encoder, texts, labels=counts, model=model)
+    warn_of_rare(work, counts)
+    made = {split: single_examples(encoded[split], some, labels, encoder, split) for split, some in rows.items()}
+    objective = Classification(class_losses(settings.loss, [counts[label] for label in labels]))
+    mixed = settings.mixup > 0
     return Lesson(
-        model=model,
-        tokenizer=tokenizer,
-        head="classification",
-        solver="head",
-        objective=Classification(),
-        train=train,
-        validation=validation,
-        length=length,
-        report=report,
-        labels=labels,
-    )
+        model=model, tokenizer=encoder.tokenizer, head="classification", solver="head",
+        objective=Mixup(objective) if mixed else objective,
+        train=MixedExamples(made["train"], settings.mixup, settings.seed) if mixed else made["train"],
+        validation=made.get("validation"), length=encoder.length, report=report, labels=labels,
+    )  # fmt: skip
+
+
+def several_lesson(work: Work, rows: Rows) -> Lesson:
+    """Several labels a text, or none of them."""
+    from langwright.objectives.classification import SeveralLabels
+    from langwright.objectives.mixup import MixedExamples, Mixup
+
+    settings: FinetuneSettings = work.settings
+    must_be(settings.loss, ("auto", "binary-cross-entropy"), "rows with several labels each")
+    counts = counted([label for row in rows["train"] for label in row.labels])
+    labels = tuple(sorted(counts))
+    model, encoder = with_head(work, "classification", labels)
+    model.config.problem_type = "multi_label_classification"
+    encoded = {split: [encoded_row(encoder, row) for row in some] for split, some in rows.items()}
+    texts = {split: [said(row) for row in some] for split, some in rows.items()}
+    report = looked_at(work, encoded["train"], encoder, texts, labels=counts, model=model)
+    warn_of_rare(work, counts)
+    made = {split: several_examples(encoded[split], some, labels, encoder, split) for split, some in rows.items()}
+    objective = SeveralLabels(label_losses(settings.loss))
+    mixed = settings.mixup > 0
+    return Lesson(
+        model=model, tokenizer=encoder.tokenizer, head="classification", solver="head",
+        objective=Mixup(objective) if mixed else objective,
+        train=MixedExamples(made["train"], settings.mixup, settings.seed) if mixed else made["train"],
+        validation=made.get("validation"), length=encoder.length, report=report, labels=labels,
+        judge=Judged(encoder, rows["validation"], score_several) if "validation" in rows else None,
+    )  # fmt: skip
 
 
 def labelled_texts(
     dataset: Dataset, split: str, tokenizer: PreTrainedTokenizerBase, labels: tuple[str, ...], length: int
 ) -> tuple[TextExamples, int]:
-    """A split as token ids and label numbers, and how many texts were cut to `length`.
+    """A split of texts with a label each as token ids and label numbers, and how many texts were cut to `length`.
 
-    raises  UserError for a label that the training split does not have, or a text without tokens
+    raises  UserError for a label that is none of `labels`, or a text without tokens
     """
+    from langwright.data.encoder import Encoder
+
+    encoder = Encoder(tokenizer, length)
+    rows: list[Any] = list(dataset.rows(split))
+    encoded = [encoded_row(encoder, row) for row in rows]
+    with_tokens(encoded, [said(row) for row in rows])
+    return single_examples(encoded, rows, labels, encoder, split), sum(row.cut for row in encoded)
+
+
+def single_examples(
+    encoded: Sequence[Encoded], rows: Sequence[ClassificationRow | PairRow], labels: tuple[str, ...], encoder: Encoder, split: str
+) -> TextExamples:  # fmt: skip
+    """Rows with the number of their label."""
     import numpy as np
 
-    from langwright.data.schemas import ClassificationRow
     from langwright.objectives.classification import TextExamples
 
-    number = {label: index for index, label in enumerate(labels)}
-    rows = [row for row in dataset.rows(split) if isinstance(row, ClassificationRow)]
-    encoded = tokenizer([row.text for row in rows])["input_ids"]
-    for row, ids in zip(rows, encoded, strict=True):
-        if row.label not in number:
-            raise UserError(
-                "row {row} of the {split} split has label {label!r}, which no training row has",
-                fix="the labels are: {labels}",
-                row=row.id,
-                split=split,
-                label=row.label,
-                labels=", ".join(labels),
-            )
-        if not ids:
-            raise UserError(
-                "row {row} of the {split} split has no text",
-                fix="remove it with `langwright data clean`",
-                row=row.id,
-                split=split,
-            )
-    texts = [np.array(ids[:length], dtype=np.int64) for ids in encoded]
-    cut = sum(len(ids) > length for ids in encoded)
-    return TextExamples(texts, np.array([number[row.label] for row in rows]), tokenizer.pad_token_id), cut
+    numbers = np.array([numbered(row.label, labels, row.id, split) for row in rows], dtype=np.int64)
+    types = [one.types for one in encoded] if encoder.told else None
+    return TextExamples([one.ids for one in encoded], numbers, encoder.pad_id, types)
+
+
+def several_examples(
+    encoded: Sequence[Encoded], rows: Sequence[ClassificationRow], labels: tuple[str, ...], encoder: Encoder, split: str
+) -> SeveralExamples:
+    """Rows with a 1 for each label that holds."""
+    import numpy as np
+
+    from langwright.objectives.classification import SeveralExamples
+
+    holds_NC = np.zeros((len(rows), len(labels)), dtype=np.float32)
+    for number, row in enumerate(rows):
+        for label in row.labels or ():
+            holds_NC[number, numbered(label, labels, row.id, split)] = 1
+    return SeveralExamples([one.ids for one in encoded], holds_NC, encoder.pad_id)
+
+
+def score_several(model: Headed, rows: Sequence[ClassificationRow]) -> dict[str, float]:
+    """Micro F1 of the labels given."""
+    from langwright.metrics.sets import labels_f1
+
+    found = labels_f1(model.given([row.text for row in rows]), [row.labels or () for row in rows])
+    return {found.name: found.value}
+
+
+def encoded_row(encoder: Encoder, row: ClassificationRow | PairRow) -> Encoded:
+    """A text, or two together."""
+    return encoder.pair(row.text_a, row.text_b) if isinstance(row, PairRow) else encoder.text(row.text)
+
+
+def said(row: ClassificationRow | PairRow) -> str:
+    """What a row says, its label aside."""
+    return f"{row.text_a}\n{row.text_b}" if isinstance(row, PairRow) else row.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from langwright.errors import UserError
 from langwright.runlog import Warned
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from langwright.data.dataset import Dataset
+    from langwright.models.heads import Head
     from langwright.stages.sequences.settings import ContinualSettings
     from langwright.stages.teaching import TeachingSettings
     from langwright.training.feed import Examples
-    from langwright.training.fit import Sampler
-    from langwright.training.loss import LogitObjective
+    from langwright.training.fit import Judge, Sampler
+    from langwright.training.loss import Objective
     from langwright.training.preflight import Preflight
 
 
@@ -27,15 +28,16 @@ class Lesson:
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    head: Literal["causal", "classification"]
+    head: Head
     solver: str
-    objective: LogitObjective[Any]
+    objective: Objective[Any]
     train: Examples
     validation: Examples | None
     length: int
     report: Preflight
     sampler: Sampler | None = None
     labels: tuple[str, ...] = ()
+    judge: Judge | None = None
     bytes_per_unit: float | None = None  # UTF-8 bytes that a unit of loss stands for, where the loss is over text
 
 
@@ -83,7 +85,9 @@ def warn_about(work: Work, report: Preflight) -> None:
 
 def context_of(config: PreTrainedConfig) -> int:
     """Most positions the model was built for."""
-    return int(config.max_position_embeddings)
+    from langwright.models.task_heads import most_positions
+
+    return most_positions(config)
 
 
 def row_length(settings: TeachingSettings | ContinualSettings, config: PreTrainedConfig) -> int:

@@ -1,0 +1,141 @@
+"""Texts as a head is given them, in training and in use alike: alone, in pairs, and in windows where they are long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langwright.data.word_tags import judged
+from langwright.errors import UserError
+from langwright.tokenizers.layout import Layout, layout_of, owned, pieces, shortened, windows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Ids = NDArray[np.int64]
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One row for a model.
+
+    ids    int64 (T,)
+    types  int64 (T,), 1 for the second of two texts
+    cut    whether something of the texts is left out
+    """
+
+    ids: Ids
+    types: Ids
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a text's tokens as a row.
+
+    first   number of the text's token that stands at `offset` in the row
+    owned   numbers of the text's tokens that this window is asked about: from, to (not included)
+    """
+
+    row: Encoded
+    offset: int
+    first: int
+    last: int
+    owned: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A tokenizer for a model with a head.
+
+    length  most tokens in a row
+    told    whether the model is told which of two texts a token is of
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    length: int
+    told: bool = False
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What stands around texts."""
+        return layout_of(self.tokenizer)
+
+    @property
+    def pad_id(self) -> int:
+        """The id of padding."""
+        return int(self.tokenizer.pad_token_id)
+
+    def text(self, text: str) -> Encoded:
+        """A text with the tokenizer's own special tokens, cut to the length; of no tokens where it has none."""
+        ids = self.tokenizer(text, truncation=True, max_length=self.length)["input_ids"]
+        cut = len(ids) == self.length and len(self.tokenizer(text)["input_ids"]) > self.length
+        return encoded(ids, [0] * len(ids), cut)
+
+    def pair(self, first: str, second: str) -> Encoded:
+        """Two texts together, the longer one cut first where they are too long."""
+        one, other = (self.plain(text) for text in (first, second))
+        left, right = shortened(one, other, self.length - self.layout.specials)
+        return encoded(*self.layout.pair(left, right), len(left) + len(right) < len(one) + len(other))
+
+    def plain(self, text: str) -> list[int]:
+        """A text's ids without special ones."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def words(self, text: str) -> tuple[list[Place], list[int], list[Window]]:
+        """A text for tagging: places of its tokens, which of them are judged, and windows that cover it."""
+        found = pieces(self.tokenizer, text)
+        before, after = self.layout.before, self.layout.after
+        size = self.length - len(before) - len(after)
+        stretches = windows(len(found.ids), size, size // 3)
+        made = [
+            Window(encoded([*before, *found.ids[a:b], *after], [0] * (b - a + len(before) + len(after))), len(before), a, b, own)
+            for (a, b), own in zip(stretches, owned(stretches), strict=True)
+        ]  # fmt: skip
+        return found.places, judged(text, found.places), made
+
+    def passage(self, question: str, context: str) -> tuple[list[Place], list[Window]]:
+        """A question with a passage: places of the passage's tokens, and windows that cover it.
+
+        raises  UserError when the question leaves no room for a passage
+        """
+        asked = self.plain(question)[: self.length // 2]
+        found = pieces(self.tokenizer, context)
+        size = self.length - self.layout.specials - len(asked)
+        if size < 2:
+            raise UserError(
+                "rows of {length} tokens leave no room for a passage beside a question",
+                fix="raise the row length with --set length=N",
+                length=self.length,
+            )
+        offset = self.layout.starts_second(asked)
+        stretches = windows(len(found.ids), size, size // 3)
+        made = [
+            Window(encoded(*self.layout.pair(asked, found.ids[a:b])), offset, a, b, own)
+            for (a, b), own in zip(stretches, owned(stretches), strict=True)
+        ]
+        return found.places, made
+
+
+def encoded(ids: Sequence[int], types: Sequence[int], cut: bool = False) -> Encoded:
+    """Lists as a row."""
+    return Encoded(np.array(ids, dtype=np.int64), np.array(types, dtype=np.int64), cut)
+
+
+def tokens_of(places: Sequence[Place], start: int, end: int) -> tuple[int, int] | None:
+    """First and last token of a stretch of characters; None where no token stands in it."""
+    inside = [number for number, (a, b) in enumerate(places) if a < end and b > start]
+    return (inside[0], inside[-1]) if inside else None
+
+
+def edges_in(window: Window, span: tuple[int, int] | None) -> tuple[int, int]:
+    """Where a span's first and last token stand in a window's row; (0, 0) where it does not hold the whole span."""
+    if span is None or not (window.first <= span[0] and span[1] < window.last):
+        return 0, 0
+    return span[0] - window.first + window.offset, span[1] - window.first + window.offset

@@ -1,0 +1,213 @@
+"""Models with a trained head, asked directly: labels and numbers of texts and pairs, choices, tags, answers.
+
+Shapes    B rows    T positions    C labels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langwright.artifacts import read_card
+from langwright.data.encoder import Encoded, Encoder, Window
+from langwright.data.schemas import Span
+from langwright.data.word_tags import untagged
+from langwright.errors import UserError
+from langwright.models.task_heads import OF_TASK
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Floats = NDArray[np.float32]
+LONGEST_ANSWER = 48  # tokens
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer that stands in a passage.
+
+    text   "" where the passage does not say
+    start  its first character; -1 where it does not say
+    score  how much likelier it is than no answer, in logits
+    """
+
+    text: str
+    start: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Headed:
+    """A model with a head, and its tokenizer as in training."""
+
+    model: PreTrainedModel
+    encoder: Encoder
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(str(self.model.config.id2label[place]) for place in range(self.model.config.num_labels))
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels, or none."""
+        return bool(self.model.config.problem_type == "multi_label_classification")
+
+    def probabilities(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> Floats:
+        """Of each label, (B, C): of one among all, or of each by itself where a text may have several."""
+        logits_BC = self.logits(texts, max_batch)
+        if self.several:
+            each_BC: Floats = (1 / (1 + np.exp(-logits_BC))).astype(np.float32)
+            return each_BC
+        grown_BC = np.exp(logits_BC - logits_BC.max(-1, keepdims=True))
+        shares_BC: Floats = (grown_BC / grown_BC.sum(-1, keepdims=True)).astype(np.float32)
+        return shares_BC
+
+    def given(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[tuple[str, ...]]:
+        """The labels of each text: the likeliest, or every one of at least one half."""
+        rows = self.probabilities(texts, max_batch)
+        if not self.several:
+            return [(self.labels[int(row.argmax())],) for row in rows]
+        return [tuple(label for label, p in zip(self.labels, row, strict=True) if p >= 0.5) for row in rows]
+
+    def values(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[float]:
+        """The number of each text, from a head for one."""
+        return [float(value) for value in self.logits(texts, max_batch)[:, 0]]
+
+    def logits(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int) -> Floats:
+        """Shape (B, C), in the order given."""
+        rows = [self.encoder.text(one) if isinstance(one, str) else self.encoder.pair(*one) for one in texts]
+        found_BC = np.zeros((len(rows), self.model.config.num_labels), dtype=np.float32)
+        for places, said in self.read(rows, max_batch):
+            found_BC[places] = said.logits.float().cpu().numpy()
+        return found_BC
+
+    def choose(self, questions: Sequence[tuple[str, Sequence[str]]], max_batch: int = 32) -> list[int]:
+        """Which of its answers each question's is, from 0. A context stands before its question."""
+        rows = [self.encoder.pair(question, one) for question, choices in questions for one in choices]
+        scores = np.zeros(len(rows), dtype=np.float32)
+        nested = is_nested(self.model)
+        for places, said in self.read(rows, max_batch, nested=nested):
+            scores[places] = said.logits.float().squeeze(-1).cpu().numpy()
+        ends = np.cumsum([len(choices) for _, choices in questions])
+        return [int(part.argmax()) for part in np.split(scores, ends[:-1])]
+
+    def tag(self, texts: Sequence[str], max_batch: int = 32) -> list[list[Span]]:
+        """The spans of each text, in order."""
+        cut = [self.encoder.words(text) for text in texts]
+        tags: list[dict[int, str]] = [{} for _ in texts]  # by token
+        asked = [(number, window) for number, (_, _, made) in enumerate(cut) for window in made]
+        for places, said in self.read([window.row for _, window in asked], max_batch):
+            best_BT = said.logits.argmax(-1).cpu().numpy()
+            for place, best_T in zip(places, best_BT, strict=True):
+                number, window = asked[place]
+                for token in range(*window.owned):
+                    tags[number][token] = self.labels[int(best_T[token - window.first + window.offset])]
+        return [
+            untagged(text, where, judged, [known[token] for token in judged])
+            for text, (where, judged, _), known in zip(texts, cut, tags, strict=True)
+        ]
+
+    def answer(self, asked: Sequence[tuple[str, str]], max_batch: int = 16) -> list[Found]:
+        """The answer to each (question, context) that stands in its context."""
+        cut = [self.encoder.passage(question, context) for question, context in asked]
+        windows = [(number, window) for number, (_, made) in enumerate(cut) for window in made]
+        best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(asked)  # score, first and last token
+        nothing = [np.inf] * len(asked)
+        for places, said in self.read([window.row for _, window in windows], max_batch):
+            starts_BT, ends_BT = (logits.float().cpu().numpy() for logits in (said.start_logits, said.end_logits))
+            for place, starts_T, ends_T in zip(places, starts_BT, ends_BT, strict=True):
+                number, window = windows[place]
+                best[number] = max(best[number], best_span(window, starts_T, ends_T))
+                nothing[number] = min(nothing[number], float(starts_T[0] + ends_T[0]))
+        found = []
+        for (_, context), (where, _), (score, first, last), none in zip(asked, cut, best, nothing, strict=True):
+            start, end = (where[first][0], where[last][1]) if where else (0, 0)
+            said_it = bool(where) and score > none and start < end
+            found.append(Found(context[start:end] if said_it else "", start if said_it else -1, float(score - none)))
+        return found
+
+    def read(self, rows: Sequence[Encoded], max_batch: int, *, nested: bool = False) -> Iterator[tuple[list[int], Any]]:
+        """(numbers of rows, what the model says of them), rows of like length together.
+
+        raises  UserError for a row without tokens
+        """
+        import torch
+
+        from langwright.objectives.texts import TextBatch, padded, read_by
+
+        if any(not len(row.ids) for row in rows):
+            raise UserError("there is nothing to label: the text has no tokens", fix="give a text that is not empty")
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
+        for begin in range(0, len(order), max_batch):
+            places = order[begin : begin + max_batch]
+            tokens_BT, mask_BT = padded([rows[place].ids for place in places], self.encoder.pad_id)
+            types_BT = padded([rows[place].types for place in places], 0)[0] if self.encoder.told else None
+            if nested:
+                tokens_BT, mask_BT = tokens_BT[:, None], mask_BT[:, None]
+                types_BT = None if types_BT is None else types_BT[:, None]
+            with torch.inference_mode():
+                yield places, read_by(self.model, TextBatch(tokens_BT, mask_BT, types_BT=types_BT))
+
+
+def is_nested(model: PreTrainedModel) -> bool:
+    """Whether a model is given answers to choose from in a dimension of their own, inside of adapters or without."""
+    inside = getattr(model, "get_base_model", lambda: model)()
+    return type(inside).__name__.endswith("ForMultipleChoice")
+
+
+def best_span(window: Window, starts_T: Floats, ends_T: Floats) -> tuple[float, int, int]:
+    """(score, first token, last token) of the likeliest span of a window's stretch of the passage."""
+    size = window.last - window.first
+    if size <= 0:
+        return -np.inf, 0, 0
+    inside = slice(window.offset, window.offset + size)
+    scores_TT = starts_T[inside, None] + ends_T[None, inside]
+    allowed_TT = np.triu(np.ones((size, size), dtype=bool)) & ~np.triu(
+        np.ones((size, size), dtype=bool), LONGEST_ANSWER
+    )
+    first, last = divmod(int(np.where(allowed_TT, scores_TT, -np.inf).argmax()), size)
+    return float(scores_TT[first, last]), window.first + first, window.first + last
+
+
+def open_headed(path: Path, task: str | None = None) -> Headed:
+    """Open a model folder with a trained head. Texts are cut where training cut them.
+
+    task    what it was trained for; the card says, where it is left out
+    raises  UserError when it has no such head
+    """
+    from langwright.models.adapters import named_adapter, opened
+    from langwright.models.loading import load_model
+    from langwright.tokenizers.loading import load_tokenizer
+
+    card = read_card(path)
+    ability = next((one for one in (card.abilities if card else ()) if one.task in OF_TASK), None)
+    task = task or (ability.task if ability else None)
+    if task not in OF_TASK:
+        raise UserError(
+            "it is not known what {path} was trained for",
+            fix="say so with task=, one of: {choices}",
+            path=path,
+            choices=", ".join(OF_TASK),
+        )
+    model = load_model(path, head="score" if task == "pair" and ability and not ability.labels else OF_TASK[task])
+    if ability and ability.adapter:
+        model = opened(model, named_adapter(path, ability.adapter))
+    learned = card.settings.get("length") if card else None
+    return Headed(model, encoder_for(model, load_tokenizer(path), learned if isinstance(learned, int) else None))
+
+
+def encoder_for(model: PreTrainedModel, tokenizer: Any, length: int | None) -> Encoder:
+    """The encoder of a model: rows of at most `length`, its whole context when left out."""
+    from langwright.models.task_heads import most_positions
+
+    most = most_positions(model.config)
+    told = getattr(model.config, "type_vocab_size", 0) > 1
+    encoder = Encoder(tokenizer, min(most, length or most), told)
+    return Encoder(tokenizer, encoder.length, told and encoder.layout.types is not None)
