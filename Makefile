@@ -9,7 +9,7 @@ export LANGWRIGHT_DATA ?= $(abspath ../shared/data)
 PINS := pyproject.toml constraints.txt scripts/setup.py scripts/speech.py $(if $(TORCH_INDEX),force)
 INSTALL = $(or $(PYTHON),python3) -m scripts.setup
 INDEX = $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
-RECIPES := $(filter-out recipes/demo.toml,$(wildcard recipes/*.toml))
+RECIPES := $(filter-out recipes/demo.toml,$(wildcard recipes/*.toml)) $(wildcard recipes/claims/*.toml)
 
 .NOTPARALLEL:
 .PHONY: help setup demo test prove results bench data docs lint check wheel clean force
@@ -55,6 +55,7 @@ prove: .venv/.dev ## the long tests: kills, loads, fuzz; goes on where it stoppe
 
 results: .venv/.core ## real training on real sets, hours; goes on where it stopped ## 真实数据上的训练，数小时；可接着上次继续
 	@for recipe in $(RECIPES); do echo "== $$recipe"; .venv/bin/langwright run $$recipe || exit; done
+	@$(PY) -m scripts.results
 
 bench: .venv/.dev ## us and the peers side by side, interleaved ## 与同类并列交错测速
 	@for file in benchmarks/*.py; do $(PY) -m benchmarks.$$(basename $$file .py) || exit; done

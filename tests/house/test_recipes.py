@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.house.source import ROOT
 
-RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+RECIPES = [*sorted((ROOT / "recipes").glob("*.toml")), *sorted((ROOT / "recipes" / "claims").glob("*.toml"))]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -29,7 +29,7 @@ def test_every_recipe_can_be_planned(
     monkeypatch.chdir(tmp_path)
     planned = plan(read_pipeline(recipe, STAGES, Workspace(tmp_path)))
     assert [one.step.name for one in planned]
-    assert planned[-1].step.stage.name == "report"
+    assert planned[-1].step.stage.makes == "report"
     assert all(one.action in ("run", "decide") for one in planned)
 
 

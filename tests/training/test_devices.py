@@ -82,6 +82,19 @@ def test_freed_memory_is_kept_for_the_next_update() -> None:
     assert few < many / 4
 
 
+@pytest.mark.skipif(not devices.CLEAR_REFS.exists(), reason="only Linux can forget a process's peak")
+def test_the_peak_of_one_run_is_not_that_of_the_next() -> None:
+    devices.forget_peak_memory("cpu")
+    before = peak_memory_bytes("cpu")
+    large = torch.ones(64 << 20)  # 256 MiB
+    with_large = peak_memory_bytes("cpu")
+    assert with_large > before + (250 << 20)
+    del large
+    assert abs(peak_memory_bytes("cpu") - with_large) < 1 << 20  # the counters are kept roughly
+    devices.forget_peak_memory("cpu")
+    assert peak_memory_bytes("cpu") < with_large - (200 << 20)
+
+
 def test_rates_are_measured_fast_and_once() -> None:
     matrix_rate.cache_clear()
     began = time.perf_counter()

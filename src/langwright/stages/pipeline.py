@@ -346,7 +346,7 @@ def plan_step(pipeline: Pipeline, step: Step, settled: set[str], restart: bool, 
 
 def plan_waiting(step: Step, waits: Sequence[str], restart: bool) -> Planned:
     """What can be said of a step while an input of it is still to be made."""
-    names = ", ".join(waits)
+    names = ", ".join(waits) if len(waits) <= 4 else f"{', '.join(waits[:3])}, … ({len(waits)})"
     if not step.out.exists():
         return Planned(step, "run", "it waits for {names}", {"names": names})
     made = request_of(step.out)

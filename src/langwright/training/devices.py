@@ -25,6 +25,7 @@ from langwright.errors import UserError
 DtypeName = Literal["float32", "bfloat16"]
 
 CGROUP = Path("/sys/fs/cgroup")
+CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 MULTIPLY = (512, 768, 768)  # rows, inner, columns: a small model's layer
 FASTER = 1.3  # less is lost again to conversions
 
@@ -165,10 +166,31 @@ def keep_freed_memory() -> bool:
     return all(set_option(option, value) == 1 for option, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)))  # fmt: skip
 
 
+def forget_peak_memory(device: str) -> None:
+    """Begin to measure the largest memory anew, where that can be done: on Linux and on a GPU.
+
+    What the process keeps of memory it has freed is given back first, so that one run's peak is not the next one's.
+    """
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+    elif CLEAR_REFS.exists():
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # another C library has none
+        if trim is not None:
+            trim(0)
+        try:
+            CLEAR_REFS.write_text("5")  # proc(5): the peak resident size begins anew
+        except OSError:  # not allowed in some containers: the peak stays that of the whole process
+            return
+
+
 def peak_memory_bytes(device: str) -> int:
-    """Largest memory so far: resident size of the process, or allocated on the GPU."""
+    """Largest memory so far, or since `forget_peak_memory`: resident size of the process, or allocated on the GPU."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
+    if STATUS.exists():
+        line = next((line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")), None)
+        if line is not None:
+            return int(line.split()[1]) * 1024
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
 

@@ -33,7 +33,7 @@ from langwright.training.checkpoints import (
 )
 from langwright.training.cost import Spent, meter
 from langwright.training.crew import ALONE, Crew, assembled
-from langwright.training.devices import keep_freed_memory, peak_memory_bytes
+from langwright.training.devices import forget_peak_memory, keep_freed_memory, peak_memory_bytes
 from langwright.training.evaluating import bits_per_byte, evaluate_loss
 from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.gradients import GradientRule, build_rule
@@ -145,6 +145,7 @@ def fit_together(job: Fit, crew: Crew) -> Outcome:
     plan, settings = job.plan, job.settings
     torch.set_num_threads(max(1, plan.threads // (job.place.beside if job.place else 1)))
     keep_freed_memory()
+    forget_peak_memory(plan.device)
     model = crew.prepared(job.model, job.objective.parameters())
     average = None if isinstance(settings.average, NoAverage) else Average(settings.average, model, plan.steps)
     rule = job.gradients or build_rule(settings.gradients, settings.seed)
