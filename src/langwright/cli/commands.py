@@ -28,6 +28,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright pretrain runs/clean runs/tokenizer runs/base --minutes 5",
         "langwright pretrain runs/clean runs/tokenizer runs/base --preset tiny --steps 200 --seed 7",
     ),
+    "adapt": (
+        "langwright adapt runs/base runs/law runs/lawyer",
+        "langwright adapt runs/english runs/chinese runs/both runs/english-text --set vocabulary.tokens=4000",
+    ),
     "finetune": (
         "langwright finetune runs/base runs/talks runs/chat",
         "langwright finetune runs/base runs/topics runs/labeller --task classification --method lora",

@@ -118,7 +118,7 @@ def peft_config(model: PreTrainedModel, settings: Adapter, task: Head) -> PeftCo
         case Prefix():
             return PrefixTuningConfig(num_virtual_tokens=settings.length, prefix_projection=settings.projection, **kind)
         case Prompt():
-            if task == "classification" and not model.config.is_encoder_decoder and decides_last(model):
+            if task in ("classification", "score") and not model.config.is_encoder_decoder and decides_last(model):
                 raise UserError(
                     "prompt tuning does not go with a {architecture}: it finds the last token of a text by its id, and "
                     "a prompt has none",

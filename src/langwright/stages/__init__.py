@@ -8,6 +8,7 @@ when it runs.
 from __future__ import annotations
 
 from langwright.stages import (
+    adapt,
     compare,
     continual,
     data_clean,
@@ -29,6 +30,7 @@ STAGES: dict[str, Stage] = {
         data_clean,
         tokenizer_train,
         pretrain,
+        adapt,
         finetune,
         multitask,
         continual,

@@ -55,7 +55,7 @@ class FinetuneSettings(TeachingSettings):
 def run(work: Work) -> Made:
     """Train and write the model; see the module."""
     lesson = LESSONS[work.settings.task](work)
-    return teach(work, lesson, Ability(task=work.settings.task, solver=lesson.solver, labels=lesson.labels))
+    return teach(work, lesson, (Ability(task=work.settings.task, solver=lesson.solver, labels=lesson.labels),))
 
 
 def check(work: Work) -> Preflight:

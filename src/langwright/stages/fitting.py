@@ -27,7 +27,7 @@ SAMPLE_TOKENS = 48
 
 def tokenizer_digest(folder: Path) -> str:
     """A digest of a tokenizer's own files, in its artifact or beside a model."""
-    names = ("tokenizer.json", "tokenizer_config.json")
+    names = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt")
     return "-".join(sha256_of(folder / name)[:16] for name in names if (folder / name).is_file())
 
 

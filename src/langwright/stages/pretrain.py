@@ -197,7 +197,14 @@ class Text:
         """The rows of a split."""
         settings = self.settings
         reading = Reading(
-            self.work, self.dataset, self.plain, self.tokenizer, length, settings.stop_at_documents, settings.seed
+            self.work,
+            self.dataset,
+            self.plain,
+            self.work.one("tokenizer").path,
+            self.tokenizer,
+            length,
+            settings.stop_at_documents,
+            settings.seed,
         )
         return settings.course.examples(reading, split, settings.learning)
 

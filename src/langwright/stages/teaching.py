@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -90,11 +91,18 @@ class TeachingSettings(LearningSettings):
         )
 
 
-def teach(work: Work, lesson: Lesson, ability: Ability, default_epochs: float = 3.0) -> Made:
+def teach(
+    work: Work,
+    lesson: Lesson,
+    abilities: tuple[Ability, ...],
+    default_epochs: float = 3.0,
+    measured: Callable[[nn.Module], tuple[Measure, ...]] = lambda model: (),
+) -> Made:
     """Train a lesson's model as the settings say and write it.
 
-    ability         what the model can do then; the adapter's name is filled in
+    abilities       what the model can do then; an adapter's name is filled in
     default_epochs  passes over the rows where neither steps nor epochs are given
+    measured        what else is to be said of the model as it was trained, an adapter at work
     """
     from langwright.data.order import Order
     from langwright.models.loading import save_model
@@ -103,7 +111,8 @@ def teach(work: Work, lesson: Lesson, ability: Ability, default_epochs: float = 
     from langwright.training.planning import read_plan, save_plan
 
     settings: TeachingSettings = work.settings
-    kept = beside(work, settings, ability.task)
+    task = abilities[0].task if abilities else "text"
+    kept = beside(work, settings, task)
     pupil = prepare(lesson, settings)
     model = pupil.model
     resolved = read_plan(work.making.run) if work.making.resumed else None
@@ -128,10 +137,11 @@ def teach(work: Work, lesson: Lesson, ability: Ability, default_epochs: float = 
             gradual=settings.method if isinstance(settings.method, Gradual) else None,
         )
     )
-    gates, adapter = end(work, lesson, pupil, ability.task)
+    more = measured(model)
+    gates, adapter = end(work, lesson, pupil, task)
     save_model(lesson.model, lesson.tokenizer, work.out)
-    abilities = (ability.model_copy(update={"adapter": adapter}), *kept.carry(work))
-    return made(work, lesson, outcome, resolved, gates, abilities)
+    learned = tuple(ability.model_copy(update={"adapter": adapter}) for ability in abilities)
+    return made(work, lesson, outcome, resolved, (*gates, *more), (*learned, *kept.carry(work)))
 
 
 def made(

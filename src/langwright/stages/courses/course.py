@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langwright.artifacts import Ability
@@ -26,6 +27,7 @@ class Reading:
     """A run's text, as a course is to read it.
 
     plain              the tokenizer as it lies in its folder, which cuts the text
+    folder             where that is
     tokenizer          the same with what the course adds to it
     length             positions a row
     stop_at_documents  what the documents of a row may see of each other: nothing, where the course can
@@ -35,6 +37,7 @@ class Reading:
     work: Work
     dataset: Dataset
     plain: PreTrainedTokenizerBase
+    folder: Path
     tokenizer: PreTrainedTokenizerBase
     length: int
     stop_at_documents: bool
@@ -44,7 +47,7 @@ class Reading:
         """The tokens of a split."""
         from langwright.stages.fitting import open_split
 
-        return open_split(self.work, self.dataset, split, self.plain, self.work.one("tokenizer").path, texts=True)
+        return open_split(self.work, self.dataset, split, self.plain, self.folder, texts=True)
 
 
 @dataclass(frozen=True)
