@@ -304,6 +304,26 @@ def test_a_resume_with_something_else_is_refused(tmp_path: Path, changes: dict[s
     assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file() and file.name != "lock"}
 
 
+@pytest.mark.spec("TR16", "a resume goes on with other settings where it is told to, and with no others than it can")
+def test_a_resume_with_changes_that_were_accepted(tmp_path: Path) -> None:
+    interrupted(tmp_path / "a", asked())
+    others = asked({"seed": 42, "rate": 0.25})
+    with pytest.raises(UserError) as caught, making(tmp_path / "a", "model", others, changeable=("rate",)):
+        pytest.fail("resumed something else")
+    assert "--accept-changes" in caught.value.fix("en")
+    with making(tmp_path / "a", "model", others, accept=True, changeable=("rate",)) as work:
+        assert work.resumed and work.changes == ("rate: 0.5 -> 0.25",)
+        written = json.loads((work.run / "request.json").read_text())
+    assert written["settings"]["rate"] == 0.25
+    with making(tmp_path / "a", "model", others) as work:  # from here on these are its settings
+        assert work.resumed and not work.changes
+    seed = asked({"seed": 7, "rate": 0.25})
+    for changeable in ((), ("rate",)):
+        with pytest.raises(UserError, match="seed: 42 -> 7") as caught, making(tmp_path / "a", "model", seed, accept=True, changeable=changeable):  # fmt: skip
+            pytest.fail("resumed something else")
+        assert "rate: " not in caught.value.problem("en")
+
+
 def test_where_inputs_lie_and_how_they_are_named_may_change(tmp_path: Path) -> None:
     source = Origin(role="source", path="a.txt", kind="source", digest="b" * 64)
     begun = Origin(role="dataset", path="d", kind="dataset", digest="a" * 64, stage="data-read", inputs=(source,))

@@ -21,7 +21,7 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -324,6 +324,7 @@ class Making:
     kind: Kind
     resumed: bool  # there were checkpoints of the same request
     started: float  # time.monotonic()
+    changes: tuple[str, ...] = ()  # settings that are others than when it was begun, as the person accepted
 
     @property
     def run(self) -> Path:
@@ -354,13 +355,22 @@ class Making:
 
 @contextmanager
 def making(
-    out: Path, kind: Kind, request: Request, settings: BaseModel | None = None, *, restart: bool = False
+    out: Path,
+    kind: Kind,
+    request: Request,
+    settings: BaseModel | None = None,
+    *,
+    restart: bool = False,
+    accept: bool = False,
+    changeable: Sequence[str] = (),
 ) -> Iterator[Making]:
     """Make an artifact at `out`, resuming what an earlier run of the same request left.
 
     When the block fails, checkpoints stay for a resume; a directory without any holds nothing worth
     keeping and is removed, so that a mistake leaves nothing behind.
 
+    accept      go on with other settings than it was begun with
+    changeable  those with which it can
     raises  UserError when `out` exists, another process is at work on it, or the request differs from
             the one that left checkpoints
     """
@@ -370,15 +380,16 @@ def making(
         try:
             refuse_existing(out)  # it may have been finished between our first look and the lock
             resumed = has_checkpoints(path) and not restart
+            changes: tuple[str, ...] = ()
             if resumed:
-                refuse_changes(path, request)
+                changes = accepted_changes(path, request, accept, changeable)
             else:
                 clear(path)
             (path / "run").mkdir(exist_ok=True)
             write_whole(path / "run" / "request.json", request.model_dump_json(indent=2).encode() + b"\n")
             if settings is not None:
                 write_whole(path / "run" / "settings.toml", to_toml(settings).encode())
-            yield Making(out, path, request, kind, resumed, time.monotonic())
+            yield Making(out, path, request, kind, resumed, time.monotonic(), changes)
         finally:
             if path.exists() and not has_checkpoints(path):
                 shutil.rmtree(path)
@@ -395,8 +406,8 @@ def refuse_existing(out: Path) -> None:
         raise UserError("{out} already exists", fix="name another output, or remove that one first", out=out)
 
 
-def refuse_changes(path: Path, request: Request) -> None:
-    """UserError with the differences when a resume asks for something else than what was begun."""
+def accepted_changes(path: Path, request: Request, accept: bool, changeable: Sequence[str]) -> tuple[str, ...]:
+    """What a resume asks for that is not what was begun; UserError with the differences unless all of them are accepted."""
     file = path / "run" / "request.json"
     try:
         begun = Request.model_validate_json(file.read_bytes())
@@ -407,13 +418,23 @@ def refuse_changes(path: Path, request: Request) -> None:
             file=file,
             error=str(error).splitlines()[0],
         ) from None
-    changes = [str(change) for change in differences(resume_view(begun), resume_view(request))]
-    if changes:
+    changes = differences(resume_view(begun), resume_view(request))
+    fixed = [change for change in changes if change.key.split(".")[0] not in changeable]
+    if fixed and accept:
+        raise UserError(
+            "{path} cannot go on with what is other than when it was begun: {changes}",
+            fix="give the same ones to resume it; what may change is {changeable}. Or add --restart to delete it and begin anew",
+            path=path, changes="; ".join(map(str, fixed)), changeable=", ".join(changeable) or "-",
+        )  # fmt: skip
+    if changes and not accept:
         raise UserError(
             "{path} was begun with other settings or inputs: {changes}",
-            fix="give the same ones to resume it, or add --restart to delete it and begin anew",
-            path=path, changes="; ".join(changes),
+            fix="give the same ones to resume it, or add --restart to delete it and begin anew"
+            if fixed
+            else "give the same ones to resume it, add --accept-changes to go on with these, or --restart to delete it and begin anew",
+            path=path, changes="; ".join(map(str, changes)),
         )  # fmt: skip
+    return tuple(map(str, changes))
 
 
 def resume_view(request: Request) -> dict[str, Any]:

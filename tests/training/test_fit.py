@@ -24,7 +24,8 @@ from langwright.training.checkpoints import newest_whole, whole_checkpoints
 from langwright.training.feed import Feed
 from langwright.training.fit import Fit, Plan, due, fit
 from langwright.training.loop import NonFinite
-from langwright.training.schedules import Constant
+from langwright.training.planning import read_plan, save_plan
+from langwright.training.schedules import Constant, Plateau
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopRequested
 from langwright.training.trainable import Gradual
@@ -390,3 +391,34 @@ def test_what_a_run_costs_survives_a_kill(store, tmp_path, monkeypatch):
     assert spent.joules > before.joules and spent.training > before.seconds
     assert spent.evaluating > before.evaluating and spent.saving > before.saving
     assert spent.counted.startswith(("reckoned", "counted"))
+
+
+@pytest.mark.spec("TR16", "a run goes on with more steps and another rate where that was accepted")
+def test_a_run_goes_on_with_more_steps(store, tmp_path):
+    fit(job(tmp_path, store))  # all six of its steps
+    work = job(tmp_path, store, steps=9, learning_rate=1e-4, schedule=Constant(warmup_share=0.0))
+    save_plan(work.run, work.plan.model_copy(update={"steps": STEPS, "learning_rate": 1e-2}))
+    plan = read_plan(work.run, TrainingSettings(steps=9, learning_rate=1e-4))
+    assert (plan.steps, plan.learning_rate, plan.batch_rows) == (9, 1e-4, 4)
+    assert read_plan(work.run, TrainingSettings()).steps == STEPS
+    fit(replace(work, plan=plan))
+    steps = [event for event in read_events(work.run / "events.jsonl") if isinstance(event, Stepped)]
+    assert [event.step for event in steps] == list(range(1, 10))
+    assert [event.learning_rate for event in steps[-3:]] == [1e-4] * 3
+    with pytest.raises(UserError, match="9 updates were made before, and steps = 7"):
+        fit(job(tmp_path, store, steps=7))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({"patience": 2}, "patience"), ({"end_with": "best"}, "end_with"), ({"schedule": Plateau()}, "plateau")],
+)
+def test_what_goes_by_a_loss_that_nobody_measures_is_refused(store, tmp_path, settings, name):
+    with pytest.raises(UserError, match=name):
+        fit(replace(job(tmp_path, store, **settings), validation=None))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_settings_that_contradict_each_other_are_named_together():
+    with pytest.raises(UserError, match="micro_rows = 8 is more than batch_rows = 4"):
+        TrainingSettings(micro_rows=8, batch_rows=4)

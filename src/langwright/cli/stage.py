@@ -34,6 +34,10 @@ RESTART = (
     "restart", bool,
     typer.Option("--restart", help="Delete what an unfinished run left and begin anew, instead of resuming it"),
 )  # fmt: skip
+ACCEPT = (
+    "accept_changes", bool,
+    typer.Option("--accept-changes", help="Resume with other settings than the run was begun with, such as more steps or another rate"),
+)  # fmt: skip
 
 ON = (
     "on", str | None,
@@ -47,7 +51,15 @@ def stage_command(stage: Stage, section: str, examples: tuple[str, ...]) -> Comm
     def run(ctx: typer.Context, **given: Any) -> None:
         settings = settings_of(stage, given)
         on = parse_on(given.get("on") or "") if stage.together else None
-        make(screen_of(ctx), stage, given["arguments"] or [], settings, restart=given["restart"], on=on)
+        make(
+            screen_of(ctx),
+            stage,
+            given["arguments"] or [],
+            settings,
+            restart=given["restart"],
+            accept=given.get("accept_changes", False),
+            on=on,
+        )
 
     shown_inputs = tuple((shown(declared), declared.help) for declared in stage.inputs)
     return Command(
@@ -88,6 +100,7 @@ def make(
     settings: Settings,
     *,
     restart: bool,
+    accept: bool = False,
     on: Together | None = None,
 ) -> None:
     """Carry the stage out, show it as it goes, and give the answer.
@@ -109,7 +122,9 @@ def make(
         return
     try:
         with Progress(screen) as progress:
-            artifact = carry_out(prepared, out, restart=restart, listeners=(progress,), cache=workspace.cache, on=on)
+            artifact = carry_out(
+                prepared, out, restart=restart, accept=accept, listeners=(progress,), cache=workspace.cache, on=on
+            )
     except KeyboardInterrupt:
         stopped(screen, out)
         raise typer.Exit(130) from None
@@ -281,7 +296,8 @@ def with_signature(function: Callable[..., None], stage: Stage, *, restart: bool
         parameters.append(
             inspect.Parameter(parameter_name(option), keyword, default=None, annotation=Annotated[kind, info])
         )
-    for name, kind, info in (*COMMON, *((ON,) if stage.together else ()), RESTART) if restart else COMMON:
+    making = (*((ON,) if stage.together else ()), *((ACCEPT,) if stage.changeable else ()), RESTART)
+    for name, kind, info in (*COMMON, *making) if restart else COMMON:
         default = False if kind is bool else None
         parameters.append(inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, info]))
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -66,4 +66,7 @@ class Stage:
     check: Callable[[Work], Preflight | None] | None = (
         None  # what `langwright check` shows of the inputs, without the work
     )
+    changeable: tuple[
+        str, ...
+    ] = ()  # settings that a run which was begun may go on with others of, where that is asked for
     together: bool = False  # several processes may train it; `run` calls `fit` once and hands `Work.place` on

@@ -40,6 +40,7 @@ from langwright.runlog import (
     Started,
     Stepped,
     Stopped,
+    Warned,
     parse_line,
     read_events,
 )
@@ -217,6 +218,7 @@ def execute(
     settings: Settings,
     *,
     restart: bool = False,
+    accept: bool = False,
     command: Sequence[str] = (),
     listeners: Sequence[Listener] = (),
     workspace: Workspace | None = None,
@@ -224,13 +226,14 @@ def execute(
 ) -> Artifact:
     """Carry a stage out and return the finished artifact.
 
+    accept  go on with other settings than it was begun with, where the stage can
     on      processes that train together; one where left out
     raises  UserError unchanged, with nothing left behind but checkpoints; KeyboardInterrupt when it was asked to stop
     """
     workspace = workspace or Workspace()
     refuse_existing(out)  # before inputs are hashed, which may take a while
     prepared = prepare(stage, inputs, settings, workspace=workspace, command=command)
-    return carry_out(prepared, out, restart=restart, listeners=listeners, cache=workspace.cache, on=on)
+    return carry_out(prepared, out, restart=restart, accept=accept, listeners=listeners, cache=workspace.cache, on=on)
 
 
 def carry_out(
@@ -238,6 +241,7 @@ def carry_out(
     out: Path,
     *,
     restart: bool = False,
+    accept: bool = False,
     listeners: Sequence[Listener] = (),
     cache: Path,
     on: Together | None = None,
@@ -245,7 +249,9 @@ def carry_out(
     """The part of `execute` that writes."""
     stage, request = prepared.stage, prepared.request
     check_together(stage, on)
-    with making(out, stage.makes, request, prepared.settings, restart=restart) as work:
+    with making(
+        out, stage.makes, request, prepared.settings, restart=restart, accept=accept, changeable=stage.changeable
+    ) as work:
         events = work.run / "events.jsonl"
         earlier = seconds_worked(events)
         log = RunLog(events, *listeners)
@@ -270,6 +276,13 @@ def finished(
     """Run the stage and close its artifact."""
 
     log.write(Started(stage=prepared.stage.name, pid=os.getpid()))
+    if work.changes:
+        log.write(
+            Warned(
+                message="the run goes on with other settings than it was begun with: {changes}",
+                values={"changes": "; ".join(work.changes)},
+            )
+        )
     made = prepared.stage.run(
         Work(
             prepared.settings, prepared.artifacts, prepared.sources, work, log,

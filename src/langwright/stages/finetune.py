@@ -12,6 +12,7 @@ from langwright.objectives.loss_settings import TaskLoss, Usual, check_loss
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.lessons import LESSONS
 from langwright.stages.teaching import TeachingSettings, foresee, teach
+from langwright.training.settings import CHANGEABLE
 
 if TYPE_CHECKING:
     from langwright.training.preflight import Preflight
@@ -78,4 +79,5 @@ STAGE = Stage(
     next="langwright chat {out}",
     options={"--task": "task", "--method": "method.kind", "--steps": "steps", "--seed": "seed"},
     check=check,
+    changeable=CHANGEABLE,
 )

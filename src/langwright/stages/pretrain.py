@@ -16,6 +16,7 @@ from langwright.settings import Settings
 from langwright.stages.courses import COURSES
 from langwright.stages.courses.course import Course, Reading
 from langwright.stages.declaration import Input, Stage, Work
+from langwright.training.settings import CHANGEABLE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -128,7 +129,7 @@ def run(work: Work) -> Made:
     settings: PretrainSettings = work.settings
     course = settings.course
     text = Text(work)
-    resolved = read_plan(work.making.run) if work.making.resumed else None
+    resolved = read_plan(work.making.run, settings) if work.making.resumed else None
     if resolved is None:
         resolved = plan(work, text)
         save_plan(work.making.run, resolved)
@@ -252,4 +253,5 @@ STAGE = Stage(
         "--seed": "seed",
     },
     check=check,
+    changeable=CHANGEABLE,
 )

@@ -115,7 +115,7 @@ def teach(
     kept = beside(work, settings, task)
     pupil = prepare(lesson, settings)
     model = pupil.model
-    resolved = read_plan(work.making.run) if work.making.resumed else None
+    resolved = read_plan(work.making.run, settings) if work.making.resumed else None
     if resolved is None:
         resolved = plan(work, lesson, model, default_epochs)
         save_plan(work.making.run, resolved)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from langwright.errors import UserError
 from langwright.files import write_whole
 from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Sampled, Saved, Stepped, Stopped, Warned
 from langwright.training.averaging import Average, NoAverage
@@ -40,7 +41,7 @@ from langwright.training.gradients import GradientRule, build_rule
 from langwright.training.loop import NonFinite, Step, train
 from langwright.training.loss import Batch, Objective
 from langwright.training.optimizers import build_optimizer, embedding_names, parameter_groups
-from langwright.training.schedules import rate_factor
+from langwright.training.schedules import Plateau, rate_factor
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopFlag, StopRequested, stop_flag
 from langwright.training.together import Place, Strategy
@@ -143,6 +144,7 @@ def fit_together(job: Fit, crew: Crew) -> Outcome:
     from langwright.training.sharing import drawn_apart
 
     plan, settings = job.plan, job.settings
+    refuse_unwatched(job)
     torch.set_num_threads(max(1, plan.threads // (job.place.beside if job.place else 1)))
     keep_freed_memory()
     forget_peak_memory(plan.device)
@@ -151,6 +153,13 @@ def fit_together(job: Fit, crew: Crew) -> Outcome:
     rule = job.gradients or build_rule(settings.gradients, settings.seed)
     trained = prepared(replace(job, model=model), average, rule)
     progress = resume(job, trained, crew)
+    if progress.step > plan.steps:
+        raise UserError(
+            "{done} updates were made before, and steps = {steps}",
+            fix="give as many steps or more, or add --restart to begin anew",
+            done=progress.step,
+            steps=plan.steps,
+        )
     if progress.step == 0:
         torch.manual_seed(settings.seed)  # dropout draws from here on; a resume takes the generator's state instead
         foretell(plan, job.log)
@@ -185,6 +194,23 @@ def fit_together(job: Fit, crew: Crew) -> Outcome:
     session.settle()
     crew.finish(job.model)
     return session.outcome()
+
+
+def refuse_unwatched(job: Fit) -> None:
+    """UserError where something is to be decided by a validation loss that nobody measures."""
+    settings = job.settings
+    asked = {
+        "patience": settings.patience is not None,
+        "end_with = best": settings.end_with == "best",
+        "schedule.kind = plateau": isinstance(settings.schedule, Plateau),
+    }
+    wanted = [name for name, is_asked in asked.items() if is_asked]
+    if wanted and job.validation is None:
+        raise UserError(
+            "{names} go by the validation loss, and the dataset has no validation split",
+            fix="read the data again with --set split.validation=0.1, or leave that out",
+            names=", ".join(wanted),
+        )
 
 
 def prepared(job: Fit, average: Average | None, rule: GradientRule) -> Trained:

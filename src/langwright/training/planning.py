@@ -10,6 +10,7 @@ from langwright.files import write_whole
 from langwright.training.fit import Plan
 from langwright.training.preflight import Preflight
 from langwright.training.schedules import Schedule, rate_factor
+from langwright.training.settings import TrainingSettings
 
 
 def pretraining_rate(parameters: int) -> float:
@@ -93,7 +94,19 @@ def save_plan(run: Path, plan: Plan) -> None:
     write_whole(run / "plan.json", plan.model_dump_json(indent=2).encode() + b"\n")
 
 
-def read_plan(run: Path) -> Plan | None:
-    """The plan of a run that was begun, or None."""
+def read_plan(run: Path, settings: TrainingSettings | None = None) -> Plan | None:
+    """The plan of a run that was begun, or None.
+
+    settings  those it goes on with: what they say themselves counts, which is what the plan says too unless the
+              person has accepted a change
+    """
     file = run / "plan.json"
-    return Plan.model_validate_json(file.read_bytes()) if file.is_file() else None
+    if not file.is_file():
+        return None
+    plan = Plan.model_validate_json(file.read_bytes())
+    said = (
+        {}
+        if settings is None
+        else {name: getattr(settings, name) for name in ("steps", "learning_rate", "evaluate_rows")}
+    )
+    return plan.model_copy(update={name: value for name, value in said.items() if value is not None})

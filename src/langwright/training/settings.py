@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from langwright.errors import UserError
 from langwright.settings import Settings
@@ -13,6 +13,22 @@ from langwright.training.cost import CostSettings
 from langwright.training.gradients import Gradients, PlainSum
 from langwright.training.optimizers import AdamW, Optimizer
 from langwright.training.schedules import Cosine, Schedule
+
+# what a run that was begun may go on with others of: nothing that its weights, its optimizer or its place in the data rest on
+CHANGEABLE = (
+    "steps",
+    "learning_rate",
+    "schedule",
+    "clip",
+    "clip_value",
+    "evaluate_every_share",
+    "evaluate_rows",
+    "sample_every_share",
+    "patience",
+    "end_with",
+    "keep_checkpoints",
+    "cost",
+)
 
 
 class TrainingSettings(Settings):
@@ -114,6 +130,18 @@ class TrainingSettings(Settings):
             if rate < 0:
                 raise UserError("rates.{name} = {rate} is less than 0", fix="give 0 or more; 1 changes nothing", name=name, rate=rate)  # fmt: skip
         return rates
+
+    @model_validator(mode="after")
+    def parts_fit_the_whole(self) -> Self:
+        """Rows computed at once are a part of an update's rows."""
+        if self.micro_rows is not None and self.batch_rows is not None and self.micro_rows > self.batch_rows:
+            raise UserError(
+                "micro_rows = {micro} is more than batch_rows = {batch}, of which it is to be a part",
+                fix="lower micro_rows, or raise batch_rows",
+                micro=self.micro_rows,
+                batch=self.batch_rows,
+            )
+        return self
 
     @property
     def ends_with_best(self) -> bool:
