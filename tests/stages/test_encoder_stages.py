@@ -7,6 +7,7 @@ import random
 
 import pytest
 import torch
+import transformers
 from tests.stages.test_training_stages import (
     EN,
     OPTIONS,
@@ -19,6 +20,7 @@ from tests.stages.test_training_stages import (
 )
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+from langwright.artifacts import partial_of
 from langwright.errors import UserError
 from langwright.runlog import Sampled, Stepped, read_events
 from langwright.workspace import Workspace
@@ -45,9 +47,11 @@ def world(tmp_path_factory):
     return workspace
 
 
-def pretrain(world, out, **settings):
+def pretrain(world, out, listeners=(), toml=(), **settings):
     options = {"preset": "bert-tiny", "length": 32, "steps": 12, "batch_rows": 8, "dtype": "float32", **settings}
-    return make(world, "pretrain", {"dataset": ["text"], "tokenizer": ["tok"]}, out, **options)
+    return make(
+        world, "pretrain", {"dataset": ["text"], "tokenizer": ["tok"]}, out, listeners=listeners, toml=toml, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +119,76 @@ def test_what_does_not_go_together_is_refused_with_what_would(world, settings, w
         pretrain(world, "refused", **settings)
     assert refused.value.problem("zh") != refused.value.problem("en")
     assert not (world.folder / "refused").exists()
+
+
+# --- the other objectives --------------------------------------------------------------------------
+
+KINDS = {
+    "masked-pairs": ("bert-tiny", {"objective.relation": "next"}, "BertForPreTraining"),
+    "sentence-pairs": ("bert-tiny", {}, "BertForNextSentencePrediction"),
+    "replaced": ("electra-tiny", {}, "ElectraForPreTraining"),
+    "contrastive": ("bert-tiny", {"dropout": 0.1}, "BertModel"),
+}
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process."""
+
+
+def interrupt_after(step):
+    def listen(event):
+        if isinstance(event, Stepped) and event.step == step:
+            raise Interrupted
+
+    return listen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_objective_resumes_bit_for_bit_and_its_folder_opens(world, kind):
+    preset, settings, architecture = KINDS[kind]
+    options = {"preset": preset, "objective.kind": kind, "steps": 5, **settings}
+    whole = pretrain(world, f"{kind}-whole", **options)
+    with pytest.raises(Interrupted):
+        pretrain(world, f"{kind}-cut", listeners=(interrupt_after(3),), **options)
+    cut = pretrain(world, f"{kind}-cut", **options)
+    steps = [e.step for e in read_events(cut.path / "run" / "events.jsonl") if isinstance(e, Stepped)]
+    assert steps == [1, 2, 3, 4, 5]
+    assert_identical(weights(whole.path), weights(cut.path))
+    model = getattr(transformers, architecture).from_pretrained(cut.path)
+    assert type(model).__name__ == cut.card.model.architecture == architecture
+    report = {measure.name for measure in cut.card.results}
+    assert "validation loss" in report and not any("bits per byte" in name for name in report)
+
+
+@pytest.mark.parametrize("base", ["bert", "replaced-whole", "contrastive-whole", "masked-pairs-whole"])
+@pytest.mark.spec("F1", "a classifier is taught from encoders of our own, with adversarial training around its loss")
+def test_encoders_are_taught_to_label(world, bert, base):
+    if not (world.folder / base).exists():
+        pytest.skip("the test that makes it was left out")
+    artifact = make(
+        world, "finetune", {"model": [base], "dataset": ["labels"]}, f"labels-{base}", task="classification", steps=40,
+        learning_rate=2e-3, batch_rows=16, toml=['around=[{kind="fgm", epsilon=0.01}]'],
+    )  # fmt: skip
+    values = {measure.name: measure.value for measure in artifact.card.results}
+    assert values["validation accuracy"] > 0.8
+    from langwright.tasks.loading import load
+
+    with load(artifact.path) as model:
+        assert model.predict(ZH[0]).label == "中文" and model.predict(EN[0]).label == "english"
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"objective.kind": "contrastive"}, "dropout alone"),
+        (
+            {"objective.kind": "replaced", "toml": ['around=[{kind="r-drop"}]'], "preset": "electra-tiny"},
+            "two predictions",
+        ),
+    ],
+)
+def test_what_an_objective_cannot_do_is_refused(world, settings, words):
+    with pytest.raises(UserError, match=words) as refused:
+        pretrain(world, "cannot", **settings)
+    assert refused.value.problem("zh") != refused.value.problem("en")
+    assert not (world.folder / "cannot").exists() and not partial_of(world.folder / "cannot").exists()

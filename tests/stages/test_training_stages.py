@@ -76,8 +76,9 @@ def world(tmp_path_factory):
     return workspace
 
 
-def make(workspace, stage, inputs, out, *, restart=False, listeners=(), **settings):
+def make(workspace, stage, inputs, out, *, restart=False, listeners=(), toml=(), **settings):
     sets = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    sets += toml
     if stage in ("pretrain", "finetune"):
         sets = ["device=cpu", "compile=off", *sets]
     given = {role: [workspace.folder / name for name in names] for role, names in inputs.items()}

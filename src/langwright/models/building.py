@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import BertConfig, GPT2Config, LlamaConfig
+from transformers import BertConfig, ElectraConfig, GPT2Config, LlamaConfig
 
 from langwright.errors import UserError
 from langwright.models.attention import attention_for
@@ -163,8 +163,23 @@ def bert_config(preset: Preset) -> BertConfig:
     )
 
 
+def electra_config(preset: Preset) -> ElectraConfig:
+    """ELECTRA's: of the discriminator, which is what is kept."""
+    return ElectraConfig(
+        embedding_size=preset.own_embedding_size or preset.hidden_size,
+        hidden_size=preset.hidden_size,
+        num_hidden_layers=preset.num_hidden_layers,
+        num_attention_heads=preset.num_attention_heads,
+        intermediate_size=preset.intermediate_size,
+        max_position_embeddings=preset.max_position_embeddings,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+
 CONFIGS: dict[ModelType, Callable[[Preset], PreTrainedConfig]] = {
     "bert": bert_config,
+    "electra": electra_config,
     "gpt2": gpt2_config,
     "llama": llama_config,
     "t5": t5_config,

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any, Literal
 
 Head = Literal[
-    "causal", "masked", "pretraining", "seq2seq", "classification", "score", "tagging", "span", "choice", "backbone"
+    "causal",
+    "masked",
+    "pretraining",
+    "seq2seq",
+    "classification",
+    "score",
+    "tagging",
+    "span",
+    "choice",
+    "pair",
+    "backbone",
 ]
 
 OWN_HEADS: dict[str, Head] = {
-    "bart": "seq2seq", "bert": "masked", "gpt2": "causal", "llama": "causal", "t5": "seq2seq",
+    "bart": "seq2seq", "bert": "masked", "electra": "pretraining", "gpt2": "causal", "llama": "causal", "t5": "seq2seq",
 }  # fmt: skip
 """What a preset's model type is built as where nothing else is asked for."""
 
@@ -26,6 +36,7 @@ def auto_class(head: Head) -> Any:
     tagging         one logit a tag for each token
     span            two numbers a token: whether an answer starts and ends there
     choice          one number for each of several answers
+    pair            two logits: whether the second of two texts follows the first
     backbone        hidden states only
     """
     import transformers
@@ -40,5 +51,6 @@ def auto_class(head: Head) -> Any:
         "tagging": transformers.AutoModelForTokenClassification,
         "span": transformers.AutoModelForQuestionAnswering,
         "choice": transformers.AutoModelForMultipleChoice,
+        "pair": transformers.AutoModelForNextSentencePrediction,
         "backbone": transformers.AutoModel,
     }[head]

@@ -13,6 +13,7 @@ Sources   Touvron et al. 2023, arXiv:2302.13971 (the Llama family: pre-norm, Swi
           Raffel et al. 2020, arXiv:1910.10683 (the T5 family: relative positions, ReLU); Lewis et al. 2020,
           arXiv:1910.13461 (the BART family: learned positions, GELU). Encoder and decoder have half of the
           twin's layers each.
+          Clark et al. 2020, arXiv:2003.10555, appendix A, table 6 (ELECTRA: `electra-small` and `electra-base`)
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Literal
 
 from langwright.errors import unknown
 
-ModelType = Literal["llama", "gpt2", "bert", "t5", "bart"]
+ModelType = Literal["llama", "gpt2", "bert", "electra", "t5", "bart"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Preset:
     max_position_embeddings: int  # tokens
     tie_word_embeddings: bool = True
     own_head_dim: int | None = None  # where it is not hidden_size / num_attention_heads
+    own_embedding_size: int | None = None  # width of the embeddings where it is not the model's
 
     @property
     def head_dim(self) -> int:
@@ -61,6 +63,10 @@ _ALL = (
     Preset("bert-mini", "bert",        256,  4,    4,    4, 1024,   8192,  512),  # 5.5M
     Preset("bert-small", "bert",       512,  4,    8,    8, 2048,   8192,  512),  # 17.3M
     Preset("bert-base", "bert",        768, 12,   12,   12, 3072,  32000,  512),  # 110.6M
+    Preset("electra-tiny", "electra",  128,  2,    2,    2,  512,   2048,  512, own_embedding_size=64),  # 0.6M
+    Preset("electra-mini", "electra",  256,  4,    4,    4, 1024,   8192,  512, own_embedding_size=128),  # 4.4M
+    Preset("electra-small", "electra", 256, 12,    4,    4, 1024,   8192,  512, own_embedding_size=128),  # 10.7M
+    Preset("electra-base", "electra",  768, 12,   12,   12, 3072,  32000,  512),  # 110.6M
     Preset("t5-tiny", "t5",            128,  2,    4,    4,  512,   2048,  512),  # 1.2M
     Preset("t5-mini", "t5",            256,  2,    4,    4, 1024,   8192,  512),  # 5.8M
     Preset("t5-small", "t5",           288,  3,    6,    6, 1152,   8192,  512),  # 9.3M

@@ -1,16 +1,23 @@
 """Every objective by name."""
 
 from langwright.objectives.classification import Classification
+from langwright.objectives.contrastive import Contrastive
 from langwright.objectives.masked import Masked
 from langwright.objectives.multitask import MultiTask
 from langwright.objectives.next_token import NextToken
 from langwright.objectives.prefix import PrefixLM
+from langwright.objectives.replaced import ReplacedTokens
+from langwright.objectives.sentence_pairs import MaskedPairs, SentencePairs
 from langwright.objectives.seq2seq import Seq2Seq
 
 OBJECTIVES = {
     "next-token": NextToken,
     "prefix-lm": PrefixLM,
     "masked": Masked,
+    "masked-pairs": MaskedPairs,
+    "sentence-pairs": SentencePairs,
+    "replaced": ReplacedTokens,
+    "contrastive": Contrastive,
     "seq2seq": Seq2Seq,
     "classification": Classification,
     "multi-task": MultiTask,

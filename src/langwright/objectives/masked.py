@@ -24,7 +24,7 @@ from langwright.data.packing import RowPlan
 from langwright.data.store import TokenStore
 from langwright.models.places import Places
 from langwright.objectives.masking import Ids, Masking
-from langwright.training.loss import Loss
+from langwright.training.loss import Loss, Stateless
 
 IGNORED = -100
 
@@ -63,6 +63,7 @@ class MaskedBatch:
     attention     (B, T), 1 for tokens, where there is padding; (B, 1, T, T), True where a token sees another, where
                   documents are apart; None when all see all
     positions_BT  int64, counted from each document's start where documents are apart
+    real_BT       True for tokens, False for padding
     places_P      int64, places to predict in the rows laid end to end, filled up with 0 to the same number for each row
     targets_P     int64, the ids that stood there; IGNORED for what only fills up
     """
@@ -71,6 +72,7 @@ class MaskedBatch:
     types_BT: Tensor
     attention: Tensor | None
     positions_BT: Tensor
+    real_BT: Tensor
     places_P: Tensor
     targets_P: Tensor
     units: int
@@ -109,7 +111,7 @@ def collate_masked(rows: Sequence[MaskedRow], length: int, most: int, pad_id: in
         attention = torch.from_numpy((document >= 0).astype(np.int64))
     return MaskedBatch(
         torch.from_numpy(tokens), torch.from_numpy(types), attention, torch.from_numpy(positions),
-        torch.from_numpy(places).flatten(), torch.from_numpy(targets).flatten(), int((targets != IGNORED).sum()), padding,
+        torch.from_numpy(document >= 0), torch.from_numpy(places).flatten(), torch.from_numpy(targets).flatten(), int((targets != IGNORED).sum()), padding,
     )  # fmt: skip
 
 
@@ -174,10 +176,8 @@ def place_losses(logits_PV: Tensor, targets_P: Tensor) -> Tensor:
     return F.cross_entropy(logits_PV.float(), targets_P, ignore_index=IGNORED, reduction="sum")
 
 
-class Masked:
+class Masked(Stateless):
     """Predict each hidden token. Made for one model, whose head it asks for the places that are hidden only."""
-
-    separable = True
 
     def __init__(self, model: nn.Module, *, compiled: bool = False) -> None:
         """compiled: compile the loss too, so that the float32 copy of the logits is never written out."""
@@ -204,14 +204,3 @@ class Masked:
     def scored(self, logits: Tensor, batch: MaskedBatch) -> Tensor:
         """Shape (units, V)."""
         return logits[batch.targets_P.to(logits.device) != IGNORED].float()
-
-    def parameters(self) -> list[nn.Parameter]:
-        """None of its own."""
-        return []
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """None of its own."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing to take back."""

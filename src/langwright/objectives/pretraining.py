@@ -65,6 +65,56 @@ class MaskedTokens(MaskingSettings):
     kind: Literal["masked"] = "masked"
 
 
+class PairSettings(Settings):
+    """How pieces of text are paired."""
+
+    relation: Annotated[
+        Literal["next", "order"],
+        Field(
+            description="What a pair that does not belong together is: a piece of another document (next), or the two "
+            "swapped (order)"
+        ),
+    ] = "order"
+
+
+class Pairs(PairSettings):
+    """Say whether one piece of text follows another (Devlin et al. 2019; order: Lan et al. 2020, arXiv:1909.11942)."""
+
+    kind: Literal["sentence-pairs"] = "sentence-pairs"
+    dynamic: Annotated[bool, Field(description="Texts are parted anew at each pass")] = True
+
+
+class MaskedPairsOfText(MaskingSettings, PairSettings):
+    """Predict hidden tokens, and say whether one piece of text follows another (Devlin et al. 2019)."""
+
+    kind: Literal["masked-pairs"] = "masked-pairs"
+
+
+class ReplacedTokenDetection(MaskingSettings):
+    """Say which tokens a small generator has put in (Clark et al. 2020, arXiv:2003.10555)."""
+
+    kind: Literal["replaced"] = "replaced"
+    as_mask: Annotated[
+        float, Field(ge=0, le=1, description="Share of the hidden tokens that the mask token stands for")
+    ] = 1.0
+    as_random: Annotated[
+        float, Field(ge=0, le=1, description="Share of the hidden tokens that any other stands for; the rest is shown")
+    ] = 0.0
+    generator_share: Annotated[
+        float, Field(gt=0, le=1, description="Width of the generator as a share of the model's")
+    ] = 0.25
+    weight: Annotated[float, Field(gt=0, description="Weight of the model's loss beside the generator's")] = 50.0
+
+
+class ContrastiveVectors(Settings):
+    """Find a sentence again among others by its vector, under other dropout (Gao et al. 2021, arXiv:2104.08821)."""
+
+    kind: Literal["contrastive"] = "contrastive"
+    temperature: Annotated[
+        float, Field(gt=0, description="What similarities are divided by: the lower, the more the nearest others count")
+    ] = 0.05
+
+
 class PrefixPrediction(Settings):
     """Read the beginning of each text in both directions and predict the rest (Raffel et al. 2020, section 3.2.1)."""
 
@@ -139,6 +189,16 @@ class Denoising(Settings):
 
 
 Pretraining = Annotated[
-    OfFamily | NextTokenPrediction | PrefixPrediction | MaskedTokens | SpanCorruption | Denoising | Continuing,
+    OfFamily
+    | NextTokenPrediction
+    | PrefixPrediction
+    | MaskedTokens
+    | MaskedPairsOfText
+    | Pairs
+    | ReplacedTokenDetection
+    | ContrastiveVectors
+    | SpanCorruption
+    | Denoising
+    | Continuing,
     Field(discriminator="kind", description="What is learned from"),
 ]

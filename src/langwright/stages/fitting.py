@@ -149,6 +149,8 @@ METRICS: dict[str, tuple[str, Literal["lower", "higher"]]] = {
     "bits_per_byte": ("bits/byte", "lower"),
     "bits_per_masked_token": ("bits/token", "lower"),
     "accuracy": ("share", "higher"),
+    "pair_accuracy": ("share", "higher"),
+    "detection_accuracy": ("share", "higher"),
 }
 """What objectives say beside their loss: unit and good direction. Others are losses."""
 

@@ -88,3 +88,20 @@ class LogitObjective(Objective[B_contra], Protocol[B_contra]):
     def scored(self, logits: Tensor, batch: B_contra) -> Tensor:
         """Logits of the units alone, float32, shape (units, classes)."""
         ...
+
+
+class Stateless:
+    """What an objective without weights or state of its own says of them."""
+
+    separable = True
+
+    def parameters(self) -> list[nn.Parameter]:
+        """None."""
+        return []
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """None."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Nothing to take back."""

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from langwright.artifacts import Ability
-from langwright.objectives.pretraining import MaskedTokens, MaskingSettings
+from langwright.objectives.pretraining import MaskedTokens, MaskingSettings, ReplacedTokenDetection
 from langwright.stages.courses.course import Course, Reading
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from langwright.data.store import TokenStore
     from langwright.objectives.masked import Marks, Masked, MaskedExamples
     from langwright.objectives.masking import Masking
 
@@ -40,23 +43,27 @@ def marks_of(tokenizer: PreTrainedTokenizerBase) -> Marks:
     return Marks(int(tokenizer.cls_token_id), int(tokenizer.sep_token_id), int(tokenizer.pad_token_id))
 
 
-def examples(reading: Reading, split: str, settings: MaskedTokens) -> MaskedExamples:
+def words_of(reading: Reading, store: TokenStore, settings: MaskingSettings) -> NDArray[np.bool_] | None:
+    """Where words begin in the store's tokens; None when tokens are hidden one by one."""
+    from langwright.data.words import saved_words
+
+    if settings.together == "token":
+        return None
+    return saved_words(store, reading.plain, reading.work.log, chinese=settings.together == "chinese-word")
+
+
+def examples(reading: Reading, split: str, settings: MaskedTokens | ReplacedTokenDetection) -> MaskedExamples:
     """The split end to end, cut into rows, masked as they are read."""
     from langwright.data.packing import saved_plan
-    from langwright.data.words import saved_words
     from langwright.objectives.masked import MaskedExamples
 
     store = reading.store(split)
-    words = None
-    if settings.together != "token":
-        chinese = settings.together == "chinese-word"
-        words = saved_words(store, reading.plain, reading.work.log, chinese=chinese)
     return MaskedExamples(
         store,
         saved_plan(store, "blocks", reading.length - 2),
         marks_of(reading.tokenizer),
         masking_of(settings, reading.tokenizer),
-        words,
+        words_of(reading, store, settings),
         reading.stop_at_documents,
         settings.dynamic,
         reading.seed,
