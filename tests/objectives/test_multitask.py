@@ -89,6 +89,17 @@ def test_every_micro_batch_is_of_one_task_and_a_cut_changes_nothing():
         assert (gradient - other[name]).norm() <= 1e-5 * gradient.norm() + 1e-6 * size, name
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_several_processes_have_disjoint_parts_that_add_up(size):
+    model, objective, feed = world(micro_rows=3)
+    whole = gradients(model, objective, feed.update(1))
+    shards = [feed.shared(rank, size, 2).update(1) for rank in range(size)]
+    assert [sum(part.rows for part in shard) for shard in shards] == [12 // size] * size
+    together = gradients(model, objective, [part for shard in shards for part in shard])
+    for name, gradient in whole.items():
+        torch.testing.assert_close(together[name], gradient, rtol=1e-4, atol=1e-6)
+
+
 def test_the_trunk_is_one_and_every_weight_of_it_learns():
     model, objective, feed = world()
     trunks = {id(weight) for head in model.heads for weight in head.base_model.parameters()}

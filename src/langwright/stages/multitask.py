@@ -14,6 +14,7 @@ from langwright.measures import Measure
 from langwright.objectives.settings import LearningSettings, wrapped
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.finetune import FinetuneSettings
+from langwright.training.gradients import PlainSum, build_rule
 
 if TYPE_CHECKING:
     from langwright.models.shared import SharedTrunk
@@ -76,7 +77,6 @@ def run(work: Work) -> Made:
     from langwright.models.loading import save_model
     from langwright.models.shared import save_heads
     from langwright.training.fit import Fit, fit
-    from langwright.training.gradients import build_rule
     from langwright.training.mixing import MixedOrder, Mixture, temperature_shares
     from langwright.training.planning import read_plan, save_plan
 
@@ -100,7 +100,8 @@ def run(work: Work) -> Made:
             checkpoints=work.making.checkpoints,
             run=work.making.run,
             log=work.log,
-            gradients=rule,
+            gradients=None if isinstance(settings.gradients, PlainSum) else rule,
+            place=work.place,
         )
     )
     first = next(iter(together.lessons.values()))
@@ -284,5 +285,6 @@ STAGE = Stage(
     makes="model",
     run=run,
     next="langwright predict {out} classification TEXT",
+    together=True,
     options={"--temperature": "temperature", "--weighting": "weighting", "--steps": "steps", "--seed": "seed"},
 )

@@ -232,22 +232,29 @@ class Mixture(Feed):
     order: MixedOrder
 
     def update(self, number: int) -> list[Batch]:
-        """The micro-batches of an update, counted from 0, task by task."""
+        """The micro-batches of an update, counted from 0, task by task; of several processes this one's."""
         first = number * self.batch_rows
         places = self.order.places(np.arange(first, first + self.batch_rows, dtype=np.int64))
         found: list[Batch] = []
+        before = 0  # rows of earlier tasks, dealt out in turn
         for source, (task, examples) in enumerate(self.examples.tasks.items()):
-            mine = places.sources == source
-            rows, epochs = places.rows[mine], places.epochs[mine]
-            if not len(rows):
+            mine = np.flatnonzero(places.sources == source)
+            if not len(mine):
                 continue
-            arranged = examples.arrange(rows)
-            rows, epochs = rows[arranged], epochs[arranged]
-            cuts = [slice(i, i + self.micro_rows) for i in range(0, len(rows), self.micro_rows)]
-            batches = [examples.batch(rows[cut], epochs[cut]) for cut in cuts]
-            scale = len(rows) / max(sum(batch.units for batch in batches), 1)
-            share = len(rows) / self.batch_rows
-            found += [
-                TaskBatch(task, batch, len(rows[cut]), scale, share) for cut, batch in zip(cuts, batches, strict=True)
-            ]
+            mine = mine[examples.arrange(places.rows[mine])]
+            own = mine[(self.rank - before) % self.size :: self.size]
+            before += len(mine)
+            found += self.of_task(task, examples, places, mine, own)
         return found
+
+    def of_task(self, task: str, examples: Examples, places: Place, mine: Indices, own: Indices) -> list[Batch]:
+        """The micro-batches of one task: `own` of its positions `mine`."""
+        cuts = [own[i : i + self.micro_rows] for i in range(0, len(own), self.micro_rows)]
+        batches = [examples.batch(places.rows[cut], places.epochs[cut]) for cut in cuts]
+        if not batches:
+            return []
+        units = sum(batch.units for batch in batches)
+        if self.size > 1:  # the other processes' units too
+            units = examples.batch(places.rows[mine], places.epochs[mine]).units
+        scale, share = len(mine) / max(units, 1), len(mine) / self.batch_rows
+        return [TaskBatch(task, batch, len(cut), scale, share) for cut, batch in zip(cuts, batches, strict=True)]
