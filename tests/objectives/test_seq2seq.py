@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.objectives.small import gradients
 from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
+from langwright.objectives.adversarial import FGM, embeddings_changed
+from langwright.objectives.consistency import VAT, RDrop
 from langwright.objectives.next_token import IGNORED
 from langwright.objectives.seq2seq import PairExamples, Seq2Seq, collate_pairs, decoder_inputs
 
@@ -94,3 +97,44 @@ def test_pairs_of_like_length_lie_together():
     lengths = [len(examples.pairs[[4, 0, 2, 1][place]][0]) for place in order]
     assert sorted(order) == [0, 1, 2, 3] and lengths == sorted(lengths)
     assert examples.batch(np.array([1, 2])).units == 2 + 3
+
+
+@MODELS
+def test_gradients_reach_what_is_trained_and_nothing_else(build):
+    model = build()
+    for name, weight in model.named_parameters():
+        weight.requires_grad_("decoder" not in name)
+    found = gradients(model, learned(model), [collate_pairs(pairs(), 0)])
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert found.keys() == trained and all(torch.isfinite(g).all() and g.abs().sum() > 0 for g in found.values())
+    assert learned(model).parameters() == [] and learned(model).state_dict() == {}
+
+
+@MODELS
+def test_gradients_do_not_depend_on_how_the_batch_is_cut(build):
+    model = build()
+    whole = gradients(model, learned(model), [collate_pairs(pairs(), 0)])
+    cut = gradients(model, learned(model), [collate_pairs(pairs()[:1], 0), collate_pairs(pairs()[1:], 0)])
+    for name in whole:
+        torch.testing.assert_close(whole[name], cut[name], rtol=1e-4, atol=1e-6)
+
+
+@MODELS
+def test_a_change_of_embeddings_is_made_to_what_is_read(build):
+    """FGM raises the loss of what is written by moving the input alone; without a step it is the plain loss twice."""
+    model, batch = build(), collate_pairs(pairs(), 0)
+    with embeddings_changed(model) as seen:
+        learned(model)(model, batch)
+    assert [tuple(out.shape) for out in seen] == [(*batch.tokens_BS.shape, 16)]
+    plain = learned(model)(model, batch).total
+    torch.testing.assert_close(FGM(learned(model), epsilon=0.0)(model, batch).total, 2 * plain)
+    assert FGM(learned(model), epsilon=0.5)(model, batch).total > 2 * plain
+
+
+@MODELS
+@pytest.mark.parametrize("wrapper", [RDrop, VAT])
+def test_predictions_can_be_compared(build, wrapper):
+    model, batch = build(), collate_pairs(pairs(), 0)
+    loss = wrapper(learned(model))(model, batch)
+    assert torch.isfinite(loss.total) and loss.units == batch.units
+    assert learned(model).scored(learned(model).logits(model, batch), batch).shape == (batch.units, 40)

@@ -202,7 +202,7 @@ def virtual_past(model: PeftModel) -> list[tuple[Tensor, Tensor]]:
 
 # --- heads -------------------------------------------------------------------------------------------
 
-TASK_TYPES: dict[Head, str] = {"tagging": "TOKEN_CLS", "span": "QUESTION_ANS"}
+TASK_TYPES: dict[Head, str] = {"seq2seq": "SEQ_2_SEQ_LM", "tagging": "TOKEN_CLS", "span": "QUESTION_ANS"}
 
 
 def new_modules(model: PreTrainedModel) -> list[str]:

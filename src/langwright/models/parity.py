@@ -86,10 +86,11 @@ def record(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> Recorded:
     found: list[Tensor] = []
     continuations, margins = [], []
     for row in rows:
-        logits = logits_of(model, torch.tensor([list(row)], device=device)).float().cpu()
+        row_1T = torch.tensor([list(row)], device=device)
+        logits = logits_of(model, row_1T).float().cpu()
         found.append(logits if logits.dim() == 2 else logits[None])
         if writes:
-            ids, above = continue_greedily(model, list(row[:PROMPT_TOKENS]), device)
+            ids, above = continue_greedily(model, row_1T)
             continuations.append(ids)
             margins.append(above)
     model.train(training)
@@ -102,27 +103,34 @@ def inside(model: PreTrainedModel) -> PreTrainedModel:
     return found
 
 
-def logits_of(model: PreTrainedModel, ids_1T: Tensor) -> Tensor:
-    """What a model of any head says of a row: (T, V), or (V,) where it says one thing of the whole."""
-    if type(inside(model)).__name__.endswith("ForMultipleChoice"):
+def logits_of(model: PreTrainedModel, ids_1T: Tensor, row_1S: Tensor | None = None) -> Tensor:
+    """What a model of any head says of a row: (T, V), or (V,) where it says one thing of the whole.
+
+    row_1S  what an encoder reads before a decoder writes the ids; the same ids when left out
+    """
+    whole = inside(model)
+    if type(whole).__name__.endswith("ForMultipleChoice"):
         ids_1T = ids_1T[:, None]
-    said = model(input_ids=ids_1T, use_cache=False)
+    if whole.config.is_encoder_decoder and whole.can_generate():
+        given = {"input_ids": ids_1T if row_1S is None else row_1S, "decoder_input_ids": ids_1T}
+    else:
+        given = {"input_ids": ids_1T}
+    said = model(**given, use_cache=False)
     logits: Tensor = said.logits if "logits" in said else torch.stack([said.start_logits, said.end_logits], dim=-1)
     return logits[0]
 
 
-def continue_greedily(
-    model: PreTrainedModel, prompt: list[int], device: torch.device
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The likeliest ids after a prompt, and their margins; the whole text is read again for each, without a cache."""
-    ids, margins = list(prompt), []
-    context = getattr(model.config, "max_position_embeddings", None) or len(prompt) + NEW_TOKENS
-    for _ in range(min(NEW_TOKENS, context - len(prompt))):
-        logits_V = model(input_ids=torch.tensor([ids], device=device), use_cache=False).logits[0, -1].float()
+def continue_greedily(model: PreTrainedModel, row_1S: Tensor) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The likeliest ids after a row's beginning, and their margins; the whole text is read again for each, without a cache."""
+    ids: list[int] = row_1S[0, :PROMPT_TOKENS].tolist()
+    begin, margins = len(ids), []
+    context = getattr(model.config, "max_position_embeddings", None) or begin + NEW_TOKENS
+    for _ in range(min(NEW_TOKENS, context - begin)):
+        logits_V = logits_of(model, torch.tensor([ids], device=row_1S.device), row_1S)[-1].float()
         first, second = logits_V.topk(2).values.tolist()
         ids.append(int(logits_V.argmax()))
         margins.append(first - second)
-    return tuple(ids[len(prompt) :]), tuple(margins)
+    return tuple(ids[begin:]), tuple(margins)
 
 
 def compare(before: Recorded, after: Recorded, change: str, tolerance: Tolerance | None = None) -> tuple[Measure, ...]:

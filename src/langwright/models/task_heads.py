@@ -92,4 +92,6 @@ def renamed_body(auto: Any, config: PreTrainedConfig) -> dict[str, str] | None:
 def most_positions(config: PreTrainedConfig) -> int:
     """Tokens that a model can read at once; RoBERTa's family counts its positions from behind the padding's id."""
     offset = "roberta" in config.model_type or config.model_type in ("camembert", "longformer")
+    if config.model_type == "t5":  # positions are relative, and its config may name none
+        return int(getattr(config, "max_position_embeddings", getattr(config, "n_positions", 512)))
     return int(config.max_position_embeddings) - ((config.pad_token_id or 0) + 1 if offset else 0)

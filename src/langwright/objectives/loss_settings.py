@@ -86,11 +86,13 @@ TaskLoss = Annotated[
     Usual | CrossEntropy | Focal | BinaryCrossEntropy | Hinge | SquaredError | Ranking,
     Field(discriminator="kind", description="What a wrong answer costs"),
 ]
+WRITING = ("translation", "summarization")  # one text from another
 CLASSES = ("auto", "cross-entropy", "focal", "hinge")
 NUMBERS = ("auto", "squared-error", "ranking")
 FITTING: dict[str, tuple[str, ...]] = {
     "chat": ("auto",), "classification": (*CLASSES, "binary-cross-entropy"), "pair": (*CLASSES, *NUMBERS[1:]),
     "regression": NUMBERS, "tagging": CLASSES, "qa": ("auto", "cross-entropy"), "choice": ("auto", "cross-entropy", "hinge", "ranking"),
+    **dict.fromkeys(WRITING, ("auto", "cross-entropy")),
 }  # fmt: skip
 """By task: kinds of losses that it can be taught with."""
 OPEN_CLASSES = ("qa", "choice")  # how many there are differs by row
@@ -100,6 +102,13 @@ def check_loss(task: str, loss: TaskLoss) -> None:
     """UserError where a task cannot be taught with a loss."""
     if task in FITTING:
         must_be(loss, FITTING[task], task)
+    if task in WRITING and isinstance(loss, CrossEntropy) and loss.weights != "none":
+        raise UserError(
+            "loss.weights = {weights} weighs classes, and task = {task} has none",
+            fix="leave loss.weights out",
+            weights=loss.weights,
+            task=task,
+        )
     if task in OPEN_CLASSES and isinstance(loss, CrossEntropy) and (loss.weights != "none" or (task == "choice" and loss.smoothing)):  # fmt: skip
         raise UserError(
             "{names} were given together, and the classes of {task} are other ones in every row",

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from langwright.artifacts import Ability, Made
 from langwright.errors import UserError
-from langwright.objectives.loss_settings import TaskLoss, Usual, check_loss
+from langwright.objectives.loss_settings import WRITING, TaskLoss, Usual, check_loss
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.lessons import LESSONS
 from langwright.stages.teaching import TeachingSettings, foresee, teach
@@ -17,7 +17,9 @@ from langwright.training.settings import CHANGEABLE
 if TYPE_CHECKING:
     from langwright.training.preflight import Preflight
 
-TaskName = Literal["chat", "classification", "pair", "regression", "tagging", "qa", "choice"]
+TaskName = Literal[
+    "chat", "classification", "pair", "regression", "tagging", "qa", "choice", "translation", "summarization"
+]
 MIXED = ("classification", "pair")
 
 
@@ -37,6 +39,24 @@ class FinetuneSettings(TeachingSettings):
     pack: Annotated[
         bool, Field(description="Several conversations in a row, none seeing another; otherwise one a row, padded")
     ] = True
+    prefix: Annotated[
+        str | None,
+        Field(
+            description="What stands before a text that is to be translated or summarized, where <language> and "
+            "<target_language> stand for their names; T5's own when left out"
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def prefix_of_what_is_rewritten(self) -> Self:
+        """UserError for a prefix where no text is written from another."""
+        if self.prefix is not None and self.task not in WRITING:
+            raise UserError(
+                "prefix is for writing one text from another, which task = {task} is not",
+                fix="leave it out, or choose --task translation or --task summarization",
+                task=self.task,
+            )
+        return self
 
     @model_validator(mode="after")
     def what_goes_with_the_task(self) -> Self:

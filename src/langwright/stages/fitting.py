@@ -110,10 +110,15 @@ class Rewritten:
         found = []
         for text in self.texts:
             given = ended(self.tokenizer(text)["input_ids"], self.tokenizer.eos_token_id)
+            if len(given) > (getattr(model.config, "max_position_embeddings", None) or len(given)):
+                continue  # the model cannot read all of it
             ids_BS = torch.tensor([given], device=next(model.parameters()).device)
             with torch.no_grad():
                 ids = model.generate(  # type: ignore[operator]
-                    ids_BS, attention_mask=torch.ones_like(ids_BS), max_new_tokens=SAMPLE_TOKENS, do_sample=False
+                    input_ids=ids_BS,
+                    attention_mask=torch.ones_like(ids_BS),
+                    max_new_tokens=SAMPLE_TOKENS,
+                    do_sample=False,
                 )
             found.append((text, self.tokenizer.decode(ids[0], skip_special_tokens=True)))
         return found

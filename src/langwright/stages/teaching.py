@@ -193,7 +193,7 @@ def prepare(lesson: Lesson, settings: TeachingSettings) -> Pupil:
         base = fingerprint(model)
         model = add_adapter(model, settings.method, lesson.head, settings.seed)
     else:
-        choose(model, settings.method, new_head=lesson.head != "causal")
+        choose(model, settings.method, new_head=lesson.head not in ("causal", "seq2seq"))
     if settings.gradient_checkpointing:
         lesson.model.activation_checkpointing_enable()
         lesson.model.enable_input_require_grads()  # else nothing flows into adapters behind a frozen embedding
@@ -275,8 +275,11 @@ def gate_rows(lesson: Lesson) -> list[list[int]]:
     """Token ids of some examples, on which a merged model must say what the unmerged one says."""
     import numpy as np
 
+    from langwright.objectives.seq2seq import Seq2SeqBatch
+
     batch = lesson.train.batch(np.arange(min(4, len(lesson.train)), dtype=np.int64))
-    return [row[:64] for row in batch.tokens_BT.tolist()]  # type: ignore[attr-defined]
+    tokens = batch.tokens_BS if isinstance(batch, Seq2SeqBatch) else batch.tokens_BT  # type: ignore[attr-defined]
+    return [row[:64] for row in tokens.tolist()]
 
 
 # --- what the run leaves open ----------------------------------------------------------------------
@@ -302,7 +305,8 @@ def plan(work: Work, lesson: Lesson, model: nn.Module, default_epochs: float) ->
     torch.set_num_threads(physical_cores())
     dtype = compute_dtype(settings.dtype, device)
     size = estimate(lesson.model.config, lesson.length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
-    usual = TEXTS_PER_UPDATE if lesson.head in ENDINGS else max(1, POSITIONS_PER_UPDATE // lesson.length)
+    in_texts = lesson.head in ENDINGS or lesson.head == "seq2seq"
+    usual = TEXTS_PER_UPDATE if in_texts else max(1, POSITIONS_PER_UPDATE // lesson.length)
     epochs = settings.epochs or default_epochs
     for_enough_updates = max(2, round(epochs * len(lesson.train) / UPDATES))
     batch_rows = settings.batch_rows or min(usual, for_enough_updates, len(lesson.train))

@@ -14,6 +14,7 @@ from langwright.stages.lessons.classification import classification_lesson, pair
 from langwright.stages.lessons.lesson import Lesson
 from langwright.stages.lessons.qa import qa_lesson
 from langwright.stages.lessons.regression import regression_lesson
+from langwright.stages.lessons.rewriting import rewriting_lesson
 from langwright.stages.lessons.tagging import tagging_lesson
 
 LESSONS: dict[str, Callable[[Work], Lesson]] = {
@@ -24,4 +25,6 @@ LESSONS: dict[str, Callable[[Work], Lesson]] = {
     "tagging": tagging_lesson,
     "qa": qa_lesson,
     "choice": choice_lesson,
+    "translation": rewriting_lesson,
+    "summarization": rewriting_lesson,
 }

@@ -1,0 +1,203 @@
+"""Teaching models to write one text from another: encoder-decoders, and decoders that reply."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from tests.stages.test_training_stages import EN, ZH, assert_identical, make, weights
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+from langwright.artifacts import partial_of
+from langwright.data.schemas import SummaryRow, TranslationRow
+from langwright.errors import UserError
+from langwright.runlog import Resumed, Sampled, Stepped, Warned, read_events
+from langwright.stages.lessons import rewriting
+from langwright.workspace import Workspace
+
+SMOOTHED = {"loss.kind": "cross-entropy", "loss.smoothing": 0.1}
+WORDS = dict(zip(["one", "two", "three", "four", "five", "six"], "一二三四五六", strict=True))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A workspace with pairs of words, summaries, and a base of each family, hardly trained."""
+    folder = tmp_path_factory.mktemp("world")
+    texts = [*EN, *ZH, *WORDS, *WORDS.values()] * 4
+    numbers = random.Random(0)
+    pairs = [{"text": f"{i}: {w}", "translation": WORDS[w]} for i, w in enumerate(numbers.choices(list(WORDS), k=160))]
+    summaries = [{"text": f"{i} " + " ".join(EN[: i % 2 * 3]), "summary": EN[i % 3][:12]} for i in range(12)]
+    for name, rows in (("text", [{"text": text} for text in texts]), ("pairs", pairs), ("summaries", summaries)):
+        (folder / f"{name}.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    workspace = Workspace(folder)
+    make(workspace, "data-read", {"source": ["text.jsonl"]}, "text")
+    make(workspace, "data-read", {"source": ["pairs.jsonl"]}, "pairs", schema_name="translation")
+    make(workspace, "data-read", {"source": ["summaries.jsonl"]}, "summaries", schema_name="summary")
+    make(workspace, "tokenizer-train", {"dataset": ["text"]}, "tok", vocab_size=340)
+    options = {"steps": 1, "batch_rows": 2, "micro_rows": 2, "dtype": "float32"}
+    for preset, length in (("t5-tiny", 48), ("bart-tiny", 48), ("tiny", 96)):
+        make(
+            workspace,
+            "pretrain",
+            {"dataset": ["text"], "tokenizer": ["tok"]},
+            preset,
+            preset=preset,
+            length=length,
+            **options,
+        )
+    return workspace
+
+
+def finetune(world, model, out, data="pairs", **settings):
+    options = {"task": "translation", "steps": 4, "batch_rows": 8, "micro_rows": 8, "dtype": "float32", **settings}
+    return make(world, "finetune", {"model": [model], "dataset": [data]}, out, **options)
+
+
+def events_of(artifact):
+    return read_events(artifact.path / "run" / "events.jsonl")
+
+
+@pytest.mark.spec(
+    "T13", "one prefix says what is to be done: a T5-style model learns to translate from English to Chinese"
+)
+@pytest.mark.parametrize("model, rate, steps", [("t5-tiny", 4e-3, 60), ("tiny", 3e-3, 90)])
+def test_words_are_translated(world, model, rate, steps):
+    artifact = finetune(world, model, f"{model}-translates", steps=steps, learning_rate=rate)
+    found = {measure.name: measure.value for measure in artifact.card.results}
+    assert found["validation accuracy"] > 0.8  # half of the tokens are the end of the text
+    said = [e for e in events_of(artifact) if isinstance(e, Sampled)]
+    assert said[-1].prompt.startswith("translate English to Chinese: ")
+    assert said[-1].text.strip() in WORDS.values()
+    assert [ability.task for ability in artifact.card.abilities] == ["translation"]
+    sample = json.loads((artifact.path / "run" / "preflight.json").read_text())["sample"]
+    learned = "".join(piece["text"] for piece in sample if piece["supervised"])
+    assert any(word in learned for word in WORDS.values()) and "translate" not in learned
+    if model == "t5-tiny":
+        opened, tokenizer = (
+            AutoModelForSeq2SeqLM.from_pretrained(artifact.path),
+            AutoTokenizer.from_pretrained(artifact.path),
+        )
+        ids = tokenizer(said[-1].prompt + tokenizer.eos_token, return_tensors="pt").input_ids
+        out = opened.generate(ids, max_new_tokens=8, do_sample=False)[0]
+        assert tokenizer.decode(out, skip_special_tokens=True) == said[-1].text
+
+
+def test_a_bart_learns_summaries_with_smoothed_labels(world):
+    artifact = finetune(
+        world, "bart-tiny", "summaries-of", data="summaries", task="summarization", length=32, **SMOOTHED
+    )
+    warned = [e for e in events_of(artifact) if isinstance(e, Warned)]
+    assert any("longer than a row" in e.message for e in warned)
+    steps = [e for e in events_of(artifact) if isinstance(e, Stepped)]
+    assert steps[-1].loss < steps[0].loss
+
+
+@pytest.mark.parametrize("model", ["t5-tiny", "bart-tiny"])
+def test_adapters_of_an_encoder_decoder_merge_through_the_gate(world, model):
+    merged = finetune(world, model, f"{model}-lora", steps=2, **{"method.kind": "lora"})
+    assert {"merge: same greedy text", "merge: largest difference of a logit"} <= {m.name for m in merged.card.results}
+    kept = finetune(world, model, f"{model}-kept", steps=2, merge=False, **{"method.kind": "lora"})
+    assert list((kept.path / "adapters").rglob("*.safetensors"))
+
+
+PROCESS = """
+import json, sys
+from pathlib import Path
+from langwright.settings import read_settings
+from langwright.stages import STAGES
+from langwright.stages.execution import execute
+from langwright.workspace import Workspace
+folder, stage, out, inputs = Path(sys.argv[1]), STAGES[sys.argv[2]], sys.argv[3], json.loads(sys.argv[4])
+given = {role: [folder / name for name in names] for role, names in inputs.items()}
+execute(stage, given, folder / out, read_settings(stage.settings, sets=sys.argv[5:]), workspace=Workspace(folder))
+"""
+
+
+@pytest.mark.spec("TR16", "sequence-to-sequence fine-tuning killed with kill -9 and resumed ends with the same weights")
+def test_killed_and_resumed_ends_with_identical_weights(world):
+    sets = [
+        "device=cpu",
+        "compile=off",
+        "task=translation",
+        "steps=30",
+        "batch_rows=8",
+        "micro_rows=8",
+        "dtype=float32",
+    ]
+    inputs = json.dumps({"model": ["t5-tiny"], "dataset": ["pairs"]})
+    command = [sys.executable, "-c", PROCESS, str(world.folder), "finetune", "killed", inputs, *sets]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    events = partial_of(world.folder / "killed") / "run" / "events.jsonl"
+    while not (events.is_file() and events.read_bytes().count(b'"stepped"') >= 3):
+        assert process.poll() is None, process.communicate()[1].decode()
+        time.sleep(0.003)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (world.folder / "killed").exists()
+    resumed, whole = (
+        finetune(world, "t5-tiny", "killed", steps=30),
+        finetune(world, "t5-tiny", "never-killed", steps=30),
+    )
+    assert any(isinstance(e, Resumed) for e in events_of(resumed))
+    assert_identical(weights(resumed.path), weights(whole.path))
+
+
+# --- what is read and what is written ----------------------------------------------------------------
+
+
+def test_prefixes_name_the_languages():
+    row = TranslationRow(text="One", language="en", translation="一", target_language="zh")
+    settings = SimpleNamespace(task="translation", prefix=None)
+    assert rewriting.asked(row, settings) == "translate English to Chinese: One"
+    assert rewriting.asked(row, SimpleNamespace(task="translation", prefix="")) == "One"
+    assert (
+        rewriting.asked(row, SimpleNamespace(task="translation", prefix="译成<target_language>："))
+        == "译成Chinese：One"
+    )
+    other = TranslationRow(text="One", language="en", translation="Jeden", target_language="cs")
+    assert rewriting.asked(other, settings) == "translate English to cs: One"
+    assert (
+        rewriting.asked(SummaryRow(text="Long {x}", summary=""), SimpleNamespace(task="summarization", prefix=None))
+        == "summarize: Long {x}"
+    )
+
+
+def test_a_long_text_is_shortened_until_the_whole_reply_fits(world):
+    tokenizer = AutoTokenizer.from_pretrained(world.folder / "tok")
+    row = SummaryRow(text=" ".join(EN * 3), summary=EN[0])
+    dataset = SimpleNamespace(rows=lambda split: [row, SummaryRow(text="short", summary="s")], count=lambda split: 2)
+    told = []
+    work = SimpleNamespace(
+        settings=SimpleNamespace(task="summarization", prefix=None), log=SimpleNamespace(write=told.append)
+    )
+    long, short = rewriting.replies(work, dataset, "train", tokenizer, 128)
+    assert 120 <= len(long.ids) <= 129 and len(short.ids) < 40
+    reply = tokenizer.decode([i for i, learned in zip(long.ids, long.supervised, strict=True) if learned])
+    assert reply.startswith(EN[0])
+    assert tokenizer.decode(long.ids).count("summarize: The river bends") == 1
+    assert told[0].values == {"cut": 1, "all": 2}
+
+
+def test_what_does_not_fit_is_refused(world):
+    with pytest.raises(UserError, match="schema summary"):
+        finetune(world, "t5-tiny", "refused", data="summaries")
+    with pytest.raises(UserError, match="every example is longer than a row of 12 tokens, and the model can read 48"):
+        finetune(world, "t5-tiny", "refused", length=12)
+    with pytest.raises(UserError, match="length = 64 is more than this model's context of 48"):
+        finetune(world, "bart-tiny", "refused", length=64)
+    with pytest.raises(UserError, match=r"loss\.kind = cross-entropy is for encoder-decoders"):
+        finetune(world, "tiny", "refused", **SMOOTHED)
+    with pytest.raises(UserError, match=r"loss\.weights = balanced weighs classes"):
+        finetune(world, "t5-tiny", "refused", **SMOOTHED, **{"loss.weights": "balanced"})
+    with pytest.raises(
+        UserError, match="prefix is for writing one text from another, which task = chat is not"
+    ) as refused:
+        finetune(world, "tiny", "refused", task="chat", prefix="Say: ")
+    assert refused.value.problem("zh") != refused.value.problem("en")
+    assert not (world.folder / "refused").exists() and not partial_of(world.folder / "refused").exists()
