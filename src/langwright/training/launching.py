@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -141,7 +140,8 @@ def ends_with_parent() -> None:
     """Make this process end when the one that started it, which holds its standard input open, does."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1):  # not sys.stdin, whose lock would be in the way of an orderly end
+            pass
         os._exit(LEFT)
 
     threading.Thread(target=watch, daemon=True).start()
