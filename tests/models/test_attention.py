@@ -103,10 +103,10 @@ def test_the_operator_keeps_torchs_rules(dtype: torch.dtype) -> None:
     """Schema, shapes and strides without data, and gradients under tracing, by torch's own check of operators."""
     q, k, v, _ = tensors(2, 4, 2, 20, 8, dtype)
     for documents in (None, torch.tensor([0, 5, 20, 40], dtype=torch.int32)):
-        torch.library.opcheck(attend_on_cpu, (q, k, v, documents, 0.3))
-    out, sums = attend_on_cpu(q, k, v, None, 0.3)
+        torch.library.opcheck(attend_on_cpu, (q, k, v, documents, 0.3, True))
+    out, sums = attend_on_cpu(q, k, v, None, 0.3, True)
     plain = [x.detach() for x in (out, q, k, v, out, sums)]
-    torch.library.opcheck(attend_on_cpu_backward, (*plain, None, 0.3))
+    torch.library.opcheck(attend_on_cpu_backward, (*plain, None, 0.3, True))
 
 
 def test_large_scores_neither_overflow_nor_vanish() -> None:
@@ -170,3 +170,55 @@ def test_blocks_are_many_where_the_budget_is_small(monkeypatch: pytest.MonkeyPat
     cut = torch.autograd.grad(attend(q, k, v, None, 0.3), (q, k, v), dout)
     for a, b in zip((*whole, *gradients), (*attend_blocks(*plain, 0.3), *cut), strict=True):
         torch.testing.assert_close(a, b)
+
+
+# --- encoders ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blocks", [True, False], ids=["matrix products", "torch's kernel"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.012)])
+@pytest.mark.parametrize("T", [1, 37, 256, 600])
+def test_all_positions_see_each_other(
+    T: int, dtype: torch.dtype, tolerance: float, blocks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "has_matrix_tiles", lambda: not blocks)
+    q, k, v, dout = tensors(2, 4, 4, T, 16, dtype)
+    out = attend_on_cpu(q, k, v, None, 0.25, False)[0]
+    found = (out, *torch.autograd.grad(out, (q, k, v), dout))
+    exact = [x.detach().double().requires_grad_() for x in (q, k, v)]
+    expected = ((exact[0] @ exact[1].transpose(-1, -2) * 0.25).softmax(-1) @ exact[2]).transpose(1, 2)
+    wanted = (expected, *torch.autograd.grad(expected, exact, dout.double()))
+    for name, a, b in zip(("out", "dq", "dk", "dv"), found, wanted, strict=True):
+        if b.abs().max() > 1e-9:
+            assert distance(a, b) < tolerance, name
+
+
+@pytest.mark.parametrize("family", sorted(attention.ENCODERS))
+@pytest.mark.parametrize("masked", [False, True], ids=["whole rows", "padded rows"])
+def test_an_encoder_says_the_same_as_with_transformers_own_attention(family: str, masked: bool) -> None:
+    from transformers import AutoConfig, AutoModelForMaskedLM
+
+    small = {
+        "vocab_size": 40,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+    }
+    off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "embedding_size": 32}
+    torch.manual_seed(0)
+    model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(family, **small, **off))
+    ids = torch.randint(1, 40, (2, 19))
+    mask = torch.ones_like(ids)
+    mask[1, 11:] = 0
+    found = []
+    for name in (attention.NAME, "eager"):
+        model.set_attn_implementation(name)
+        model.zero_grad()
+        logits = model(input_ids=ids, attention_mask=mask if masked else None).logits
+        logits[mask.bool()].square().sum().backward()
+        found.append(
+            [logits.detach()[mask.bool()], *(w.grad.clone() for w in model.parameters() if w.grad is not None)]
+        )
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)

@@ -3,8 +3,9 @@
 A model set to it computes causal attention that begins anew at each document of a packed row, and
 never builds a T × T mask. Documents are told by `document_boundaries` or `cu_seq_lens_q` among the
 model's keyword arguments, else by `position_ids` that begin anew, which is transformers' own convention
-for packed rows. Whatever is not plain causal attention of equal lengths (padding masks, a cache with
-something in it, sliding windows, bidirectional use) goes to transformers' "sdpa" unchanged.
+for packed rows. Encoders, whose positions see each other, are computed in the same way where no mask is given.
+Whatever is not such plain attention of equal lengths (padding masks, a cache with something in it,
+sliding windows) goes to transformers' "sdpa" unchanged.
 
 On the CPU the work is one custom operator, opaque to torch.compile, so that a compiled model neither
 unrolls its loops nor is compiled again for other boundaries. Its gradient is batched matrix products;
@@ -39,11 +40,13 @@ NAME = "langwright"
 
 FAMILIES = frozenset({"gpt2", "gpt_neox", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3", "smollm3", "stablelm"})
 """Model types whose packed documents are tested to give the logits of each document alone."""
+ENCODERS = frozenset({"bert", "electra"})
+"""Model types whose positions all see each other, tested to give the same logits and gradients."""
 
 
 def attention_for(config: PreTrainedConfig) -> str | None:
     """The attention a model of this config is best loaded with; None leaves the choice to transformers."""
-    return NAME if config.model_type in FAMILIES else None
+    return NAME if config.model_type in FAMILIES | ENCODERS else None
 
 
 # --- as transformers calls it ------------------------------------------------------------------
@@ -70,19 +73,24 @@ def document_attention(
     """
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     special = any(kwargs.get(name) is not None for name in ("softcap", "position_bias", "s_aux", "cache"))
-    if attention_mask is not None or not causal or special or query.shape[2] != key.shape[2]:
+    documents = document_boundaries if document_boundaries is not None else cu_seq_lens_q
+    plain = attention_mask is None and not special and query.shape[2] == key.shape[2]
+    ours = plain and (causal or (documents is None and dropout == 0.0 and query.device.type == "cpu"))
+    if not ours:
         out, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, is_causal=is_causal, **kwargs
         )
         return out, None
-    documents = document_boundaries if document_boundaries is not None else cu_seq_lens_q
-    if documents is None:
+    if documents is None and causal:
         documents = position_ids
     scale = float(query.shape[-1] ** -0.5 if scaling is None else scaling)
     dtype = value.dtype
     if torch.is_autocast_enabled(value.device.type):
         dtype = torch.get_autocast_dtype(value.device.type)
-    return attend(query.to(dtype), key.to(dtype), value.to(dtype), documents, scale, dropout), None
+    q_BNTH, k_BKTH, v_BKTH = query.to(dtype), key.to(dtype), value.to(dtype)
+    if not causal:
+        return attend_on_cpu(q_BNTH, k_BKTH, v_BKTH, None, scale, False)[0], None
+    return attend(q_BNTH, k_BKTH, v_BKTH, documents, scale, dropout), None
 
 
 def document_mask(
@@ -139,7 +147,7 @@ def attend(
     dropout    share of the attention weights set to zero
     """
     if q_BNTH.device.type == "cpu" and dropout == 0.0:
-        out_BTNH: Tensor = attend_on_cpu(q_BNTH, k_BKTH, v_BKTH, documents, scale)[0]
+        out_BTNH: Tensor = attend_on_cpu(q_BNTH, k_BKTH, v_BKTH, documents, scale, True)[0]
         return out_BTNH
     return attend_uncompiled(q_BNTH, k_BKTH, v_BKTH, documents, scale, dropout)
 
@@ -171,14 +179,16 @@ attend_uncompiled: Callable[..., Tensor] = torch.compiler.disable(attend_by_grou
 
 @torch.library.custom_op("langwright::document_attention", mutates_args=(), device_types="cpu")
 def attend_on_cpu(
-    q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor, documents: Tensor | None, scale: float
+    q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor, documents: Tensor | None, scale: float, causal: bool
 ) -> tuple[Tensor, Tensor]:
-    """out (B, T, N, H) and the logarithms of the row sums (B, T, N), which the gradient needs."""
+    """What is attended to, where `causal` is off by whole rows only, as the zeros behind shorter documents would be seen.
+
+    returns  out (B, T, N, H) and the logarithms of the row sums (B, T, N), which the gradient needs."""
     B, N, T, H = q_BNTH.shape
     out_BTNH = q_BNTH.new_empty(B, T, N, H)
     lse_BTN = torch.empty(B, T, N, dtype=accumulation_type(q_BNTH.dtype))
     for group in document_groups(documents, B, T):
-        out_MNLH, lse_MNL = attend_group(group.take(q_BNTH), group.take(k_BKTH), group.take(v_BKTH), scale)
+        out_MNLH, lse_MNL = attend_group(group.take(q_BNTH), group.take(k_BKTH), group.take(v_BKTH), scale, causal)
         group.put(out_BTNH, out_MNLH)
         group.put(lse_BTN[..., None], lse_MNL[..., None])
     return out_BTNH, lse_BTN
@@ -194,6 +204,7 @@ def attend_on_cpu_backward(
     lse_BTN: Tensor,
     documents: Tensor | None,
     scale: float,
+    causal: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of queries, keys and values, laid out as (B, T, heads, H) in memory."""
     B, _, T, H = q_BNTH.shape
@@ -205,13 +216,16 @@ def attend_on_cpu_backward(
         if q_BNTH.dtype is torch.float16:  # the exponentials of what lies above the diagonal would overflow
             taken = [x.float() for x in taken]
         dout, q, k, v, out_MNLH = taken
-        for out, gradient in zip(found, attend_blocks_backward(dout, q, k, v, out_MNLH, lse_MNL, scale), strict=True):
+        gradients = attend_blocks_backward(dout, q, k, v, out_MNLH, lse_MNL, scale, causal=causal)
+        for out, gradient in zip(found, gradients, strict=True):
             group.put(out, gradient)
     return tuple(x.transpose(1, 2) for x in found)  # type: ignore[return-value]
 
 
 @attend_on_cpu.register_fake
-def _(q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor, documents: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
+def _(
+    q_BNTH: Tensor, k_BKTH: Tensor, v_BKTH: Tensor, documents: Tensor | None, scale: float, causal: bool
+) -> tuple[Tensor, Tensor]:
     B, N, T, H = q_BNTH.shape
     return q_BNTH.new_empty(B, T, N, H), q_BNTH.new_empty(B, T, N, dtype=accumulation_type(q_BNTH.dtype))
 
@@ -226,26 +240,27 @@ def _(
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    *tensors, documents, scale = inputs
+    *tensors, documents, scale, causal = inputs
     ctx.save_for_backward(*tensors, *output)
-    ctx.documents, ctx.scale = documents, scale
+    ctx.documents, ctx.scale, ctx.causal = documents, scale, causal
 
 
 def _backward(ctx: Any, dout_BTNH: Tensor, _dlse: Tensor) -> tuple[Tensor | None, ...]:
-    return (*attend_on_cpu_backward(dout_BTNH, *ctx.saved_tensors, ctx.documents, ctx.scale), None, None)
+    gradients = attend_on_cpu_backward(dout_BTNH, *ctx.saved_tensors, ctx.documents, ctx.scale, ctx.causal)
+    return (*gradients, None, None, None)
 
 
 attend_on_cpu.register_autograd(_backward, setup_context=_keep)
 
 
-def attend_group(q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def attend_group(q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, scale: float, causal: bool) -> tuple[Tensor, Tensor]:
     """Forward of one group by whichever kernel is fast here; the choice depends on the processor alone.
 
     torch's flash kernel multiplies bfloat16 fast with AMX only; float32 is equally fast either way, and
     the flash kernel needs less memory.
     """
     if q_MNLH.dtype is torch.bfloat16 and not has_matrix_tiles():
-        return attend_blocks(q_MNLH, k_MKLH, v_MKLH, scale)
+        return attend_blocks(q_MNLH, k_MKLH, v_MKLH, scale, causal=causal)
     G = q_MNLH.shape[1] // k_MKLH.shape[1]
     q_MNLH, k_MKLH, v_MKLH = (x if x.stride(-1) == 1 else x.contiguous() for x in (q_MNLH, k_MKLH, v_MKLH))
     outs, sums = (
@@ -254,7 +269,7 @@ def attend_group(q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, scale: float) -
     )
     for number in range(G):  # query heads number, number + G, … share the key heads in order
         outs[:, number::G], sums[:, number::G] = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            q_MNLH[:, number::G], k_MKLH, v_MKLH, 0.0, True, scale=scale
+            q_MNLH[:, number::G], k_MKLH, v_MKLH, 0.0, causal, scale=scale
         )
     return outs, sums
 

@@ -1,4 +1,4 @@
-"""Causal attention and its gradient as batched matrix products over blocks, for processors without a fast kernel.
+"""Attention and its gradient as batched matrix products over blocks, for processors without a fast kernel.
 
 torch's flash kernel for the CPU multiplies tile by tile; at the widths of small models that runs far
 below what one large matrix product reaches. Here each block is one product for all heads at once.
@@ -24,8 +24,10 @@ BLOCK = 256  # positions; 128 wastes less above the diagonal but multiplies smal
 BUDGET = 1 << 20  # scores in flight: two bfloat16 buffers of 2 MiB stay in the second-level caches
 
 
-def attend_blocks(q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Softmax attention of each position to itself and those before it.
+def attend_blocks(
+    q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, scale: float, *, causal: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Softmax attention of each position to itself and those before it; with `causal` off, to all positions.
 
     returns  out (M, N, L, H), and the logarithm of each row's sum of exponentials (M, N, L), float32 or float64
     """
@@ -42,26 +44,36 @@ def attend_blocks(q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, scale: float) 
     above_RR = torch.full((min(BLOCK, L), min(BLOCK, L)), float("-inf"), dtype=dtype).triu_(1)
     for begin in range(0, L, BLOCK):
         end = min(L, begin + BLOCK)
-        R = end - begin
-        for heads in head_slices(M * K, G * R * end):
+        R, seen = end - begin, end if causal else L
+        for heads in head_slices(M * K, G * R * seen):
             q_crW = q_CGLW[heads, :, begin:end].reshape(-1, G * R, q_CGLW.shape[-1])
-            k_cWE = k_CLW[heads, :end].transpose(1, 2)
+            k_cWE = k_CLW[heads, :seen].transpose(1, 2)
             scores_crE = torch.bmm(q_crW, k_cWE)
-            diagonal(scores_crE, G, begin).add_(above_RR[:R, :R])
+            if causal:
+                diagonal(scores_crE, G, begin).add_(above_RR[:R, :R])
             top_cr1 = scores_crE.amax(-1, keepdim=True).to(exact)
             carry(q_crW, -top_cr1[..., 0], H, spare)
             torch.bmm(q_crW, k_cWE, out=scores_crE)  # again, now less the row's largest: precise where it matters
             weights_crE = scores_crE.exp_()
-            diagonal(weights_crE, G, begin).tril_()
+            if causal:
+                diagonal(weights_crE, G, begin).tril_()
             sums_cr1 = weights_crE.sum(-1, keepdim=True, dtype=exact)
-            out_crH = (torch.bmm(weights_crE, v_CLH[heads, :end]) / sums_cr1).to(dtype)
+            out_crH = (torch.bmm(weights_crE, v_CLH[heads, :seen]) / sums_cr1).to(dtype)
             out_CGLH[heads, :, begin:end] = out_crH.view(-1, G, R, H)
             lse_CGL[heads, :, begin:end] = (top_cr1 + sums_cr1.log()).view(-1, G, R)
     return out_CGLH.view(M, N, L, H), lse_CGL.view(M, N, L)
 
 
 def attend_blocks_backward(
-    dout_MNLH: Tensor, q_MNLH: Tensor, k_MKLH: Tensor, v_MKLH: Tensor, out_MNLH: Tensor, lse_MNL: Tensor, scale: float
+    dout_MNLH: Tensor,
+    q_MNLH: Tensor,
+    k_MKLH: Tensor,
+    v_MKLH: Tensor,
+    out_MNLH: Tensor,
+    lse_MNL: Tensor,
+    scale: float,
+    *,
+    causal: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of queries, keys and values, contiguous and in the dtype of the queries.
 
@@ -82,16 +94,18 @@ def attend_blocks_backward(
     dk_CLH, dv_CLH = k_CLW.new_empty(M * K, L, H), v_CLW.new_empty(M * K, L, H)
     for begin in range(0, L, BLOCK):
         end = min(L, begin + BLOCK)
-        for heads in head_slices(M * K, G * (L - begin) * (end - begin)):
-            q_crW = q_CGLW[heads, :, begin:].flatten(1, 2)
-            dout_crW = dout_CGLW[heads, :, begin:].flatten(1, 2)
+        first = begin if causal else 0  # of the rows that see these columns
+        for heads in head_slices(M * K, G * (L - first) * (end - begin)):
+            q_crW = q_CGLW[heads, :, first:].flatten(1, 2)
+            dout_crW = dout_CGLW[heads, :, first:].flatten(1, 2)
             weights_crE = torch.bmm(q_crW, k_CLW[heads, begin:end].transpose(1, 2)).exp_()
-            weights_crE.view(-1, G, L - begin, end - begin)[:, :, : end - begin].tril_()
+            if causal:
+                weights_crE.view(-1, G, L - begin, end - begin)[:, :, : end - begin].tril_()
             dscores_crE = torch.bmm(dout_crW, v_CLW[heads, begin:end].transpose(1, 2)).mul_(weights_crE)
             dv_CLH[heads, begin:end] = torch.bmm(weights_crE.transpose(1, 2), dout_crW[..., :H])
             dk_CLH[heads, begin:end] = torch.bmm(dscores_crE.transpose(1, 2), q_crW[..., :H])
             dq_crH = torch.bmm(dscores_crE, k_CLW[heads, begin:end, :H])
-            dq_CGLH[heads, :, begin:] += dq_crH.view(-1, G, L - begin, H)
+            dq_CGLH[heads, :, first:] += dq_crH.view(-1, G, L - first, H)
     dq_MNLH = dq_CGLH.mul_(scale).to(dtype).view(M, N, L, H)
     return dq_MNLH, dk_CLH.view(M, K, L, H), dv_CLH.view(M, K, L, H)
 
