@@ -1,14 +1,18 @@
 """Every objective by name."""
 
-from langwright.objectives.classification import Classification
+from langwright.objectives.choice import Choice
+from langwright.objectives.classification import Classification, SeveralLabels
 from langwright.objectives.contrastive import Contrastive
+from langwright.objectives.extraction import Spans
 from langwright.objectives.masked import Masked
 from langwright.objectives.multitask import MultiTask
 from langwright.objectives.next_token import NextToken
 from langwright.objectives.prefix import PrefixLM
+from langwright.objectives.regression import Ranking, Regression
 from langwright.objectives.replaced import ReplacedTokens
 from langwright.objectives.sentence_pairs import MaskedPairs, SentencePairs
 from langwright.objectives.seq2seq import Seq2Seq
+from langwright.objectives.tagging import Tagging
 
 OBJECTIVES = {
     "next-token": NextToken,
@@ -20,5 +24,11 @@ OBJECTIVES = {
     "contrastive": Contrastive,
     "seq2seq": Seq2Seq,
     "classification": Classification,
+    "several-labels": SeveralLabels,
+    "regression": Regression,
+    "ranking": Ranking,
+    "tagging": Tagging,
+    "spans": Spans,
+    "choice": Choice,
     "multi-task": MultiTask,
 }

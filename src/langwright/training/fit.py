@@ -353,7 +353,9 @@ class Session:
         with self.averaged():
             self.validation = evaluate_loss(self.trained.model, job.objective, rows, job.plan.dtype, self.crew)
             if job.judge is not None:
-                self.validation |= job.judge(job.model, job.plan.evaluate_rows)
+                with self.crew.filled(job.model):
+                    judged = job.judge(job.model, job.plan.evaluate_rows) if self.crew.rank == 0 else {}
+                self.validation |= judged
         if "loss" not in self.validation:  # nothing in these rows is supervised
             return
         loss = self.validation["loss"]
