@@ -14,6 +14,7 @@ from langwright.errors import UserError
 from langwright.runlog import Event, Progressed, RunLog
 from langwright.tokenizers.inspection import TokenBytes
 from langwright.tokenizers.loading import load_tokenizer, save_tokenizer
+from langwright.tokenizers.pieces import pieces_of
 from langwright.tokenizers.settings import TokenizerSettings
 from langwright.tokenizers.templates import DEFAULT_TEMPLATE
 from langwright.tokenizers.training import SPECIAL_TOKENS, train_tokenizer, untrained
@@ -171,3 +172,40 @@ def test_saved_and_opened_it_is_the_same(tokenizer, tmp_path: Path) -> None:  # 
     save_tokenizer(load_tokenizer(tmp_path), tmp_path / "again")
     for name in ("tokenizer.json", "chat_template.jinja", "tokenizer_config.json"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+# --- characters ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def characters():  # type: ignore[no-untyped-def]
+    return trained(vocab_size=1200, unit="character")
+
+
+def pieces(tokenizer, text: str) -> list[bytes]:  # type: ignore[no-untyped-def]
+    table = pieces_of(tokenizer)
+    return [table[id] for id in tokenizer(text)["input_ids"]]
+
+
+@pytest.mark.spec(
+    "P5", "in a vocabulary of characters no token is longer than one, so the next token is the next character"
+)
+def test_no_token_is_longer_than_a_character(characters) -> None:  # type: ignore[no-untyped-def]
+    for piece in pieces_of(characters):
+        assert len(piece) < 5 and (len(piece) < 2 or len(piece.decode(errors="ignore")) < 2)
+    assert pieces(characters, "the cat, 我们.\n") == [c.encode() for c in "the cat, 我们.\n"]
+    assert pieces(characters, "the the") == [c.encode() for c in "the the"]
+
+
+@given(st.text(max_size=40))
+def test_characters_come_back_whatever_they_are(characters, text: str) -> None:  # type: ignore[no-untyped-def]
+    ids = characters(text)["input_ids"]
+    assert b"".join(pieces(characters, text)) == text.encode()
+    assert characters.decode(ids, clean_up_tokenization_spaces=False) == text and len(ids) >= len(text)
+
+
+def test_a_vocabulary_of_characters_may_be_smaller_than_asked_for() -> None:
+    found = train_tokenizer(
+        iter(["我们我们 ab"] * 3), TokenizerSettings(vocab_size=5000, unit="character"), RunLog(None)
+    )
+    assert len(found) < 300 and pieces(found, "我们ab") == ["我".encode(), "们".encode(), b"a", b"b"]

@@ -11,6 +11,7 @@ from langwright.files import sha256_of
 from langwright.measures import Measure
 from langwright.runlog import RunLog, Warned
 from langwright.stages.declaration import Work
+from langwright.wording import Term
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,14 +151,18 @@ def training_flops(model: PreTrainedModel, length: int, tokens: int, predicted: 
     return float(estimate(model.config, length=length, predicted=predicted).flops_per_token * tokens)
 
 
-METRICS: dict[str, tuple[str, Literal["lower", "higher"]]] = {
-    "bits_per_byte": ("bits/byte", "lower"),
-    "bits_per_masked_token": ("bits/token", "lower"),
-    "accuracy": ("share", "higher"),
-    "pair_accuracy": ("share", "higher"),
-    "detection_accuracy": ("share", "higher"),
+METRICS: dict[str, tuple[str, str, Literal["lower", "higher", "neither"]]] = {
+    "bits_per_byte": (Term("bits per byte"), "bits/byte", "lower"),
+    "bits_per_masked_token": (Term("bits per masked token"), "bits/token", "lower"),
+    "accuracy": (Term("accuracy"), "share", "higher"),
+    "masked_loss": (Term("masked loss"), "nats/token", "lower"),
+    "pair_loss": (Term("pair loss"), "nats/pair", "lower"),
+    "pair_accuracy": (Term("pair accuracy"), "share", "higher"),
+    "generator_loss": (Term("generator loss"), "nats/token", "lower"),
+    "detection_loss": (Term("detection loss"), "nats/token", "lower"),
+    "detection_accuracy": (Term("detection accuracy"), "share", "higher"),
 }
-"""What objectives say beside their loss: unit and good direction. Others are losses."""
+"""What objectives say beside their loss: in words, its unit, and which way is good. Others are in nats a unit."""
 
 
 def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command: str, seed: int) -> tuple[Measure, ...]:
@@ -212,10 +217,12 @@ def run_measures(outcome: Outcome, plan: Plan, flops: float, data: str, command:
         )  # fmt: skip
     for name, value in outcome.validation.items():
         judged = MEASURES.get(name)
-        unit, better = (judged.unit, judged.better) if judged else METRICS.get(name, ("nats/unit", "lower"))
+        words, unit, better = METRICS.get(name, (name.replace("_", " "), "nats/unit", "lower"))
+        if judged:
+            unit, better = judged.unit, judged.better
         found.append(
             Measure(
-                name=f"validation {name.replace('_', ' ')}",
+                name=f"validation {words}",
                 value=value,
                 unit=unit,
                 better=better,

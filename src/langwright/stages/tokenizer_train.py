@@ -41,7 +41,9 @@ def run(work: Work) -> Made:
     report = report_on(tokenizer, held_out(dataset))
     (work.out / "inspection.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     facts = TokenizerFacts(
-        algorithm="byte-level BPE", vocab_size=len(tokenizer), template_sha256=template_sha256(tokenizer)
+        algorithm="bytes and characters" if settings.unit == "character" else "byte-level BPE",
+        vocab_size=len(tokenizer),
+        template_sha256=template_sha256(tokenizer),
     )
     return Made(results=inspection_measures(report, dataset.path.name, work.command), tokenizer=facts)
 

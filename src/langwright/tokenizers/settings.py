@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,13 @@ from langwright.settings import Settings
 class TokenizerSettings(Settings):
     """How a vocabulary is learned."""
 
+    unit: Annotated[
+        Literal["piece", "character"],
+        Field(
+            description="Longest thing that is one token: a piece of text of any length, or a character, of which rare "
+            "ones are bytes; vocab_size is then the most there may be"
+        ),
+    ] = "piece"
     vocab_size: Annotated[
         int, Field(ge=264, le=1_000_000, description="Tokens in the vocabulary, special tokens and 256 bytes included")
     ] = 8192

@@ -13,6 +13,9 @@ vocabulary is read there in the same way:
    around it, so that 我们用Python写 gives 我们用, Python, 写. Chinese has no spaces: which words become tokens inside a
    run is learned from how often characters stand together, and `max_token_bytes` keeps whole clauses from it.
 3. Words with one space or sign before them, runs of punctuation, line ends, runs of spaces (code's indentation).
+
+For a vocabulary of characters every character is cut off by itself: merges join the bytes of one character and never
+two characters, and a character too rare to have a token of its own stays bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ PADDING = "<|pad|>"
 SPECIAL_TOKENS = (END_OF_TEXT, TURN_START, TURN_END, PADDING)
 
 ONE_DIGIT, THREE_DIGITS = r"\p{N}", r"\p{N}{1,3}"
+ANY_CHARACTER = r"[\s\S]"
 CHINESE_RUN = "[一-龥぀-ゟ゠-ヿ]+"
 WORDS = (
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"  # .append 's
@@ -69,7 +73,7 @@ def train_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(counted(texts, log, total_bytes), trainer)
-    if tokenizer.get_vocab_size() < settings.vocab_size:
+    if tokenizer.get_vocab_size() < settings.vocab_size and settings.unit == "piece":
         raise UserError(
             "the text allows a vocabulary of {largest} tokens at most, and {asked} were asked for",
             fix="ask for at most {largest} with vocab_size, or give more text",
@@ -84,7 +88,8 @@ def untrained(settings: TokenizerSettings) -> Tokenizer:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.BPE())
-    cuts = (ONE_DIGIT if settings.split_digits else THREE_DIGITS, CHINESE_RUN, WORDS)
+    pieces = (ONE_DIGIT if settings.split_digits else THREE_DIGITS, CHINESE_RUN, WORDS)
+    cuts = (ANY_CHARACTER,) if settings.unit == "character" else pieces
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             *(pre_tokenizers.Split(Regex(cut), "isolated") for cut in cuts),
