@@ -198,3 +198,18 @@ def test_declarations_import_nothing_heavy():
 def test_an_opened_report_is_an_artifact(world: Path, tmp_path: Path):
     measured(world, "writer", "chat", tmp_path / "out", max_new_tokens=2, limit=2)
     assert open_artifact(tmp_path / "out", "report").card.stage == "evaluate"
+
+
+@pytest.mark.spec(
+    "F12", "`evaluate` labels from a handful of examples, by prototypes or shown in the question, with an interval"
+)
+@pytest.mark.parametrize("kind", ["prototypes", "in-context"])
+def test_labels_from_a_handful_of_examples(world: Path, tmp_path: Path, kind: str) -> None:
+    given = {"few_shot.kind": kind, "few_shot.per_label": 8, "baselines": False}
+    found = measured(world, "writer", "classification", tmp_path / "out", **given)
+    accuracy = next(m for m in found.card.results if m.name == "accuracy")
+    assert 0 <= accuracy.low <= accuracy.value <= accuracy.high <= 1
+    if kind == "prototypes":
+        assert accuracy.value > 0.8  # "gut" and "bad" differ in every hidden state
+    with pytest.raises(UserError, match="draws its examples from the train split"):
+        measured(world, "writer", "classification", tmp_path / "no", split="train", **given)

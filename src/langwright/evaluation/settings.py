@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from langwright.settings import Settings
+from langwright.tasks.few_shot import FewShot, NoExamples
 
 TaskName = Literal["auto", "text", "chat", "classification"]
 
@@ -56,6 +57,7 @@ class EvaluateSettings(Settings):
     baseline_megabytes: Annotated[
         float, Field(gt=0, description="Most training text the baselines learn from, taken evenly from the whole")
     ] = 64.0
+    few_shot: FewShot = NoExamples()
     noise: Annotated[
         float,
         Field(

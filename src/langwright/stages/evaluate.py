@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from langwright.artifacts import Made
+from langwright.errors import UserError
 from langwright.evaluation.settings import EvaluateSettings
 from langwright.stages.declaration import Input, Stage, Work
+from langwright.tasks.few_shot import NoExamples
 
 if TYPE_CHECKING:
     from langwright.evaluation.labels import Attacker, Predictor
+    from langwright.tasks.few_shot import Shot
     from langwright.tasks.loading import Model
 
 
@@ -30,13 +33,14 @@ def run(work: Work) -> Made:
     settings: EvaluateSettings = work.settings
     artifact = work.one("model")
     name = artifact.path.resolve().name
+    shots = examples_for(work)
     with load(artifact.path.resolve(), head=settings.head) as model:
         findings = evaluate(
             open_dataset(work.one("dataset").path),
             settings,
             name=name,
             writer=lambda: model.writer("score"),
-            predictor=lambda labels: predictor_of(model, labels),
+            predictor=lambda labels: predictor_of(model, labels) if shots is None else shown(model, shots, settings),
             attacker=attacker_of(model, settings),
             log=work.log,
             command=work.command,
@@ -74,6 +78,44 @@ def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
         return [Guess(answer.labels[0], answer.probabilities) for answer in answers]
 
     return by_asking if model.classifier is None else by_head
+
+
+def examples_for(work: Work) -> tuple[Shot, ...] | None:
+    """The examples that labels are told by; None where none are wanted.
+
+    raises  UserError where the rows to measure on are those the examples would be drawn from
+    """
+    from langwright.data.dataset import open_dataset
+    from langwright.data.schemas import ClassificationRow
+    from langwright.evaluation.sampling import split_of
+    from langwright.tasks.few_shot import draw_shots
+
+    settings: EvaluateSettings = work.settings
+    if isinstance(settings.few_shot, NoExamples):
+        return None
+    dataset = open_dataset(work.one("dataset").path)
+    if "train" not in dataset.splits or split_of(dataset, settings.split) == "train":
+        raise UserError(
+            "few_shot = {kind} draws its examples from the train split, and {path} has no other rows to measure on",
+            fix="read the data with a validation or test split, or measure on that",
+            kind=settings.few_shot.kind,
+            path=dataset.path,
+        )
+    rows = (row for row in dataset.rows("train") if isinstance(row, ClassificationRow))
+    pairs = ((row.text, row.label) for row in rows if row.label is not None)
+    return draw_shots(pairs, settings.few_shot.per_label, settings.seed)
+
+
+def shown(model: Model, shots: Sequence[Shot], settings: EvaluateSettings) -> Predictor:
+    """The model as one that labels from examples."""
+    from langwright.evaluation.word_counts import Guess
+    from langwright.tasks.few_shot import few_shot
+
+    assert not isinstance(settings.few_shot, NoExamples)
+    label = few_shot(
+        settings.few_shot, shots, embed=model.embed, writer=lambda: model.writer("score"), seed=settings.seed
+    )
+    return lambda texts: [Guess(max(found, key=lambda one: found[one]), found) for found in label(texts)]
 
 
 def attacker_of(model: Model, settings: EvaluateSettings) -> Attacker | None:
