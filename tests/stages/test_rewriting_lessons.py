@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import signal
@@ -18,6 +19,9 @@ from langwright.artifacts import partial_of
 from langwright.data.schemas import SummaryRow, TranslationRow
 from langwright.errors import UserError
 from langwright.runlog import Resumed, Sampled, Stepped, Warned, read_events
+from langwright.settings import read_settings
+from langwright.stages import STAGES
+from langwright.stages.execution import execute
 from langwright.stages.lessons import rewriting
 from langwright.workspace import Workspace
 
@@ -39,6 +43,9 @@ def world(tmp_path_factory):
     make(workspace, "data-read", {"source": ["text.jsonl"]}, "text")
     make(workspace, "data-read", {"source": ["pairs.jsonl"]}, "pairs", schema_name="translation")
     make(workspace, "data-read", {"source": ["summaries.jsonl"]}, "summaries", schema_name="summary")
+    labels = [{"text": f"{i} {EN[i % 3]}", "label": "ab"[i % 2]} for i in range(12)]
+    (folder / "labels.jsonl").write_text("\n".join(map(json.dumps, labels)))
+    make(workspace, "data-read", {"source": ["labels.jsonl"]}, "labels", schema_name="classification")
     make(workspace, "tokenizer-train", {"dataset": ["text"]}, "tok", vocab_size=340)
     options = {"steps": 1, "batch_rows": 2, "micro_rows": 2, "dtype": "float32"}
     for preset, length in (("t5-tiny", 48), ("bart-tiny", 48), ("tiny", 96)):
@@ -98,12 +105,41 @@ def test_a_bart_learns_summaries_with_smoothed_labels(world):
     assert steps[-1].loss < steps[0].loss
 
 
+def test_real_sentences_are_learned_from(world, shared_data):
+    (world.folder / "real.tsv").write_bytes(b"\n".join(gzip.decompress((shared_data("mt-en-zh-tatoeba") / "en-zh.tsv.gz").read_bytes()).splitlines()[:300]))  # fmt: skip
+    make(
+        world, "data-read", {"source": ["real.tsv"]}, "real", schema_name="translation", columns=["text", "translation"]
+    )
+    artifact = finetune(world, "t5-tiny", "real-model", data="real", steps=12, learning_rate=2e-3)
+    steps = [e for e in events_of(artifact) if isinstance(e, Stepped)]
+    assert steps[-1].loss < steps[0].loss - 0.5
+    report = json.loads((artifact.path / "run" / "preflight.json").read_text())
+    assert report["rows"] > 200 and 0.2 < report["supervised"] < 0.8
+
+
 @pytest.mark.parametrize("model", ["t5-tiny", "bart-tiny"])
 def test_adapters_of_an_encoder_decoder_merge_through_the_gate(world, model):
     merged = finetune(world, model, f"{model}-lora", steps=2, **{"method.kind": "lora"})
     assert {"merge: same greedy text", "merge: largest difference of a logit"} <= {m.name for m in merged.card.results}
     kept = finetune(world, model, f"{model}-kept", steps=2, merge=False, **{"method.kind": "lora"})
     assert list((kept.path / "adapters").rglob("*.safetensors"))
+
+
+@pytest.mark.spec("F8", "tasks told by a prefix: one T5-style model learns to translate and to summarize together")
+def test_one_model_learns_tasks_that_their_prefixes_tell_apart(world):
+    inputs = {"model": [world.folder / "t5-tiny"], "dataset": [world.folder / "pairs", world.folder / "summaries"]}
+    sets = ["device=cpu", "steps=8", "batch_rows=8", "dtype=float32", "learning_rate=0.002"]
+    settings = read_settings(STAGES["multitask"].settings, sets=sets)
+    artifact = execute(STAGES["multitask"], inputs, world.folder / "both", settings, workspace=world)
+    assert [(a.task, a.head) for a in artifact.card.abilities] == [("translation", None), ("summarization", None)]
+    assert not (artifact.path / "heads").exists()
+    AutoModelForSeq2SeqLM.from_pretrained(artifact.path)
+    steps = [e for e in events_of(artifact) if isinstance(e, Stepped)]
+    assert steps[-1].metrics["pairs loss"] < steps[0].metrics["pairs loss"]
+    assert {m.data for m in artifact.card.results if m.name == "validation loss"} >= {"pairs"}
+    mixed = {"model": inputs["model"], "dataset": [world.folder / "pairs", world.folder / "labels"]}
+    with pytest.raises(UserError, match="have no body in common"):
+        execute(STAGES["multitask"], mixed, world.folder / "refused", settings, workspace=world)
 
 
 PROCESS = """
@@ -153,18 +189,14 @@ def test_killed_and_resumed_ends_with_identical_weights(world):
 
 def test_prefixes_name_the_languages():
     row = TranslationRow(text="One", language="en", translation="一", target_language="zh")
-    settings = SimpleNamespace(task="translation", prefix=None)
+    settings = SimpleNamespace(prefix=None)
     assert rewriting.asked(row, settings) == "translate English to Chinese: One"
-    assert rewriting.asked(row, SimpleNamespace(task="translation", prefix="")) == "One"
-    assert (
-        rewriting.asked(row, SimpleNamespace(task="translation", prefix="译成<target_language>："))
-        == "译成Chinese：One"
-    )
+    assert rewriting.asked(row, SimpleNamespace(prefix="")) == "One"
+    assert rewriting.asked(row, SimpleNamespace(prefix="译成<target_language>：")) == "译成Chinese：One"
     other = TranslationRow(text="One", language="en", translation="Jeden", target_language="cs")
     assert rewriting.asked(other, settings) == "translate English to cs: One"
     assert (
-        rewriting.asked(SummaryRow(text="Long {x}", summary=""), SimpleNamespace(task="summarization", prefix=None))
-        == "summarize: Long {x}"
+        rewriting.asked(SummaryRow(text="Long {x}", summary=""), SimpleNamespace(prefix=None)) == "summarize: Long {x}"
     )
 
 
@@ -173,9 +205,7 @@ def test_a_long_text_is_shortened_until_the_whole_reply_fits(world):
     row = SummaryRow(text=" ".join(EN * 3), summary=EN[0])
     dataset = SimpleNamespace(rows=lambda split: [row, SummaryRow(text="short", summary="s")], count=lambda split: 2)
     told = []
-    work = SimpleNamespace(
-        settings=SimpleNamespace(task="summarization", prefix=None), log=SimpleNamespace(write=told.append)
-    )
+    work = SimpleNamespace(settings=SimpleNamespace(prefix=None), log=SimpleNamespace(write=told.append))
     long, short = rewriting.replies(work, dataset, "train", tokenizer, 128)
     assert 120 <= len(long.ids) <= 129 and len(short.ids) < 40
     reply = tokenizer.decode([i for i, learned in zip(long.ids, long.supervised, strict=True) if learned])

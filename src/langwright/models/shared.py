@@ -30,10 +30,26 @@ class SharedTrunk(nn.Module):
     """Models that have one body in common, each with a head of its own."""
 
     def __init__(self, heads: Mapping[str, PreTrainedModel]) -> None:
-        """heads: whole models of one family by task; the body with the most weights becomes that of all."""
+        """heads: whole models of one family by task; the body with the most weights becomes that of all.
+
+        Of models that have no body apart from themselves, such as T5 where it writes, one serves all tasks: the text
+        it reads says what is to be done.
+
+        raises  UserError where some have one and others have none
+        """
         super().__init__()
         bodies = [model.base_model for model in heads.values()]
         self.names = list(heads)
+        whole = [body is model for body, model in zip(bodies, heads.values(), strict=True)]
+        if all(whole):
+            self.heads = nn.ModuleList([bodies[0]] * len(bodies))
+            return
+        if any(whole):
+            raise UserError(
+                "{architectures} have no body in common",
+                fix="teach these tasks apart, with `langwright finetune`",
+                architectures=", ".join(sorted({type(model).__name__ for model in heads.values()})),
+            )
         trunk = max(bodies, key=lambda body: sum(weight.numel() for weight in body.parameters()))
         for model in heads.values():
             setattr(model, model.base_model_prefix, trunk)
@@ -65,7 +81,8 @@ def own_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 def save_heads(model: SharedTrunk, out: Path) -> None:
     """Write every head but the first, which is the folder's own, under heads/."""
-    for name in model.names[1:]:
+    others = [name for name in model.names if model.head(name) is not model.head(model.names[0])]
+    for name in others:
         folder = out / "heads" / name
         folder.mkdir(parents=True)
         one = model.head(name)

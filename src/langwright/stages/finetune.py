@@ -87,7 +87,7 @@ def check(work: Work) -> Preflight:
 STAGE = Stage(
     name="finetune",
     version=1,
-    summary="Teach a trained model a task: conversations, labels, numbers, tags, answers, choices",
+    summary="Teach a trained model a task: conversations, labels, numbers, tags, answers, choices, translations, summaries",
     settings=FinetuneSettings,
     inputs=(
         Input("model", "model", "The model to start from"),

@@ -115,7 +115,7 @@ def prepared(work: Work) -> Together:
     from langwright.data.dataset import open_dataset
     from langwright.models.shared import SharedTrunk
     from langwright.objectives.multitask import MultiTask
-    from langwright.stages.lessons import LESSONS
+    from langwright.stages.lessons import LESSONS, TASK_OF
     from langwright.training.devices import choose_device
     from langwright.training.mixing import Tasks
 
@@ -137,7 +137,8 @@ def prepared(work: Work) -> Together:
     lessons: dict[str, Lesson] = {}
     for name, artifact in zip(names, artifacts, strict=True):
         schema = open_dataset(artifact.path).schema_name
-        if schema not in LESSONS:
+        task = TASK_OF.get(schema, schema)
+        if task not in LESSONS:
             raise UserError(
                 "{path} holds rows of schema {found}, which no task learns from here",
                 fix="give datasets of one of these schemas: {schemas}",
@@ -148,7 +149,7 @@ def prepared(work: Work) -> Together:
         making = replace(work.making, path=work.making.run / "tasks" / name)
         making.run.mkdir(parents=True, exist_ok=True)
         own = FinetuneSettings(seed=settings.seed, length=settings.length, pack=settings.pack, dropout=settings.dropout)
-        lessons[name] = LESSONS[schema](
+        lessons[name] = LESSONS[task](
             replace(work, settings=own, artifacts={**work.artifacts, "dataset": (artifact,)}, making=making)
         )
     model = SharedTrunk({name: lesson.model for name, lesson in lessons.items()}).to(choose_device(settings.device))
@@ -226,8 +227,13 @@ def made(work: Work, together: Together, outcome: Outcome, resolved: Plan) -> Ma
             *held_out(work, together, resolved),
         ),
         abilities=tuple(
-            Ability(task=task_of(lesson), solver=lesson.solver, labels=lesson.labels, head=name if number else None)
-            for number, (name, lesson) in enumerate(together.lessons.items())
+            Ability(
+                task=task_of(lesson),
+                solver=lesson.solver,
+                labels=lesson.labels,
+                head=None if together.model.head(name) is whole else name,
+            )
+            for name, lesson in together.lessons.items()
         ),
         model=ModelFacts(
             architecture=type(whole).__name__,
@@ -241,7 +247,7 @@ def made(work: Work, together: Together, outcome: Outcome, resolved: Plan) -> Ma
 
 def task_of(lesson: Lesson) -> str:
     """The task's name in a card."""
-    return "chat" if lesson.head == "causal" else lesson.head
+    return lesson.task or ("chat" if lesson.head == "causal" else lesson.head)
 
 
 def held_out(work: Work, together: Together, resolved: Plan) -> list[Measure]:

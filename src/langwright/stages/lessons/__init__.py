@@ -14,7 +14,7 @@ from langwright.stages.lessons.classification import classification_lesson, pair
 from langwright.stages.lessons.lesson import Lesson
 from langwright.stages.lessons.qa import qa_lesson
 from langwright.stages.lessons.regression import regression_lesson
-from langwright.stages.lessons.rewriting import rewriting_lesson
+from langwright.stages.lessons.rewriting import summarization_lesson, translation_lesson
 from langwright.stages.lessons.tagging import tagging_lesson
 
 LESSONS: dict[str, Callable[[Work], Lesson]] = {
@@ -25,6 +25,9 @@ LESSONS: dict[str, Callable[[Work], Lesson]] = {
     "tagging": tagging_lesson,
     "qa": qa_lesson,
     "choice": choice_lesson,
-    "translation": rewriting_lesson,
-    "summarization": rewriting_lesson,
+    "translation": translation_lesson,
+    "summarization": summarization_lesson,
 }
+
+TASK_OF: dict[str, str] = {"summary": "summarization"}
+"""The task that is learned from rows of a schema, where it is called otherwise."""

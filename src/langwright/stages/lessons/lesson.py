@@ -38,6 +38,7 @@ class Lesson:
     sampler: Sampler | None = None
     labels: tuple[str, ...] = ()
     judge: Judge | None = None
+    task: str = ""  # its name, where the head does not tell it
     bytes_per_unit: float | None = None  # UTF-8 bytes that a unit of loss stands for, where the loss is over text
 
 

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 Written = TranslationRow | SummaryRow
 
-SCHEMA_OF = {"translation": "translation", "summarization": "summary"}
-PREFIXES = {"translation": "translate <language> to <target_language>: ", "summarization": "summarize: "}
+TRANSLATE, SUMMARIZE = "translate <language> to <target_language>: ", "summarize: "
 LANGUAGES = {
     "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ja": "Japanese",
     "ko": "Korean", "pt": "Portuguese", "ru": "Russian", "vi": "Vietnamese", "zh": "Chinese",
@@ -42,22 +41,33 @@ LANGUAGES = {
 SHOWN = 2  # rows whose text the model is shown to write as it learns
 
 
-def rewriting_lesson(work: Work) -> Lesson:
+def translation_lesson(work: Work) -> Lesson:
+    """What a text says in another language."""
+    return rewriting_lesson(work, "translation", "translation")
+
+
+def summarization_lesson(work: Work) -> Lesson:
+    """What matters in a text."""
+    return rewriting_lesson(work, "summary", "summarization")
+
+
+def rewriting_lesson(work: Work, schema: str, task: str) -> Lesson:
     """Whichever of the two the model is made for."""
     from langwright.models.loading import read_config
 
-    settings: FinetuneSettings = work.settings
-    dataset = labelled_dataset(work, SCHEMA_OF[settings.task])
+    dataset = labelled_dataset(work, schema)
     both = read_config(work.one("model").path).is_encoder_decoder
-    return encoder_decoder_lesson(work, dataset) if both else reply_lesson(work, dataset)
+    lesson = encoder_decoder_lesson(work, dataset) if both else reply_lesson(work, dataset)
+    lesson.task = task
+    return lesson
 
 
 def asked(row: Written, settings: FinetuneSettings) -> str:
     """What the model reads: the text, and before it what is to be done."""
-    prefix = PREFIXES[settings.task] if settings.prefix is None else settings.prefix
-    names = {"<language>": row.language}
+    usual, names = SUMMARIZE, {"<language>": row.language}
     if isinstance(row, TranslationRow):
-        names["<target_language>"] = row.target_language
+        usual, names["<target_language>"] = TRANSLATE, row.target_language
+    prefix = usual if settings.prefix is None else settings.prefix
     for field, language in names.items():
         prefix = prefix.replace(field, LANGUAGES.get(language, language))
     return prefix + row.text
@@ -199,8 +209,7 @@ def reply_lesson(work: Work, dataset: Dataset) -> Lesson:
     def rows(split: str) -> RowExamples:
         assert work.cache is not None  # the executor always gives one
         key = store_key(
-            work.one("dataset").digest, tokenizer_digest(folder), template_sha256(tokenizer), split, settings.task,
-            settings.prefix, length,
+            work.one("dataset").digest, tokenizer_digest(folder), template_sha256(tokenizer), split, settings.prefix, length,
         )  # fmt: skip
         store = cached_store(
             work.cache / "stores", key, lambda: replies(work, dataset, split, tokenizer, length), len(tokenizer)
