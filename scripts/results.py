@@ -61,7 +61,7 @@ def result_of(file: Path, commit: str) -> Result | None:
     has_arms = "arm" in parse_toml(text)
     steps = read_pipeline(file, STAGES).steps
     cards = [(step.name, read_card(ROOT / step.out)) for step in steps if step.stage.makes == "report"]
-    cards = [(name, card) for name, card in cards if not has_arms or name == COMPARISON]
+    cards = [(name, card) for name, card in cards if not has_arms or name.startswith(COMPARISON)]
     if not cards or any(card is None for _, card in cards):
         return None
     found = [card for _, card in cards if card is not None and card.results]

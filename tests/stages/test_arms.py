@@ -74,6 +74,26 @@ def test_what_rests_on_a_step_that_differs_differs_too(folder: Path) -> None:
     assert inputs["long/seed-3/drilled"]["dataset"] == ("long/seed-3/both",)
 
 
+def test_an_arm_makes_only_what_its_comparison_rests_on(folder: Path) -> None:
+    """Two ways to the same step: each arm goes its own, with its seeds."""
+    text = PIPELINE.replace(
+        "settings.drilled = { steps = 4 }", 'settings.other = {}\ninputs.drilled = ["other"]'
+    ).replace('name = "short"\n', 'name = "short"\nsettings.both = {}\n')
+    text += '\n[[step]]\nname = "other"\nstage = "toy-gather"\ninputs = ["a.txt"]\n'
+    names = [step.name for step in read(folder, text).steps]
+    assert "short/seed-1/both" in names and "short/seed-1/other" not in names
+    assert "long/seed-1/other" in names and "long/seed-1/both" not in names
+
+
+def test_several_comparisons(folder: Path) -> None:
+    again = '{ step = "again", measures = ["score"] }'
+    text = PIPELINE.replace("compare = {", "compare = [{", 1).replace('score more" }', f'score more" }}, {again}]')
+    text += '\n[[step]]\nname = "again"\nstage = "drill"\ninputs = { dataset = "both", base = "drilled" }\n'
+    steps = {step.name: step for step in read(folder, text).steps}
+    assert {"comparison-drilled", "comparison-again"} <= set(steps) and "comparison" not in steps
+    assert steps["comparison-again"].inputs["model"][-1] == "long/seed-3/again"
+
+
 def test_an_arm_may_take_other_inputs(folder: Path) -> None:
     text = PIPELINE.replace("settings.drilled = { steps = 4 }", 'inputs.drilled = ["text"]')
     inputs = {step.name: step.inputs for step in read(folder, text).steps}

@@ -11,8 +11,9 @@
     settings.model = { optimizer = { kind = "lamb" } }      # step -> what it has instead
 
 Steps that an arm names, and all that rest on them, are made once an arm and seed, in OUT/ARM/seed-N/STEP. The
-others are made once: all arms stand on the same data, tokenizer and base model. Each seed is one pair of every two
-arms, so what the seeds have in common falls out of their difference.
+others are made once: all arms stand on the same data, tokenizer and base model. An arm makes only what its own
+comparison rests on. Each seed is one pair of every two arms, so what the seeds have in common falls out of their
+difference. Several comparisons are a list, each of another step.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class ArmsTable(Settings):
 
     arm: Annotated[tuple[ArmTable, ...], Field(description="The arms, what the others are compared with first")]
     seeds: Annotated[tuple[int, ...], Field(min_length=1, description="Seeds of every arm")]
-    compare: Annotated[CompareTable, Field(description="What the arms are compared by")]
+    compare: Annotated[tuple[CompareTable, ...], Field(min_length=1, description="What the arms are compared by")]
 
 
 COMPARISON = "comparison"
@@ -90,30 +91,33 @@ def with_arms(table: Table, steps: Sequence[StepTable], stages: Mapping[str, Sta
     given: Table = {key: table.pop(key) for key in ("arm", "seeds", "compare") if key in table}
     if not given:
         return list(steps)
+    if isinstance(given.get("compare"), dict):
+        given["compare"] = [given["compare"]]
     arms = validate(ArmsTable, given)
     check(arms, steps)
     varying = varying_steps(arms, steps)
-    needed = ancestors(arms.compare.step, steps)
+    seeded = {name for name, stage in stages.items() if "seed" in stage.settings.model_fields}
     common = [step for step in steps if step.name not in varying]
     runs = [(arm, seed) for arm in arms.arm for seed in arms.seeds]
-    seeded = {name for name, stage in stages.items() if "seed" in stage.settings.model_fields}
-    repeated = [
-        of_run(step, arm, seed, varying, seeded)
-        for arm, seed in runs
-        for step in steps
-        if step.name in varying and step.name in needed | set(arm.settings) | set(arm.inputs)
-    ]
-    return [*common, *repeated, comparison(arms, runs)]
+    repeated = []
+    for arm, seed in runs:
+        own = [step.model_copy(update={"inputs": arm.inputs.get(step.name, step.inputs)}) for step in steps]
+        needed = {name for compare in arms.compare for name in ancestors(compare.step, own)}
+        repeated += [
+            of_run(step, arm, seed, varying, seeded) for step in own if step.name in varying and step.name in needed
+        ]
+    return [*common, *repeated, *(comparison(compare, arms, runs) for compare in arms.compare)]
 
 
 def check(arms: ArmsTable, steps: Sequence[StepTable]) -> None:
     """UserError for what cannot be unrolled."""
     names = [step.name for step in steps]
-    for name in [arms.compare.step, *(step for arm in arms.arm for step in (*arm.settings, *arm.inputs))]:
+    compared = [compare.step for compare in arms.compare]
+    for name in [*compared, *(step for arm in arms.arm for step in (*arm.settings, *arm.inputs))]:
         if name not in names:
             raise unknown("step", name, names)
     called = [arm.name for arm in arms.arm]
-    for kind, values in (("arm", called), ("seed", [str(seed) for seed in arms.seeds])):
+    for kind, values in (("arm", called), ("seed", [str(seed) for seed in arms.seeds]), ("step", compared)):
         for value in values:
             if values.count(value) > 1:
                 raise UserError(
@@ -128,18 +132,21 @@ def check(arms: ArmsTable, steps: Sequence[StepTable]) -> None:
         raise UserError("there is one arm, and nothing to compare it with", fix="add another [[arm]]")
 
 
-def inputs_of(step: StepTable) -> Iterator[str]:
-    """Every name that a step takes as input."""
-    given = step.inputs.values() if isinstance(step.inputs, dict) else step.inputs
-    for name in given:
+def inputs_of(given: Given) -> Iterator[str]:
+    """Every name in what a step takes as input."""
+    for name in given.values() if isinstance(given, dict) else given:
         yield from (name,) if isinstance(name, str) else name
 
 
 def varying_steps(arms: ArmsTable, steps: Sequence[StepTable]) -> set[str]:
     """The steps that an arm names, and all that rest on them."""
     found = {name for arm in arms.arm for name in (*arm.settings, *arm.inputs)}
+    taken = {step.name: set(inputs_of(step.inputs)) for step in steps}
+    for arm in arms.arm:
+        for name, given in arm.inputs.items():
+            taken[name] |= set(inputs_of(given))
     while True:
-        more = {step.name for step in steps if found & set(inputs_of(step))} - found
+        more = {step.name for step in steps if found & taken[step.name]} - found
         if not more:
             return found
         found |= more
@@ -153,16 +160,16 @@ def ancestors(name: str, steps: Sequence[StepTable]) -> set[str]:
         step = by_name.get(waiting.pop())
         if step is not None and step.name not in found:
             found.add(step.name)
-            waiting += inputs_of(step)
+            waiting += inputs_of(step.inputs)
     return found
 
 
 def of_run(step: StepTable, arm: ArmTable, seed: int, varying: set[str], seeded: set[str]) -> StepTable:
-    """A step as an arm has it, with a seed."""
+    """A step as an arm has it, with a seed; its inputs are the arm's already."""
     settings: Table = {**step.settings, **({"seed": seed} if step.stage in seeded else {})}
     for key, value in arm.settings.get(step.name, {}).items():
         put(settings, key, value)
-    given = arm.inputs.get(step.name, step.inputs)
+    given = step.inputs
     moved: Given = (
         {role: tuple(run_name(n, arm, seed, varying) for n in ((names,) if isinstance(names, str) else names)) for role, names in given.items()}
         if isinstance(given, dict)
@@ -187,13 +194,14 @@ def run_name(name: str, arm: ArmTable, seed: int, varying: set[str]) -> str:
     return f"{arm.name}/seed-{seed}/{name}" if name in varying else name
 
 
-def comparison(arms: ArmsTable, runs: Sequence[tuple[ArmTable, int]]) -> StepTable:
-    """The last step: all arms side by side."""
+def comparison(compare: CompareTable, arms: ArmsTable, runs: Sequence[tuple[ArmTable, int]]) -> StepTable:
+    """The last step, or one of the last: all arms side by side."""
     settings: dict[str, JsonValue] = {
         "arms": [arm.name for arm, _ in runs],
         "seeds": [seed for _, seed in runs],
-        "measures": list(arms.compare.measures),
-        "claim": arms.compare.claim,
+        "measures": list(compare.measures),
+        "claim": compare.claim,
     }
-    inputs = tuple(f"{arm.name}/seed-{seed}/{arms.compare.step}" for arm, seed in runs)
-    return StepTable(name=COMPARISON, stage="compare", inputs=inputs, settings=settings)
+    inputs = tuple(f"{arm.name}/seed-{seed}/{compare.step}" for arm, seed in runs)
+    name = COMPARISON if len(arms.compare) == 1 else f"{COMPARISON}-{compare.step}"
+    return StepTable(name=name, stage="compare", inputs=inputs, settings=settings)
