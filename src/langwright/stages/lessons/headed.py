@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from langwright.data.dataset import Dataset
-    from langwright.data.encoder import Encoded, Encoder
+    from langwright.data.encoder import Encoded, Encoder, Ids
     from langwright.data.schemas import Row
     from langwright.models.heads import Head
     from langwright.stages.finetune import FinetuneSettings
@@ -103,6 +103,15 @@ def looked_at(
     )  # fmt: skip
     warn_about(work, report)
     return report
+
+
+def as_rows(windows: Sequence[Ids]) -> list[Encoded]:
+    """Windows of longer texts as rows of which nothing is cut away."""
+    import numpy as np
+
+    from langwright.data.encoder import Encoded
+
+    return [Encoded(ids, np.zeros_like(ids)) for ids in windows]
 
 
 def with_tokens(rows: Sequence[Encoded], texts: Sequence[str]) -> None:

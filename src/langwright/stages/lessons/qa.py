@@ -9,7 +9,7 @@ from langwright.data.schemas import QaRow
 from langwright.errors import UserError
 from langwright.objectives.loss_settings import class_losses
 from langwright.stages.declaration import Work
-from langwright.stages.lessons.headed import Judged, looked_at, split_rows, with_head
+from langwright.stages.lessons.headed import Judged, as_rows, looked_at, split_rows, with_head
 from langwright.stages.lessons.lesson import Lesson, labelled_dataset
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ def qa_lesson(work: Work) -> Lesson:
             count=len(made["train"]),
         )
     texts = {split: [f"{row.question}\n{row.context}" for row in some] for split, some in rows.items()}
-    windows = [window.row for row in rows["train"] for window in encoder.passage(row.question, row.context)[1]]
     labels = {"answer": answered, "no answer": len(made["train"]) - answered}
-    report = looked_at(work, windows, encoder, texts, labels=labels, model=model)
+    report = looked_at(work, as_rows(made["train"].texts), encoder, texts, labels=labels, model=model)
     return Lesson(
         model=model, tokenizer=encoder.tokenizer, head="span", solver="head",
         objective=Spans(class_losses(settings.loss, ())), train=made["train"],

@@ -12,7 +12,16 @@ from langwright.errors import UserError
 from langwright.objectives.loss_settings import class_losses
 from langwright.runlog import Warned
 from langwright.stages.declaration import Work
-from langwright.stages.lessons.headed import Judged, looked_at, numbered, split_rows, spread, warn_of_rare, with_head
+from langwright.stages.lessons.headed import (
+    Judged,
+    as_rows,
+    looked_at,
+    numbered,
+    split_rows,
+    spread,
+    warn_of_rare,
+    with_head,
+)
 from langwright.stages.lessons.lesson import Lesson, labelled_dataset
 
 if TYPE_CHECKING:
@@ -42,8 +51,7 @@ def tagging_lesson(work: Work) -> Lesson:
     warn_of_rare(work, counts)
     texts = {split: [row.text for row in some] for split, some in rows.items()}
     judged = sum(int((one >= 0).sum()) for one in train.tags) / max(1, sum(len(one) for one in train.tags))
-    windows = [window.row for row in rows["train"] for window in encoder.words(row.text)[2]]
-    report = looked_at(work, windows, encoder, texts, supervised=judged, labels=counts, model=model)
+    report = looked_at(work, as_rows(train.texts), encoder, texts, supervised=judged, labels=counts, model=model)
     seen = Counter(int(tag) for one in train.tags for tag in one if tag >= 0)
     objective = Tagging(class_losses(settings.loss, [seen[place] for place in range(len(tags))]))
     return Lesson(
