@@ -207,10 +207,8 @@ def open_artifact(path: Path, kind: Kind | None = None) -> Artifact:
     if found is None:
         raise UserError(
             "{path} is not an artifact: it has neither card.json nor config.json",
-            fix="make one with `{maker}`",
-            path=path,
-            maker=MAKERS[kind or "dataset"],
-        )
+            fix="make one with `{maker}`", path=path, maker=MAKERS[kind or "dataset"],
+        )  # fmt: skip
     if kind and found != kind:
         raise UserError(
             "{path} is a {found}, and a {kind} is needed here",
@@ -234,11 +232,9 @@ def read_card(path: Path) -> Card | None:
         return Card.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
         raise UserError(
-            "{file} cannot be read: {error}",
-            fix="it is damaged or of another version; make the artifact again",
-            file=file,
-            error=str(error).splitlines()[0],
-        ) from None
+            "{file} cannot be read: {error}", fix="it is damaged or of another version; make the artifact again",
+            file=file, error=str(error).splitlines()[0],
+        ) from None  # fmt: skip
 
 
 def check_sizes(path: Path, card: Card) -> None:
@@ -248,10 +244,8 @@ def check_sizes(path: Path, card: Card) -> None:
         if not file.is_file() or file.stat().st_size != record.size:
             raise UserError(
                 "{path} is damaged: {name} is missing or has another size",
-                fix="make it again, or restore that file",
-                path=path,
-                name=name,
-            )
+                fix="make it again, or restore that file", path=path, name=name,
+            )  # fmt: skip
 
 
 def verify(artifact: Artifact) -> list[str]:
@@ -355,15 +349,9 @@ class Making:
 
 @contextmanager
 def making(
-    out: Path,
-    kind: Kind,
-    request: Request,
-    settings: BaseModel | None = None,
-    *,
-    restart: bool = False,
-    accept: bool = False,
-    changeable: Sequence[str] = (),
-) -> Iterator[Making]:
+    out: Path, kind: Kind, request: Request, settings: BaseModel | None = None,
+    *, restart: bool = False, accept: bool = False, changeable: Sequence[str] = (),
+) -> Iterator[Making]:  # fmt: skip
     """Make an artifact at `out`, resuming what an earlier run of the same request left.
 
     When the block fails, checkpoints stay for a resume; a directory without any holds nothing worth
@@ -413,11 +401,9 @@ def accepted_changes(path: Path, request: Request, accept: bool, changeable: Seq
         begun = Request.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
         raise UserError(
-            "{file} cannot be read: {error}",
-            fix="add --restart to begin anew",
-            file=file,
-            error=str(error).splitlines()[0],
-        ) from None
+            "{file} cannot be read: {error}", fix="add --restart to begin anew",
+            file=file, error=str(error).splitlines()[0],
+        ) from None  # fmt: skip
     changes = differences(resume_view(begun), resume_view(request))
     fixed = [change for change in changes if change.key.split(".")[0] not in changeable]
     if fixed and accept:

@@ -20,6 +20,7 @@ from langwright.errors import UserError
 from langwright.files import write_whole
 from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Sampled, Saved, Stepped, Stopped, Warned
 from langwright.training.averaging import Average, NoAverage
+from langwright.training.before import foretell, refuse_unwatched
 from langwright.training.checkpoints import (
     Found,
     Progress,
@@ -41,7 +42,7 @@ from langwright.training.gradients import GradientRule, build_rule
 from langwright.training.loop import NonFinite, Step, train
 from langwright.training.loss import Batch, Objective
 from langwright.training.optimizers import build_optimizer, embedding_names, parameter_groups
-from langwright.training.schedules import Plateau, rate_factor
+from langwright.training.schedules import rate_factor
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopFlag, StopRequested, stop_flag
 from langwright.training.together import Place, Strategy
@@ -194,23 +195,6 @@ def fit_together(job: Fit, crew: Crew) -> Outcome:
     session.settle()
     crew.finish(job.model)
     return session.outcome()
-
-
-def refuse_unwatched(job: Fit) -> None:
-    """UserError where something is to be decided by a validation loss that nobody measures."""
-    settings = job.settings
-    asked = {
-        "patience": settings.patience is not None,
-        "end_with = best": settings.end_with == "best",
-        "schedule.kind = plateau": isinstance(settings.schedule, Plateau),
-    }
-    wanted = [name for name, is_asked in asked.items() if is_asked]
-    if wanted and job.validation is None:
-        raise UserError(
-            "{names} go by the validation loss, and the dataset has no validation split",
-            fix="read the data again with --set split.validation=0.1, or leave that out",
-            names=", ".join(wanted),
-        )
 
 
 def prepared(job: Fit, average: Average | None, rule: GradientRule) -> Trained:
@@ -441,26 +425,6 @@ def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:
 
 
 # --- resolving a plan --------------------------------------------------------------------------
-
-
-def foretell(plan: Plan, log: RunLog) -> None:
-    """Say before the first update what the run will take, where it was probed."""
-    if plan.seconds_per_update is None or plan.memory_bytes is None:
-        return
-    log.write(
-        Chosen(
-            message="{steps} updates of {rows} rows, {micro} at once: about {seconds:.3g} s each, {minutes:,.1f} minutes in all, "
-            "and {memory:.1f} GB of memory at the most",
-            values={
-                "steps": plan.steps,
-                "rows": plan.batch_rows,
-                "micro": plan.micro_rows,
-                "seconds": plan.seconds_per_update,
-                "minutes": plan.steps * plan.seconds_per_update / 60,
-                "memory": plan.memory_bytes / 1e9,
-            },
-        )
-    )
 
 
 def worth_compiling(setting: str, seconds: float, available: bool, log: RunLog) -> bool:

@@ -75,6 +75,14 @@ def warn_about(work: Work, report: Preflight) -> None:
         work.log.write(
             Warned(message="{count} validation texts stand in the training split too", values={"count": report.leaked})
         )
+    alone = [label for label, count in report.labels.items() if count == 1]
+    if alone:
+        work.log.write(
+            Warned(
+                message="a single training example is too little to learn from, and more there are not of: {labels}",
+                values={"labels": ", ".join(alone)},
+            )
+        )
     if report.doubled:
         work.log.write(
             Warned(

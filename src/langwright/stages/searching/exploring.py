@@ -241,6 +241,9 @@ def told(search: Exploration) -> list[Trial]:
             continue
         events = search.kept / f"{trial.number:04d}" / "events.jsonl"
         values = search.study.space.values_of(trial.params)
+        curve = curve_of(events, search.measure)
+        if trial.state.name == "PRUNED":  # it may have gone on for a moment
+            curve = tuple(point for point in curve if point[0] <= max(trial.intermediate_values))
         found.append(
             Trial(
                 number=trial.number,
@@ -249,7 +252,7 @@ def told(search: Exploration) -> list[Trial]:
                 value=trial.value if trial.state.name == "COMPLETE" else None,
                 seed=search.study.space.seed,
                 seconds=float(trial.user_attrs.get("seconds", 0.0)),
-                curve=curve_of(events, search.measure),
+                curve=curve,
                 problem=str(trial.user_attrs.get("problem", "")),
             )
         )
