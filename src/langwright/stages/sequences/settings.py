@@ -47,7 +47,7 @@ class EWC(Settings):
     """Weights are held where each earlier task left them, as firmly as its Fisher information says (Kirkpatrick et al. 2017, arXiv:1612.00796)."""
 
     kind: Literal["ewc"] = "ewc"
-    strength: Annotated[float, Field(ge=0, description="What the penalty is multiplied with")] = 1000.0
+    strength: Annotated[float, Field(ge=0, description="What the penalty is multiplied with")] = 10000.0
     fisher_rows: Annotated[int, Field(ge=1, description="Rows of a task that its Fisher information is taken from")] = (
         200
     )
@@ -57,7 +57,7 @@ class OnlineEWC(Settings):
     """EWC with one running Fisher information and one anchor for all earlier tasks (Schwarz et al. 2018, arXiv:1805.06370)."""
 
     kind: Literal["online-ewc"] = "online-ewc"
-    strength: Annotated[float, Field(ge=0, description="What the penalty is multiplied with")] = 1000.0
+    strength: Annotated[float, Field(ge=0, description="What the penalty is multiplied with")] = 10000.0
     fisher_rows: Annotated[int, Field(ge=1, description="Rows of a task that its Fisher information is taken from")] = (
         200
     )
