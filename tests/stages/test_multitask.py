@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.stages.test_continual import Die, as_toml, make, world
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from langwright.errors import UserError
 from langwright.models.shared import heads_of, open_head
@@ -17,6 +17,7 @@ from langwright.runlog import Resumed, Stepped, read_events
 from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
+from langwright.tasks.headed import open_headed
 from langwright.tasks.loading import load
 from langwright.training import fit as fitting
 
@@ -33,6 +34,16 @@ def talks(world):
     ]  # fmt: skip
     (world.folder / "talks.jsonl").write_text("\n".join(map(json.dumps, rows)))
     make(world, "data-read", {"source": ["talks.jsonl"]}, "talks", schema_name="chat")
+    named = [
+        {"text": f"Anna saw the {w}", "spans": [{"start": 0, "end": 4, "label": "person"}]} for w in "abcdefghij" * 3
+    ]
+    (world.folder / "names.jsonl").write_text("\n".join(map(json.dumps, named)))
+    make(world, "data-read", {"source": ["names.jsonl"]}, "names", schema_name="tagging")
+    pairs = [
+        {"text": f"row {i}", "translation": f"line {i}", "language": "en", "target_language": "de"} for i in range(20)
+    ]
+    (world.folder / "lines.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    make(world, "data-read", {"source": ["lines.jsonl"]}, "lines", schema_name="translation")
     return world
 
 
@@ -68,6 +79,25 @@ def test_every_head_is_used_by_name(trained):
     assert found["validation accuracy", "food"] > 0.5
     steps = [e for e in read_events(path / "run" / "events.jsonl") if isinstance(e, Stepped)]
     assert {"food loss", "weather variance", "talks loss"} <= set().union(*(step.metrics for step in steps))
+
+
+@pytest.mark.spec("F8", "sentiment and entities on one trunk, each with its own kind of head")
+def test_labels_of_texts_and_tags_of_words(talks):
+    found = multitask(talks, "tagged", ("food", "names"), steps=20)
+    assert [(a.task, a.head) for a in found.card.abilities] == [("classification", None), ("tagging", "names")]
+    headed = open_headed(found.path, head="names")
+    assert type(headed.model).__name__.endswith("ForTokenClassification")
+    assert len(headed.tag(["Anna saw the b"])) == 1
+    with load(found.path) as own:
+        assert own.predict("the food was stale").labels[0] in ("good", "bad")
+
+
+@pytest.mark.spec("F8", "tasks whose answers are written share one whole model, and their texts say what is asked")
+def test_what_is_written_needs_no_head(talks):
+    found = multitask(talks, "written", ("talks", "lines"), steps=6)
+    assert [(a.task, a.head) for a in found.card.abilities] == [("chat", None), ("translation", None)]
+    assert heads_of(found.path) == () and not (found.path / "heads").exists()
+    assert AutoModelForCausalLM.from_pretrained(found.path) is not None
 
 
 def test_each_head_is_measured_on_its_own_rows(talks, trained):

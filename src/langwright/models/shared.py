@@ -32,29 +32,28 @@ class SharedTrunk(nn.Module):
     def __init__(self, heads: Mapping[str, PreTrainedModel]) -> None:
         """heads: whole models of one family by task; the body with the most weights becomes that of all.
 
-        Of models that have no body apart from themselves, such as T5 where it writes, one serves all tasks: the text
-        it reads says what is to be done.
+        Tasks whose answer is written (`can_generate`) have no head of their own: what they ask stands in the text, and
+        they share one whole model.
 
-        raises  UserError where some have one and others have none
+        raises  UserError for a model without a body of its own beside others
         """
         super().__init__()
-        bodies = [model.base_model for model in heads.values()]
         self.names = list(heads)
-        whole = [body is model for body, model in zip(bodies, heads.values(), strict=True)]
-        if all(whole):
-            self.heads = nn.ModuleList([bodies[0]] * len(bodies))
-            return
-        if any(whole):
+        written = {type(model): model for model in reversed(list(heads.values())) if model.can_generate()}
+        models = [written.get(type(model), model) for model in heads.values()]
+        alone = [model for model in models if model.base_model is model]
+        if alone and len({id(model) for model in models}) > 1:
             raise UserError(
                 "{architectures} have no body in common",
                 fix="teach these tasks apart, with `langwright finetune`",
-                architectures=", ".join(sorted({type(model).__name__ for model in heads.values()})),
+                architectures=", ".join(sorted({type(model).__name__ for model in models})),
             )
-        trunk = max(bodies, key=lambda body: sum(weight.numel() for weight in body.parameters()))
-        for model in heads.values():
-            setattr(model, model.base_model_prefix, trunk)
-            model.tie_weights()
-        self.heads = nn.ModuleList(heads.values())  # a name may hold what a module's may not
+        if not alone:
+            trunk = max((model.base_model for model in models), key=size_of)
+            for model in models:
+                setattr(model, model.base_model_prefix, trunk)
+                model.tie_weights()
+        self.heads = nn.ModuleList(models)  # a name may hold what a module's may not
 
     @property
     def trunk(self) -> Any:
@@ -71,6 +70,11 @@ class SharedTrunk(nn.Module):
         return found
 
 
+def size_of(module: nn.Module) -> int:
+    """Its weights."""
+    return sum(weight.numel() for weight in module.parameters())
+
+
 def own_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """What a model has besides its body; a matrix tied to the body's embeddings is the body's."""
     body = {id(weight) for weight in model.base_model.parameters()}
@@ -79,10 +83,14 @@ def own_tensors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     }
 
 
+def beside_first(model: SharedTrunk) -> tuple[str, ...]:
+    """Names of the tasks that the first one's model cannot do as it is."""
+    return tuple(name for name in model.names if model.head(name) is not model.heads[0])
+
+
 def save_heads(model: SharedTrunk, out: Path) -> None:
     """Write every head but the first, which is the folder's own, under heads/."""
-    others = [name for name in model.names if model.head(name) is not model.head(model.names[0])]
-    for name in others:
+    for name in beside_first(model):
         folder = out / "heads" / name
         folder.mkdir(parents=True)
         one = model.head(name)

@@ -8,7 +8,7 @@ Shapes    B texts    T positions    C labels
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,6 +57,11 @@ class TextExamples:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def taken(self, rows: NDArray[np.int64]) -> TextExamples:
+        """Some of them, in this order."""
+        types = None if self.types is None else [self.types[row] for row in rows]
+        return replace(self, texts=[self.texts[row] for row in rows], labels=self.labels[rows], types=types)
 
     def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Texts of like length next to each other."""

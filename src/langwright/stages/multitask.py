@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ from langwright.errors import UserError
 from langwright.measures import Measure
 from langwright.objectives.settings import LearningSettings, wrapped
 from langwright.stages.declaration import Input, Stage, Work
-from langwright.stages.finetune import FinetuneSettings
+from langwright.stages.finetune import FinetuneSettings, TaskName
 from langwright.training.gradients import PlainSum, build_rule
 
 if TYPE_CHECKING:
@@ -63,9 +63,13 @@ class MultitaskSettings(LearningSettings):
 
 @dataclass(frozen=True)
 class Together:
-    """The lessons by name, and what is made of them."""
+    """The lessons by name, and what is made of them.
+
+    tasks  what each is a lesson of
+    """
 
     lessons: Mapping[str, Lesson]
+    tasks: Mapping[str, str]
     model: SharedTrunk
     objective: MultiTask
     train: Tasks
@@ -115,6 +119,7 @@ def prepared(work: Work) -> Together:
     from langwright.data.dataset import open_dataset
     from langwright.models.shared import SharedTrunk
     from langwright.objectives.multitask import MultiTask
+    from langwright.objectives.regression import Regression
     from langwright.stages.lessons import LESSONS, TASK_OF
     from langwright.training.devices import choose_device
     from langwright.training.mixing import Tasks
@@ -134,21 +139,27 @@ def prepared(work: Work) -> Together:
             fix="name several datasets before the output, or use `langwright finetune` for one",
             count=len(names),
         )
+    called = {task: schema for schema, task in TASK_OF.items()}
+    tasks: dict[str, TaskName] = {called.get(task, task): task for task in get_args(TaskName)}
     lessons: dict[str, Lesson] = {}
+    named: dict[str, str] = {}
     for name, artifact in zip(names, artifacts, strict=True):
         schema = open_dataset(artifact.path).schema_name
-        task = TASK_OF.get(schema, schema)
-        if task not in LESSONS:
+        task = tasks.get(schema)
+        if task is None:
             raise UserError(
                 "{path} holds rows of schema {found}, which no task learns from here",
                 fix="give datasets of one of these schemas: {schemas}",
                 path=artifact.path,
                 found=schema,
-                schemas=", ".join(LESSONS),
+                schemas=", ".join(tasks),
             )
+        named[name] = task
         making = replace(work.making, path=work.making.run / "tasks" / name)
         making.run.mkdir(parents=True, exist_ok=True)
-        own = FinetuneSettings(seed=settings.seed, length=settings.length, pack=settings.pack, dropout=settings.dropout)
+        own = FinetuneSettings(
+            task=task, seed=settings.seed, length=settings.length, pack=settings.pack, dropout=settings.dropout
+        )
         lessons[name] = LESSONS[task](
             replace(work, settings=own, artifacts={**work.artifacts, "dataset": (artifact,)}, making=making)
         )
@@ -160,8 +171,13 @@ def prepared(work: Work) -> Together:
     held_out = {name: lesson.validation for name, lesson in lessons.items() if lesson.validation is not None}
     return Together(
         lessons,
+        named,
         model,
-        MultiTask(objectives, uncertainty=settings.weighting == "uncertainty"),
+        MultiTask(
+            objectives,
+            uncertainty=settings.weighting == "uncertainty",
+            squared=frozenset(name for name, lesson in lessons.items() if isinstance(lesson.objective, Regression)),
+        ),
         Tasks({name: lesson.train for name, lesson in lessons.items()}),
         Tasks(held_out) if held_out else None,
     )
@@ -212,6 +228,7 @@ def plan(work: Work, together: Together) -> Plan:
 
 def made(work: Work, together: Together, outcome: Outcome, resolved: Plan) -> Made:
     """What the card says: the run, and each task on all its held-out rows."""
+    from langwright.models.shared import beside_first
     from langwright.stages.fitting import run_measures, training_flops
     from langwright.stages.lessons.lesson import context_of
     from langwright.tokenizers.templates import template_sha256
@@ -228,10 +245,10 @@ def made(work: Work, together: Together, outcome: Outcome, resolved: Plan) -> Ma
         ),
         abilities=tuple(
             Ability(
-                task=task_of(lesson),
+                task=together.tasks[name],
                 solver=lesson.solver,
                 labels=lesson.labels,
-                head=None if together.model.head(name) is whole else name,
+                head=name if name in beside_first(together.model) else None,
             )
             for name, lesson in together.lessons.items()
         ),
@@ -245,11 +262,6 @@ def made(work: Work, together: Together, outcome: Outcome, resolved: Plan) -> Ma
     )
 
 
-def task_of(lesson: Lesson) -> str:
-    """The task's name in a card."""
-    return lesson.task or ("chat" if lesson.head == "causal" else lesson.head)
-
-
 def held_out(work: Work, together: Together, resolved: Plan) -> list[Measure]:
     """Loss and metrics of each task on its whole validation split."""
     from langwright.training.evaluating import evaluate_loss
@@ -261,6 +273,8 @@ def held_out(work: Work, together: Together, resolved: Plan) -> list[Measure]:
             continue
         rows = whole_epoch(lesson.validation, resolved.micro_rows)
         values = evaluate_loss(together.model.head(name), lesson.objective, rows, resolved.dtype)
+        if lesson.judge is not None:
+            values |= lesson.judge(together.model.head(name), len(lesson.validation))
         found += [
             Measure(
                 name=f"validation {key}",
@@ -286,7 +300,7 @@ STAGE = Stage(
     settings=MultitaskSettings,
     inputs=(
         Input("model", "model", "The model to start from"),
-        Input("dataset", "dataset", "One dataset a task: conversations, or texts with labels", many=True),
+        Input("dataset", "dataset", "One dataset a task; what a task is follows from what its rows are", many=True),
     ),
     makes="model",
     run=run,

@@ -176,18 +176,21 @@ def best_span(window: Window, starts_T: Floats, ends_T: Floats) -> tuple[float, 
     return float(scores_TT[first, last]), window.first + first, window.first + last
 
 
-def open_headed(path: Path, task: str | None = None) -> Headed:
+def open_headed(path: Path, task: str | None = None, head: str | None = None) -> Headed:
     """Open a model folder with a trained head. Texts are cut where training cut them.
 
     task    what it was trained for; the card says, where it is left out
+    head    name of one of the heads that `langwright multitask` puts beside the model's own
     raises  UserError when it has no such head
     """
     from langwright.models.adapters import named_adapter, opened
     from langwright.models.loading import load_model
+    from langwright.models.shared import open_head
     from langwright.tokenizers.loading import load_tokenizer
 
     card = read_card(path)
-    ability = next((one for one in (card.abilities if card else ()) if one.task in OF_TASK), None)
+    abilities = [one for one in (card.abilities if card else ()) if head is None or one.head == head]
+    ability = next((one for one in abilities if one.task in OF_TASK), None)
     task = task or (ability.task if ability else None)
     if task not in OF_TASK:
         raise UserError(
@@ -196,7 +199,8 @@ def open_headed(path: Path, task: str | None = None) -> Headed:
             path=path,
             choices=", ".join(OF_TASK),
         )
-    model = load_model(path, head="score" if task == "pair" and ability and not ability.labels else OF_TASK[task])
+    kind = "score" if task == "pair" and ability and not ability.labels else OF_TASK[task]
+    model = load_model(path, head=kind) if head is None else open_head(path, head)
     if ability and ability.adapter:
         model = opened(model, named_adapter(path, ability.adapter))
     learned = card.settings.get("length") if card else None

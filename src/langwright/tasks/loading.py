@@ -58,7 +58,8 @@ def load(
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     artifact = open_artifact(find_model(name, workspace), "model")
-    taught = next((one.task for one in (artifact.card.abilities if artifact.card else ()) if one.task in OF_TASK), None)
+    abilities = [one for one in (artifact.card.abilities if artifact.card else ()) if head is None or one.head == head]
+    taught = next((one.task for one in abilities if one.task in OF_TASK), None)
     if taught not in (None, "classification"):
         raise UserError(
             "{name} was taught {task}, which is asked in Python",

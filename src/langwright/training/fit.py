@@ -201,12 +201,13 @@ def prepared(job: Fit, average: Average | None, rule: GradientRule) -> Trained:
     """The model with its optimizer; what joins later is frozen from here on."""
     plan, settings = job.plan, job.settings
     embeddings = embedding_names(job.model)
-    factors = rate_factors(job.model, settings.layer_decay, settings.rates)
+    objectives = {f"objective.{number}": weight for number, weight in enumerate(job.objective.parameters())}
+    factors = rate_factors(job.model, settings.layer_decay, settings.rates, list(objectives))
     unfreezing = None
     if job.gradual is not None:
         groups = partial(parameter_groups, settings.optimizer, embeddings=embeddings, factors=factors)
         unfreezing = Unfreezing(job.model, job.gradual, plan.steps, len(job.feed.examples) / plan.batch_rows, groups)
-    named = [*job.model.named_parameters(), *((f"objective.{i}", w) for i, w in enumerate(job.objective.parameters()))]
+    named = [*job.model.named_parameters(), *objectives.items()]
     optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate, embeddings, factors)
     return Trained(job.model, job.objective, optimizer, average, rule, unfreezing)
 

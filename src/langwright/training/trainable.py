@@ -257,14 +257,18 @@ class Unfreezing:
 # --- how fast --------------------------------------------------------------------------------------
 
 
-def rate_factors(model: nn.Module, layer_decay: float, rates: Mapping[str, float]) -> dict[str, float]:
+def rate_factors(
+    model: nn.Module, layer_decay: float, rates: Mapping[str, float], others: Sequence[str] = ()
+) -> dict[str, float]:
     """What the learning rate of each weight is multiplied with, by name: the decay once for each layer above it,
     and every rate whose pattern fits.
 
+    others  names of weights that are not the model's, and learn at the full rate
     raises  UserError for a pattern that fits no weight
     """
     where = depths(model)
     found = {name: layer_decay ** (where.layers + 1 - depth) for name, depth in where.of.items()}
+    found |= dict.fromkeys(others, 1.0)
     for pattern, rate in rates.items():
         for name in fitting(pattern, list(found)):
             found[name] *= rate

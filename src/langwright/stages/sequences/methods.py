@@ -89,14 +89,18 @@ def kept_rows(ground: Ground, task: int, most: int) -> TextExamples:
         examples = ground.tasks[number].train
         generator = draws(ground.seed, 0, number, "kept rows")
         rows = np.sort(generator.choice(len(examples), min(most, len(examples)), replace=False))
-        found.append(replace(examples, texts=[examples.texts[row] for row in rows], labels=examples.labels[rows]))
+        found.append(examples.taken(rows))
     return joined(found)
 
 
 def joined(parts: list[TextExamples]) -> TextExamples:
     """All rows, end to end."""
-    texts = [text for part in parts for text in part.texts]
-    return replace(parts[0], texts=texts, labels=np.concatenate([part.labels for part in parts]))
+    return TextExamples(
+        [text for part in parts for text in part.texts],
+        np.concatenate([part.labels for part in parts]),
+        parts[0].pad_id,
+        None if parts[0].types is None else [types for part in parts for types in part.types or ()],
+    )
 
 
 def with_old(study: Study, old: TextExamples, share: float, seed: int) -> Study:

@@ -163,7 +163,6 @@ def encoded(
 ) -> tuple[TextExamples, tuple[str, ...]]:
     """A split as token ids with the task's own label numbers, and as texts; at most so many rows, drawn."""
     from langwright.data.drawing import draws
-    from langwright.objectives.classification import TextExamples
     from langwright.stages.lessons.classification import labelled_texts
 
     found, cut = labelled_texts(dataset, split, tokenizer, labels, length)
@@ -179,7 +178,7 @@ def encoded(
         return found, texts
     generator = draws(work.settings.seed, 0, 0, f"rows of {dataset.path.name} {split}")
     kept = np.sort(generator.choice(len(found), most, replace=False))
-    return TextExamples([found.texts[i] for i in kept], found.labels[kept], found.pad_id), tuple(texts[i] for i in kept)
+    return found.taken(kept), tuple(texts[i] for i in kept)
 
 
 def renumbered(examples: TextExamples, classes: tuple[int, ...]) -> TextExamples:

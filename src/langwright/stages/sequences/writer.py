@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,7 +141,9 @@ class GenerativeReplay(Naive):
             np.array(ids[: self.plan.length], dtype=np.int64) for ids in self.tokenizer(list(texts))["input_ids"]
         ]
         asked = self.asked(number)
-        examples = replace(ground.tasks[0].train, texts=encoded, labels=np.full(len(encoded), asked[0], dtype=np.int64))
+        labels = np.full(len(encoded), asked[0], dtype=np.int64)
+        types = None if ground.tasks[0].train.types is None else [np.zeros_like(ids) for ids in encoded]
+        examples = TextExamples(encoded, labels, ground.tasks[0].train.pad_id, types)
         ground.model.eval()
         with torch.no_grad():
             for start in range(0, len(encoded), TEXTS_AT_ONCE):
