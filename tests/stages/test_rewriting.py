@@ -11,11 +11,12 @@ from tests.stages.test_training_stages import EN, ZH, assert_identical, make, we
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from langwright.artifacts import open_artifact, partial_of
+from langwright.cli.stage import next_command
 from langwright.errors import UserError
 from langwright.runlog import Resumed, Sampled, Stepped, read_events
 from langwright.settings import read_settings
 from langwright.stages import STAGES
-from langwright.stages.execution import execute
+from langwright.stages.execution import execute, look, prepare
 from langwright.workspace import Workspace
 
 
@@ -177,3 +178,24 @@ def test_what_cannot_be_learned_is_refused_before_anything_is_written(world, set
         pretrain(world, "refused", **settings)
     assert refused.value.problem("zh") != refused.value.problem("en")
     assert not (world.folder / "refused").exists() and not partial_of(world.folder / "refused").exists()
+
+
+@pytest.mark.parametrize(
+    "kind, preset, least, most", [("auto", "t5-tiny", 0.15, 0.25), ("auto", "bart-tiny", 0.5, 0.6), ("prefix-lm", "tiny", 0.3, 0.7)]
+)  # fmt: skip
+def test_a_check_shows_what_is_read_and_what_is_written(world, kind, preset, least, most):
+    sets = [f"preset={preset}", f"objective.kind={kind}", "length=32", "steps=2", "device=cpu", "dtype=float32"]
+    settings = read_settings(STAGES["pretrain"].settings, sets=sets)
+    inputs = {"dataset": [world.folder / "text"], "tokenizer": [world.folder / "tok"]}
+    report = look(prepare(STAGES["pretrain"], inputs, settings), cache=world.cache)
+    assert least < report.supervised < most
+    if kind == "auto":
+        read, written = report.sample
+        mark = "<extra_id_0>" if preset == "t5-tiny" else "<mask>"
+        assert mark in read.text and (mark in written.text) == (preset == "t5-tiny")
+        assert written.supervised and not read.supervised
+
+
+def test_the_next_command_is_one_that_the_model_can_do(world):
+    artifact = pretrain(world, "next", preset="t5-tiny", steps=1)
+    assert next_command(STAGES["pretrain"], artifact).endswith("next DATASET OUT --task translation")

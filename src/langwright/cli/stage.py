@@ -158,6 +158,10 @@ def next_command(stage: Stage, artifact: Artifact) -> str:
         return f"langwright predict {shlex.quote(str(artifact.path))} classification TEXT"
     if {"fill", "pair", "detect", "embed"} & set(tasks):  # an encoder: it does not go on from a text
         return f"langwright finetune {shlex.quote(str(artifact.path))} DATASET OUT --task classification"
+    if "rewrite" in tasks:  # an encoder-decoder, which writes one text from another
+        return f"langwright finetune {shlex.quote(str(artifact.path))} DATASET OUT --task translation"
+    if {"translation", "summarization"} & set(tasks):
+        return f"langwright report {shlex.quote(str(artifact.path))} OUT"
     return stage.next.format(out=shlex.quote(str(artifact.path)))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from langwright.data.dataset import Dataset
     from langwright.data.store import TokenStore
     from langwright.training.fit import Outcome, Plan
+    from langwright.training.preflight import Piece
 
 SAMPLE_TOKENS = 48
 
@@ -123,6 +124,16 @@ class Rewritten:
                 )
             found.append((text, self.tokenizer.decode(ids[0], skip_special_tokens=True)))
         return found
+
+
+def pieces_of_pair(tokenizer: PreTrainedTokenizerBase, read: Sequence[int], told: Sequence[int]) -> tuple[Piece, ...]:
+    """What an encoder reads and what its decoder is to write, as text."""
+    from langwright.training.preflight import Piece
+
+    return (
+        Piece(text=tokenizer.decode(list(read)), supervised=False),
+        Piece(text=tokenizer.decode(list(told)), supervised=True),
+    )
 
 
 def ended(ids: list[int], end: int) -> list[int]:

@@ -216,8 +216,13 @@ class Text:
         return wrapped(found, settings.around, model)
 
 
+LOOKED_AT = 64  # rows
+
+
 def check(work: Work) -> Preflight:
     """What `langwright check pretrain` shows: the rows as training would see them, and what the run would take."""
+    import numpy as np
+
     from langwright.stages.probing import plan
     from langwright.training.planning import foreseen
     from langwright.training.preflight import count_leaks, inspect_rows
@@ -229,6 +234,8 @@ def check(work: Work) -> Preflight:
     texts = text.dataset.texts
     leaked = count_leaks(texts("train"), texts(text.held_out)) if text.held_out else 0
     report = inspect_rows(train.store, train.plan, text.tokenizer, leaked=leaked)
+    batch = train.batch(np.arange(min(LOOKED_AT, len(train)), dtype=np.int64))
+    report = settings.course.looked_at(report, batch, text.tokenizer)
     return foreseen(report, resolved, settings.schedule, len(train))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from langwright.training.feed import StoreExamples
     from langwright.training.fit import Sampler
     from langwright.training.loss import Objective
+    from langwright.training.preflight import Preflight
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Course:
     predicted       (settings) -> share of positions whose logits are computed, which are a decoder's where an encoder
                     stands before it
     per_byte        each unit of loss is a token of the text, so that bits per byte can be given
+    looked_at       (preflight of the text, a batch, tokenizer) -> the same as this course sees it
     one_shape       every batch has the same shape, so that the model can be compiled once
     """
 
@@ -82,4 +84,5 @@ class Course:
     sampler: Callable[[PreTrainedTokenizerBase, tuple[str, ...]], Sampler] | None = None
     predicted: Callable[[Any], float] = lambda settings: 1.0
     per_byte: bool = False
+    looked_at: Callable[[Preflight, Any, PreTrainedTokenizerBase], Preflight] = lambda report, batch, tokenizer: report
     one_shape: bool = True

@@ -12,7 +12,8 @@ from langwright.stages.courses.next_token import sampler
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from langwright.objectives.prefix import PrefixExamples, PrefixLM
+    from langwright.objectives.prefix import PrefixBatch, PrefixExamples, PrefixLM
+    from langwright.training.preflight import Preflight
 
 
 def examples(reading: Reading, split: str, settings: PrefixPrediction) -> PrefixExamples:
@@ -34,6 +35,11 @@ def objective(
     return PrefixLM(compiled=compiled)
 
 
+def looked_at(report: Preflight, batch: PrefixBatch, tokenizer: PreTrainedTokenizerBase) -> Preflight:
+    """What stands in a prefix is not learned."""
+    return report.model_copy(update={"supervised": batch.units / (batch.positions - batch.padding)})
+
+
 COURSE = Course(
     settings=PrefixPrediction,
     families=("llama", "gpt2"),
@@ -44,4 +50,5 @@ COURSE = Course(
     examples=examples,
     objective=objective,
     sampler=sampler,
+    looked_at=looked_at,
 )

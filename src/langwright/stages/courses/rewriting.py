@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
+from langwright.artifacts import Ability
 from langwright.errors import UserError
 from langwright.objectives.pretraining import (
     Continuing,
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from langwright.objectives.denoising import DenoisingExamples, Noise, Pairing
-    from langwright.objectives.seq2seq import Seq2Seq
+    from langwright.objectives.seq2seq import Seq2Seq, Seq2SeqBatch
     from langwright.stages.fitting import Rewritten
+    from langwright.training.preflight import Preflight
 
 
 def rows(
@@ -136,6 +138,21 @@ def marked(tokenizer: PreTrainedTokenizerBase) -> None:
     add_sentinels(tokenizer)
 
 
+def looked_at(report: Preflight, batch: Seq2SeqBatch, tokenizer: PreTrainedTokenizerBase) -> Preflight:
+    """The first row as a pair, and of all that is read and written the share that is written."""
+    from langwright.objectives.next_token import IGNORED
+    from langwright.stages.fitting import pieces_of_pair
+
+    read, told = batch.tokens_BS[0][batch.mask_BS[0] == 1], batch.targets_BT[0][batch.targets_BT[0] != IGNORED]
+    return report.model_copy(
+        update={
+            "supervised": batch.units / (batch.positions - batch.padding),
+            "padding": batch.padding / batch.positions,
+            "sample": pieces_of_pair(tokenizer, read.tolist(), told.tolist()),
+        }
+    )
+
+
 def share_decoded(settings: SpanCorruption) -> float:
     """Of a row's positions, encoder and decoder, those of the decoder."""
     spans = settings.density / settings.mean_span
@@ -151,8 +168,9 @@ SPAN_CORRUPTION = Course(
     presets=T5,
     usual="t5-mini",
     head="seq2seq",
-    abilities=(),
+    abilities=(Ability(task="rewrite", solver="generation"),),
     examples=corrupted,
+    looked_at=looked_at,
     objective=objective,
     prepare=marked,
     sampler=partial(sampler, sentinel(0)),
@@ -164,8 +182,9 @@ DENOISING = Course(
     presets=BART,
     usual="bart-mini",
     head="seq2seq",
-    abilities=(),
+    abilities=(Ability(task="rewrite", solver="generation"),),
     examples=noised,
+    looked_at=looked_at,
     objective=objective,
     prepare=masked,
     sampler=sampler_of_mask,
@@ -176,8 +195,9 @@ CONTINUATION = Course(
     presets=T5,
     usual="t5-mini",
     head="seq2seq",
-    abilities=(),
+    abilities=(Ability(task="rewrite", solver="generation"),),
     examples=continued,
+    looked_at=looked_at,
     objective=objective,
     prepare=ended,
     sampler=partial(sampler, ""),

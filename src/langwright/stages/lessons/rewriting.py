@@ -163,17 +163,18 @@ def shortened(ids: list[int], length: int) -> NDArray[np.int64]:
 
 def looked_at(pairs: Sequence[Pair], cut: int, dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> Preflight:
     """What training is about to see."""
-    from langwright.training.preflight import Piece, Preflight, count_leaks
+    from langwright.stages.fitting import pieces_of_pair
+    from langwright.training.preflight import Preflight, count_leaks
 
     read, told = sum(len(a) for a, _ in pairs), sum(len(b) for _, b in pairs)
     unknown = sum(int((ids == tokenizer.unk_token_id).sum()) for pair in pairs for ids in pair)
     texts = {split: (row.text for row in rows_of(dataset, split)) for split in dataset.splits}
-    first_read, first_told = (tokenizer.decode(ids.tolist()) for ids in pairs[0])
+    first_read, first_told = (ids.tolist() for ids in pairs[0])
     return Preflight(
         documents=len(pairs), tokens=read + told, rows=len(pairs), supervised=told / (read + told), padding=0.0,
         truncated=cut, unknown=unknown / (read + told), doubled=0,
         leaked=count_leaks(texts["train"], texts.get("validation", ())),
-        sample=(Piece(text=first_read, supervised=False), Piece(text=first_told, supervised=True)),
+        sample=pieces_of_pair(tokenizer, first_read, first_told),
     )  # fmt: skip
 
 
