@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedConfig
 
-ComputeType = Literal["float32", "bfloat16"]
+ComputeType = Literal["float32", "bfloat16", "float16"]
 FLOAT32 = 4  # bytes
 ADAM_BYTES = 8  # two float32 moments a weight
 
@@ -105,6 +105,8 @@ def estimate(
     predicted      share of positions whose logits are computed; of an encoder-decoder, that are the decoder's, half
                    of them where nothing is said
     """
+    if dtype == "float16":
+        dtype = "bfloat16"  # as wide
     positions = context if context is not None else shape.max_position_embeddings
     if OWN_HEADS.get(shape.model_type) == "seq2seq" or getattr(shape, "is_encoder_decoder", False):
         size = positions if length is None else length

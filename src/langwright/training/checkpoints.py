@@ -36,6 +36,7 @@ from langwright.training.averaging import Average
 from langwright.training.crew import ALONE, Crew
 from langwright.training.gradients import GradientRule
 from langwright.training.loss import Objective
+from langwright.training.scaling import LossScale
 from langwright.training.trainable import Unfreezing
 
 FORMAT = 1
@@ -93,6 +94,7 @@ class Trained:
     average    the running mean of the weights, where one is kept
     rule       what lies between backward and the optimizer
     unfreezing the weights that join later, where some do; they are saved from the beginning
+    scale      of the loss, in float16
     """
 
     model: nn.Module
@@ -101,6 +103,7 @@ class Trained:
     average: Average | None = None
     rule: GradientRule | None = None
     unfreezing: Unfreezing | None = None
+    scale: LossScale | None = None
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -160,7 +163,8 @@ def tensors_to_save(trained: Trained, crew: Crew) -> dict[str, dict[str, Tensor]
         | generator_states()
         | stored(trained.objective.state_dict(), "objective.", crew=crew)
         | stored(average, "average.", crew=crew)
-        | stored(trained.rule.state_dict() if trained.rule else {}, "gradients.", crew=crew),
+        | stored(trained.rule.state_dict() if trained.rule else {}, "gradients.", crew=crew)
+        | stored(trained.scale.state_dict() if trained.scale else {}, "scale.", crew=crew),
     }
 
 
@@ -360,6 +364,8 @@ def load_checkpoint(path: Path, trained: Trained, crew: Crew = ALONE) -> Progres
             )
         if trained.optimizer is not None:
             trained.objective.load_state_dict(led_by("objective.", tensors))
+            if trained.scale is not None:
+                trained.scale.load_state_dict(led_by("scale.", tensors))
             if trained.rule is not None:
                 trained.rule.load_state_dict(led_by("gradients.", tensors))
             restore_optimizer(state, tensors, targets, trained.optimizer, crew)

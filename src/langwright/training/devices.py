@@ -22,7 +22,7 @@ import torch
 
 from langwright.errors import UserError
 
-DtypeName = Literal["float32", "bfloat16"]
+DtypeName = Literal["float32", "bfloat16", "float16"]
 
 CGROUP = Path("/sys/fs/cgroup")
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
@@ -83,7 +83,17 @@ def matrix_rate(dtype: DtypeName, device_type: str, seconds: float = 0.15) -> fl
 
 
 def compute_dtype(setting: str, device: torch.device) -> DtypeName:
-    """The type that matrices are multiplied in: auto takes bfloat16 only where it is measured to be faster."""
+    """The type that matrices are multiplied in: auto takes bfloat16 only where it is measured to be faster.
+
+    raises  UserError for float16 on a CPU, which multiplies it more slowly than float32
+    """
+    if setting == "float16":
+        if device.type == "cpu":
+            raise UserError(
+                "dtype float16 is for GPUs, and this run is on the CPU",
+                fix="leave dtype at auto, or take bfloat16, which needs no scaling of the loss",
+            )
+        return "float16"
     if setting != "auto":
         return "bfloat16" if setting == "bfloat16" else "float32"
     faster = matrix_rate("bfloat16", device.type) > FASTER * matrix_rate("float32", device.type)
@@ -111,6 +121,11 @@ def cgroup_cpus(folder: Path = CGROUP) -> float | None:
         return None if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError):  # another system, or an older kind of control group
         return None
+
+
+def autocast_type(name: str) -> torch.dtype | None:
+    """What autocast is told; None for float32, the weights' own type."""
+    return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(name)
 
 
 @cache

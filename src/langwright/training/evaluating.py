@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from langwright.training.crew import ALONE, Crew
+from langwright.training.devices import autocast_type
 from langwright.training.loop import forward_precision
 from langwright.training.loss import Batch, Objective
 
@@ -32,7 +33,7 @@ def evaluate_loss(
     sums: dict[str, float] = {}
     model.eval()
     for batch, counts in batches:
-        with forward_precision(model, torch.bfloat16 if dtype == "bfloat16" else None):
+        with forward_precision(model, autocast_type(dtype)):
             loss = objective(model, batch)
         if not counts:
             continue

@@ -9,12 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from torch import nn
 
 from langwright.errors import UserError
 from langwright.files import write_whole
@@ -35,43 +34,23 @@ from langwright.training.checkpoints import (
 )
 from langwright.training.cost import Spent, meter
 from langwright.training.crew import ALONE, Crew, assembled
-from langwright.training.devices import forget_peak_memory, keep_freed_memory, peak_memory_bytes
+from langwright.training.devices import autocast_type, forget_peak_memory, keep_freed_memory, peak_memory_bytes
 from langwright.training.evaluating import bits_per_byte, evaluate_loss
 from langwright.training.feed import Examples, Feed, whole_epoch
 from langwright.training.gradients import GradientRule, build_rule
 from langwright.training.loop import NonFinite, Step, train
-from langwright.training.loss import Batch, Objective
+from langwright.training.loss import Objective, tensors_of
 from langwright.training.optimizers import build_optimizer, embedding_names, parameter_groups
+from langwright.training.plan import Plan as Plan
+from langwright.training.scaling import scale_for
 from langwright.training.schedules import rate_factor
 from langwright.training.settings import TrainingSettings
 from langwright.training.stopping import StopFlag, StopRequested, stop_flag
-from langwright.training.together import Place, Strategy
+from langwright.training.together import Place
 from langwright.training.trainable import Gradual, Unfreezing, rate_factors
 
 Sampler = Callable[[nn.Module], Iterable[tuple[str, str]]]
 Judge = Callable[[nn.Module, int], dict[str, float]]  # (model, most rows) -> measures of the task, by name
-
-
-class Plan(BaseModel):
-    """`run/plan.json`: what was resolved for this machine before the first step; a resume uses the same."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    preset: str = ""  # shape of a model that is trained from scratch
-    steps: int
-    batch_rows: int
-    micro_rows: int
-    length: int  # positions a row
-    learning_rate: float
-    dtype: Literal["float32", "bfloat16"]
-    compile: bool
-    threads: int
-    device: str
-    evaluate_rows: int  # validation rows of the training curve
-    seconds_per_update: float | None = None  # as the probe foretells, uncompiled
-    memory_bytes: int | None = None  # at the most, as the probe foretells
-    processes: int = 1  # of the last start; a resume may have others
-    strategy: Strategy = "ddp"
 
 
 @dataclass(frozen=True)
@@ -178,8 +157,9 @@ def fit_together(job: Fit, crew: Crew) -> Outcome:
         clip=settings.clip,
         clip_value=settings.clip_value,
         gradients=rule,
-        autocast=torch.bfloat16 if plan.dtype == "bfloat16" else None,
+        autocast=autocast_type(plan.dtype),
         crew=crew,
+        scale=trained.scale,
     )
     with stop_flag() as flag:
         try:
@@ -209,7 +189,8 @@ def prepared(job: Fit, average: Average | None, rule: GradientRule) -> Trained:
         unfreezing = Unfreezing(job.model, job.gradual, plan.steps, len(job.feed.examples) / plan.batch_rows, groups)
     named = [*job.model.named_parameters(), *objectives.items()]
     optimizer = build_optimizer(settings.optimizer, named, plan.learning_rate, embeddings, factors)
-    return Trained(job.model, job.objective, optimizer, average, rule, unfreezing)
+    scale = scale_for(plan.dtype, rule)
+    return Trained(job.model, job.objective, optimizer, average, rule, unfreezing, scale)
 
 
 def join(trained: Trained, made: int) -> int:
@@ -413,16 +394,6 @@ class Session:
 def due(done: int, steps: int, every_share: float) -> bool:
     """Whether step `done` of `steps` completes another `every_share` of the run."""
     return done == steps or math.floor(done / steps / every_share) > math.floor((done - 1) / steps / every_share)
-
-
-def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:
-    """The tensors of some batches, to look at later."""
-    return {
-        f"{number}.{name}": value.contiguous()
-        for number, batch in enumerate(batches)
-        for name, value in vars(batch).items()
-        if isinstance(value, Tensor)
-    }
 
 
 # --- resolving a plan --------------------------------------------------------------------------

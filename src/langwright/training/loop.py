@@ -20,6 +20,7 @@ from langwright.errors import UserError
 from langwright.training.crew import ALONE, Crew
 from langwright.training.gradients import GradientRule, Part, Sum
 from langwright.training.loss import Batch, Loss, Objective, task_of
+from langwright.training.scaling import LossScale
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Gathered:
                 summed[name] = summed.get(name, 0.0) + value
         broken = tuple(rank for rank, ok in enumerate(fine) if not (ok and math.isfinite(totals[rank])))
         return Gathered(
-            torch.tensor(math.fsum(totals) if not broken else math.nan),
+            torch.tensor(math.fsum(totals) if all(map(math.isfinite, totals)) else math.nan),
             {name: torch.tensor(value) for name, value in summed.items()},
             sum(positions),
             sum(padding),
@@ -138,6 +139,7 @@ def train(
     gradients: GradientRule | None = None,
     autocast: torch.dtype | None = None,
     crew: Crew = ALONE,
+    scale: LossScale | None = None,
 ) -> Iterator[Step]:
     """Yield one Step per optimizer update, numbered from `start + 1` to `steps`.
 
@@ -149,6 +151,7 @@ def train(
     gradients  the rule between backward and the optimizer; the sum of the parts by default
     autocast   type that matrices are multiplied in; None leaves the model's own
     crew       the processes that make an update together; each has its own micro-batches of it
+    scale      of the loss, for gradients in float16; an update whose gradients overflow is made again with a smaller one
     raises     NonFinite before the update when the loss or the gradient is not finite;
                UserError when a batch whose examples interact was cut
     """
@@ -160,18 +163,18 @@ def train(
         parts = next(stream, None)
         if parts is None:
             return
-        if len(parts) > 1 and not objective.separable:
-            raise UserError(
-                "this objective compares the examples of a batch, so the batch cannot be cut into {count} micro-batches",
-                fix="set micro_rows to batch_rows, or lower batch_rows",
-                count=len(parts),
-            )
+        refuse_cut(objective, parts)
         units = sum(crew.gather(sum(part.units for part in parts)))
-        own = Gathered(positions=sum(part.positions for part in parts), padding=sum(part.padding for part in parts))
-        measured = rule.backward(
-            scaled_losses(model, objective, parts, units, own, autocast), weights, update=number - 1
-        )
-        gathered = own.over_all(crew, crew.add_gradients(weights))
+        while True:
+            own = Gathered(positions=sum(part.positions for part in parts), padding=sum(part.padding for part in parts))
+            share = max(units, 1) / (scale.scale if scale else 1.0)
+            losses = scaled_losses(model, objective, parts, share, own, autocast)
+            measured = rule.backward(losses, weights, update=number - 1)
+            gathered = own.over_all(crew, crew.add_gradients(weights))
+            assert gathered.total is not None
+            if scale is None or scale.back(weights, gathered.total, crew):
+                break
+            optimizer.zero_grad(set_to_none=True)
         norm = finite_norm(model, weights, gathered, number, parts, crew)
         clip_gradient(weights, norm, clip, clip_value, crew)
         learning_rate = rate(number - 1)
@@ -180,7 +183,6 @@ def train(
         optimizer.step()
         rule.after_step()
         optimizer.zero_grad(set_to_none=True)
-        assert gathered.total is not None
         yield Step(
             number,
             gathered.total,
@@ -195,20 +197,33 @@ def train(
         )
 
 
+def refuse_cut(objective: Objective[Any], parts: Sequence[Batch]) -> None:
+    """UserError when a batch whose examples interact was cut."""
+    if len(parts) > 1 and not objective.separable:
+        raise UserError(
+            "this objective compares the examples of a batch, so the batch cannot be cut into {count} micro-batches",
+            fix="set micro_rows to batch_rows, or lower batch_rows",
+            count=len(parts),
+        )
+
+
 def scaled_losses(
     model: nn.Module,
     objective: Objective[Any],
     parts: Sequence[Batch],
-    units: int,
+    units: float,
     gathered: Gathered,
     autocast: torch.dtype | None,
 ) -> Iterator[Part]:
-    """Each micro-batch's share of the update's mean loss, its graph alive until the next is asked for."""
+    """Each micro-batch's share of the update's mean loss, its graph alive until the next is asked for.
+
+    units  what each sum is divided by
+    """
     for part in parts:
         with forward_precision(model, autocast):
             loss = objective(model, part)
         gathered.add(loss)
-        yield Part(loss.total / max(units, 1), part.units, task_of(part))
+        yield Part(loss.total / units, part.units, task_of(part))
 
 
 def forward_precision(model: nn.Module, autocast: torch.dtype | None) -> contextlib.AbstractContextManager[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -105,3 +106,13 @@ class Stateless:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Nothing to take back."""
+
+
+def tensors_of(batches: Iterable[Batch]) -> dict[str, Tensor]:
+    """The tensors of some batches, to look at later."""
+    return {
+        f"{number}.{name}": value.contiguous()
+        for number, batch in enumerate(batches)
+        for name, value in vars(batch).items()
+        if isinstance(value, Tensor)
+    }

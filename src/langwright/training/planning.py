@@ -7,7 +7,7 @@ from pathlib import Path
 
 from langwright.errors import UserError
 from langwright.files import write_whole
-from langwright.training.fit import Plan
+from langwright.training.plan import Plan
 from langwright.training.preflight import Preflight
 from langwright.training.schedules import Schedule, rate_factor
 from langwright.training.settings import TrainingSettings

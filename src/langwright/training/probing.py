@@ -12,7 +12,7 @@ from torch import nn
 
 from langwright.errors import UserError
 from langwright.training.checkpoints import generator_states, set_generators
-from langwright.training.devices import MemoryWatch, available_memory
+from langwright.training.devices import MemoryWatch, autocast_type, available_memory
 from langwright.training.feed import Examples
 from langwright.training.loop import forward_precision
 from langwright.training.loss import Batch, Objective
@@ -116,7 +116,7 @@ def memory_of(
 def one_pass(model: nn.Module, objective: Objective[Any], batch: Batch, dtype: str, device: torch.device) -> float:
     """Seconds of forward and backward."""
     began = time.perf_counter()
-    with forward_precision(model, torch.bfloat16 if dtype == "bfloat16" else None):
+    with forward_precision(model, autocast_type(dtype)):
         loss = objective(model, batch)
     (loss.total / max(loss.units, 1)).backward()  # type: ignore[no-untyped-call]
     if device.type == "cuda":

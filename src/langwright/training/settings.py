@@ -76,7 +76,7 @@ class TrainingSettings(Settings):
         ),
     ] = None
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16"],
+        Literal["auto", "float32", "bfloat16", "float16"],
         Field(
             description="Type that matrices are multiplied in; auto measures which is faster here. Weights stay float32"
         ),

@@ -25,6 +25,7 @@ from langwright.stages.sequences import settings as kinds
 from langwright.stages.sequences.methods import Ground, Naive
 from langwright.stages.sequences.tasks import Curriculum
 from langwright.training.checkpoints import stored, write_synced
+from langwright.training.devices import autocast_type
 from langwright.training.evaluating import evaluate_loss
 from langwright.training.feed import Feed, whole_epoch
 from langwright.training.fit import Fit, Plan, fit
@@ -92,7 +93,7 @@ class Run:
         self.model = sequence.fresh(seed)
         ground = Ground(
             self.model, self.tasks, sequence.objective, self.settings, seed,
-            torch.bfloat16 if sequence.plan.dtype == "bfloat16" else None,
+            autocast_type(sequence.plan.dtype),
         )  # fmt: skip
         self.way = self.begun(ground)
         self.before: list[float] = []
