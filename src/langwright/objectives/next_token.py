@@ -129,7 +129,7 @@ def has_plain_head(model: nn.Module, batch: NextTokenBatch) -> bool:
     weight = next(inside.parameters())
     if not callable(getattr(inside, "get_output_embeddings", None)) or hasattr(weight, "full_tensor"):
         return False
-    tokens_1T = batch.tokens_BT[:1, :8].to(weight.device)
+    tokens_1T = batch.tokens_BT[:1].to(weight.device)
     kept = [weight.device] if weight.device.type == "cuda" else []
     with torch.random.fork_rng(devices=kept), torch.autocast(weight.device.type, enabled=False):
         out = inside(input_ids=tokens_1T, use_cache=False, output_hidden_states=True)
