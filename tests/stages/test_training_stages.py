@@ -79,7 +79,7 @@ def world(tmp_path_factory):
 def make(workspace, stage, inputs, out, *, restart=False, listeners=(), toml=(), **settings):
     sets = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     sets += toml
-    if stage in ("pretrain", "finetune"):
+    if stage in ("pretrain", "finetune", "adapt", "transfer"):
         sets = ["device=cpu", "compile=off", *sets]
     given = {role: [workspace.folder / name for name in names] for role, names in inputs.items()}
     return execute(

@@ -42,6 +42,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright continual runs/base runs/hotels runs/news runs/kept --scenario task --seeds 5",
     ),
     "search": ("langwright search runs/base runs/topics runs/searched --recipe space.toml --trials 20",),
+    "transfer": (
+        "langwright transfer runs/base runs/meals runs/curve",
+        "langwright transfer runs/hotels-judge runs/meals runs/curve --seeds 5 --set 'labels=[10, 30, 100, 300, 1000]'",
+    ),
     "evaluate": ("langwright evaluate runs/chat runs/talks runs/chat-measured",),
     "compare": (
         "langwright compare runs/a1-measured runs/a2-measured runs/b1-measured runs/b2-measured runs/compared "

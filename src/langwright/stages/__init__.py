@@ -20,6 +20,7 @@ from langwright.stages import (
     report,
     search,
     tokenizer_train,
+    transfer,
 )
 from langwright.stages.declaration import Stage
 
@@ -35,6 +36,7 @@ STAGES: dict[str, Stage] = {
         multitask,
         continual,
         search,
+        transfer,
         evaluate,
         compare,
         report,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from langwright.models.heads import Head
     from langwright.stages.sequences.settings import ContinualSettings
     from langwright.stages.teaching import TeachingSettings
+    from langwright.stages.transfer import TransferSettings
     from langwright.training.feed import Examples
     from langwright.training.fit import Judge, Sampler
     from langwright.training.loss import Objective
@@ -99,7 +100,7 @@ def context_of(config: PreTrainedConfig) -> int:
     return most_positions(config)
 
 
-def row_length(settings: TeachingSettings | ContinualSettings, config: PreTrainedConfig) -> int:
+def row_length(settings: TeachingSettings | ContinualSettings | TransferSettings, config: PreTrainedConfig) -> int:
     """Tokens in a row; UserError when the model was not built for so many."""
     context = context_of(config)
     if settings.length is not None and settings.length > context:
