@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from langwright.artifacts import Ability, Made, ModelFacts
+from langwright.artifacts import Ability, Artifact, Made, ModelFacts
 from langwright.errors import UserError
 from langwright.measures import Measure
 from langwright.objectives.settings import LearningSettings, wrapped
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.finetune import FinetuneSettings, TaskName
 from langwright.training.gradients import PlainSum, build_rule
+from langwright.training.settings import CHANGEABLE
 
 if TYPE_CHECKING:
     from langwright.models.shared import SharedTrunk
@@ -115,16 +116,32 @@ def run(work: Work) -> Made:
 
 
 def prepared(work: Work) -> Together:
-    """Each dataset's lesson by what its rows are, on one trunk; UserError before anything is trained."""
-    from langwright.data.dataset import open_dataset
+    """Each dataset's lesson on one trunk; UserError before anything is trained."""
     from langwright.models.shared import SharedTrunk
     from langwright.objectives.multitask import MultiTask
     from langwright.objectives.regression import Regression
-    from langwright.stages.lessons import LESSONS, TASK_OF
     from langwright.training.devices import choose_device
     from langwright.training.mixing import Tasks
 
     settings: MultitaskSettings = work.settings
+    tasks = {name: task_of(artifact) for name, artifact in named(work).items()}
+    lessons = {name: lesson_of(work, artifact, tasks[name]) for name, artifact in named(work).items()}
+    model = SharedTrunk({name: lesson.model for name, lesson in lessons.items()}).to(choose_device(settings.device))
+    if settings.gradient_checkpointing:
+        for lesson in lessons.values():
+            lesson.model.activation_checkpointing_enable()
+    objective = MultiTask(
+        {name: wrapped(lesson.objective, settings.around, lesson.model) for name, lesson in lessons.items()},
+        uncertainty=settings.weighting == "uncertainty",
+        squared=frozenset(name for name, lesson in lessons.items() if isinstance(lesson.objective, Regression)),
+    )
+    held_out = {name: lesson.validation for name, lesson in lessons.items() if lesson.validation is not None}
+    train = Tasks({name: lesson.train for name, lesson in lessons.items()})
+    return Together(lessons, tasks, model, objective, train, Tasks(held_out) if held_out else None)
+
+
+def named(work: Work) -> dict[str, Artifact]:
+    """The datasets by the names of their folders; UserError for two of one name, or one alone."""
     artifacts = work.artifacts["dataset"]
     names = [artifact.path.name for artifact in artifacts]
     if len(set(names)) < len(names):
@@ -139,47 +156,40 @@ def prepared(work: Work) -> Together:
             fix="name several datasets before the output, or use `langwright finetune` for one",
             count=len(names),
         )
+    return dict(zip(names, artifacts, strict=True))
+
+
+def task_of(artifact: Artifact) -> TaskName:
+    """What a dataset's rows are for; UserError where no task learns from them."""
+    from langwright.data.dataset import open_dataset
+    from langwright.stages.lessons import TASK_OF
+
     called = {task: schema for schema, task in TASK_OF.items()}
     tasks: dict[str, TaskName] = {called.get(task, task): task for task in get_args(TaskName)}
-    lessons: dict[str, Lesson] = {}
-    named: dict[str, str] = {}
-    for name, artifact in zip(names, artifacts, strict=True):
-        schema = open_dataset(artifact.path).schema_name
-        task = tasks.get(schema)
-        if task is None:
-            raise UserError(
-                "{path} holds rows of schema {found}, which no task learns from here",
-                fix="give datasets of one of these schemas: {schemas}",
-                path=artifact.path,
-                found=schema,
-                schemas=", ".join(tasks),
-            )
-        named[name] = task
-        making = replace(work.making, path=work.making.run / "tasks" / name)
-        making.run.mkdir(parents=True, exist_ok=True)
-        own = FinetuneSettings(
-            task=task, seed=settings.seed, length=settings.length, pack=settings.pack, dropout=settings.dropout
+    schema = open_dataset(artifact.path).schema_name
+    if schema not in tasks:
+        raise UserError(
+            "{path} holds rows of schema {found}, which no task learns from here",
+            fix="give datasets of one of these schemas: {schemas}",
+            path=artifact.path,
+            found=schema,
+            schemas=", ".join(tasks),
         )
-        lessons[name] = LESSONS[task](
-            replace(work, settings=own, artifacts={**work.artifacts, "dataset": (artifact,)}, making=making)
-        )
-    model = SharedTrunk({name: lesson.model for name, lesson in lessons.items()}).to(choose_device(settings.device))
-    if settings.gradient_checkpointing:
-        for lesson in lessons.values():
-            lesson.model.activation_checkpointing_enable()
-    objectives = {name: wrapped(lesson.objective, settings.around, lesson.model) for name, lesson in lessons.items()}
-    held_out = {name: lesson.validation for name, lesson in lessons.items() if lesson.validation is not None}
-    return Together(
-        lessons,
-        named,
-        model,
-        MultiTask(
-            objectives,
-            uncertainty=settings.weighting == "uncertainty",
-            squared=frozenset(name for name, lesson in lessons.items() if isinstance(lesson.objective, Regression)),
-        ),
-        Tasks({name: lesson.train for name, lesson in lessons.items()}),
-        Tasks(held_out) if held_out else None,
+    return tasks[schema]
+
+
+def lesson_of(work: Work, artifact: Artifact, task: TaskName) -> Lesson:
+    """A dataset's lesson, as `langwright finetune` would make it; what it notes down lies under run/tasks/."""
+    from langwright.stages.lessons import LESSONS
+
+    settings: MultitaskSettings = work.settings
+    making = replace(work.making, path=work.making.run / "tasks" / artifact.path.name)
+    making.run.mkdir(parents=True, exist_ok=True)
+    own = FinetuneSettings(
+        task=task, seed=settings.seed, length=settings.length, pack=settings.pack, dropout=settings.dropout
+    )
+    return LESSONS[task](
+        replace(work, settings=own, artifacts={**work.artifacts, "dataset": (artifact,)}, making=making)
     )
 
 
@@ -306,5 +316,6 @@ STAGE = Stage(
     run=run,
     next="langwright predict {out} classification TEXT",
     together=True,
+    changeable=CHANGEABLE,
     options={"--temperature": "temperature", "--weighting": "weighting", "--steps": "steps", "--seed": "seed"},
 )
