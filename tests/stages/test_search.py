@@ -147,6 +147,11 @@ def test_the_best_is_confirmed_beside_the_default(searched):
     assert gap.value == pytest.approx(sum(confirmed.best) / 2 - sum(confirmed.default) / 2)
     assert gap.n == 2 and gap.low <= gap.value <= gap.high
     assert ("validation loss", "best settings") in measures
+    trials = read_trials(artifact.path / "trials.json")
+    assert all(trial.joules > 0 for trial in trials.trials)
+    assert trials.joules > sum(trial.joules for trial in trials.trials)  # and of the four that were trained again
+    assert measures["energy", ""].value == pytest.approx(trials.joules / 3600)
+    assert measures["emissions", ""].value == pytest.approx(trials.joules / 3.6e6 * 473)
 
 
 @pytest.mark.spec("TR13", "the report shows trials, curves and what mattered, and the best settings are a recipe")

@@ -27,6 +27,7 @@ from langwright.evaluation.page import (
     Writing,
     Written,
 )
+from langwright.evaluation.trials import BEST, DEFAULT
 from langwright.evaluation.writing import PEOPLE
 from langwright.measures import Measure
 from langwright.metrics.classification import F1_OF_LABEL
@@ -45,7 +46,7 @@ CHARTED = (
     "copied 12-grams",
 )
 WHOLE = ("replies with the expected phrase", "accuracy", "macro F1")  # shares whose chart shows the whole from 0 to 1
-NAMED = (PEOPLE, XZ, NGRAMS, WORDS, COMMONEST)
+NAMED = (PEOPLE, XZ, NGRAMS, WORDS, COMMONEST, BEST, DEFAULT)
 MOST_HEADLINES = 6
 MOST_LABELS = 30  # of a confusion matrix that is shown
 SHOWN = 3  # texts shown before the fold

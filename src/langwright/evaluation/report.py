@@ -31,6 +31,7 @@ from langwright.evaluation.measured import (
     sample_blocks,
     settings_facts,
 )
+from langwright.evaluation.measured import subject as spoken
 from langwright.evaluation.page import Block, Commands, Fold, Page, Paragraph, Section, Tree, render_page
 from langwright.measures import Measure
 from langwright.wording import Language
@@ -156,7 +157,7 @@ def overview(all_opened: Sequence[Opened], last: Opened, reports: Sequence[Opene
         subject = subject_of(report)
         found = headlines(report.measures, subject, main_data(report.measures))
         if found.items:
-            on = both("{model} on {data}:", model=plain(subject), data=plain(main_data(report.measures)))
+            on = both("{model} on {data}:", model=spoken(subject), data=plain(main_data(report.measures)))
             blocks += [Paragraph(on, "note"), found]
     parameters = last.card.model.parameters if last.card.model else None
     return [*blocks, *expectations(parameters, tokens_behind(all_opened, last), [r.measures for r in reports])]

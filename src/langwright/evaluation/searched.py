@@ -26,14 +26,14 @@ from langwright.evaluation.page import (
     render_page,
 )
 from langwright.evaluation.report import Made, how_made
-from langwright.evaluation.trials import CHOSEN_BY, IN_PAIRS, OVER_SEEDS, Confirmed, Trial, Trials
+from langwright.evaluation.trials import BEST, CHOSEN_BY, DEFAULT, IN_PAIRS, OVER_SEEDS, Confirmed, Trial, Trials
 from langwright.measures import Measure
 from langwright.metrics.comparison import DIFFERENCE
 from langwright.metrics.intervals import student
+from langwright.training.cost import JOULES_PER_WH
 from langwright.wording import Language
 
 UNITS = {"loss": "nats/unit", "bits_per_byte": "bits/byte", "accuracy": "share"}
-BEST, DEFAULT = "best settings", "default settings"
 
 
 # --- measures ------------------------------------------------------------------------------------
@@ -47,7 +47,12 @@ def search_measures(found: Trials, *, data: str, command: str, seed: int) -> tup
         better=found.better, model=BEST, data=data, n=len(found.trials), method=CHOSEN_BY.format(n=len(found.trials)),
         does_not_show="how good it is on other rows: the best of many is the best by luck too",
     )  # fmt: skip
-    return tuple(m.model_copy(update={"command": command, "seed": seed}) for m in (*measures, chosen))
+    summed = "summed over all trials and the confirmation, each as it says of itself; evaluation left out"
+    cost = (
+        Measure(name="energy", value=found.joules / JOULES_PER_WH, unit="Wh", better="lower", n=len(found.trials), method=summed),
+        Measure(name="emissions", value=found.grams, unit="g CO2e", better="lower", n=len(found.trials), method=summed),
+    )  # fmt: skip
+    return tuple(m.model_copy(update={"command": command, "seed": seed}) for m in (*measures, chosen, *cost))
 
 
 def confirmed_measures(confirmed: Confirmed) -> tuple[Measure, ...]:

@@ -12,6 +12,8 @@ from langwright.evaluation.findings import Shown
 
 Better = Literal["lower", "higher"]
 
+BEST, DEFAULT = "best settings", "default settings"  # what measures of a search are of
+
 # how the measures of a search are got
 CHOSEN_BY = "at the end of its training, on the validation rows by which it was chosen among {n} trials"
 OVER_SEEDS = "mean over {n} new seeds, on rows that the search never saw; Student's interval over seeds"
@@ -29,6 +31,7 @@ class Trial(Shown):
     value: float | None = None  # of the measure at the end; None where it did not get there
     seed: int = 0
     seconds: float = 0.0
+    joules: float = 0.0
     curve: tuple[tuple[int, float], ...] = ()  # (per cent of the run, measure on validation rows)
     problem: str = ""
 
@@ -57,6 +60,8 @@ class Trials(Shown):
     recipe: str  # all settings of the best, as TOML
     importance: dict[str, float]  # share of the variance that a setting explains; empty where it cannot be told
     confirmed: Confirmed | None = None
+    joules: float = 0.0  # of all trials and of the confirmation
+    grams: float = 0.0  # of CO2e that these stand for
 
 
 def read_trials(path: Path) -> Trials:

@@ -170,8 +170,12 @@ def findings(
 ) -> Trials:
     """All of it in one table."""
     from langwright.settings import to_toml
+    from langwright.stages.searching.exploring import joules_of
+    from langwright.training.cost import emitted
 
     settings: SearchSettings = work.settings
+    again = (work.making.checkpoints / "confirm").glob("*")
+    joules = sum(trial.joules for trial in trials) + sum(joules_of(run) for run in again)
     return Trials(
         stage=settings.stage,
         measure=settings.measure,
@@ -182,6 +186,8 @@ def findings(
         recipe=to_toml(space.settings(best.settings)),
         importance=study.importance(),
         confirmed=confirmed,
+        joules=joules,
+        grams=emitted(joules, space.settings({}).cost),  # type: ignore[attr-defined]
     )
 
 

@@ -68,7 +68,12 @@ class Spent:
     @property
     def grams(self) -> float:
         """Emissions in grams CO2e."""
-        return self.joules / JOULES_PER_WH / 1000 * self.cost.pue * self.cost.grams_per_kwh
+        return emitted(self.joules, self.cost)
+
+
+def emitted(joules: float, cost: CostSettings) -> float:
+    """Emissions of this energy in grams CO2e."""
+    return joules / JOULES_PER_WH / 1000 * cost.pue * cost.grams_per_kwh
 
 
 def modelled_watts(cost: CostSettings, *, cores: int, gpus: int, gigabytes: float) -> float:

@@ -6,7 +6,6 @@ again with seeds that it was not chosen by, beside the default with the same see
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +65,6 @@ def confirm(job: Confirmation, best: Values, runners: Sequence[Runner]) -> Confi
 
     check_done(train, carried_out(train, runners, trained))
     check_done(measure, carried_out(measure, runners, measured))
-    for side, seed in todo:
-        shutil.rmtree(job.place(side, seed), ignore_errors=True)  # measured: the weights have done their work
     return compared(job)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langwright.artifacts import partial_of
+from langwright.artifacts import partial_of, read_card
 from langwright.errors import UserError
 from langwright.evaluation.trials import Trial
 from langwright.runlog import Chosen, Evaluated, Progressed, RunLog, Stepped, Warned, read_events
@@ -20,6 +21,7 @@ from langwright.stages.searching.crew import LOOK_S, Runner
 from langwright.stages.searching.space import Values
 from langwright.stages.searching.study import End, Study
 from langwright.stages.searching.worker import Order
+from langwright.training.cost import JOULES_PER_WH
 
 if TYPE_CHECKING:
     import optuna
@@ -173,7 +175,7 @@ def settled(search: Exploration, attempt: Attempt) -> bool:
     look(search, attempt)
     curve = curve_of(attempt.events, search.measure)
     keep(attempt.events.parent, search.kept / out.name)
-    search.study.note(trial, seconds=seconds_worked(attempt.events))
+    search.study.note(trial, seconds=seconds_worked(attempt.events), joules=joules_of(out))
     value = final(curve, attempt.settings, search.study.lower)
     said = {"number": trial.number, "measure": search.measure, "settings": shown(attempt.values)}
     if answer.end != "failed" and attempt.given_up is not None:  # it may have been done before it heard of it
@@ -194,6 +196,16 @@ def settled(search: Exploration, attempt: Attempt) -> bool:
     for folder in (out, partial_of(out)):
         shutil.rmtree(folder, ignore_errors=True)
     return True
+
+
+def joules_of(out: Path) -> float:
+    """Energy of a run: what its card says, else what its last checkpoint had counted; nought where there is neither."""
+    if out.exists():
+        card = read_card(out)
+        found = (measure.value for measure in (card.results if card else ()) if measure.name == "energy")
+        return next(found, 0.0) * JOULES_PER_WH
+    states = sorted((partial_of(out) / "checkpoints").glob("step-*/state.json"))
+    return float(json.loads(states[-1].read_bytes()).get("joules", 0.0)) if states else 0.0
 
 
 NOTHING = "it measured nothing on validation rows"
@@ -253,6 +265,7 @@ def told(search: Exploration) -> list[Trial]:
                 seed=search.study.space.seed,
                 seconds=float(trial.user_attrs.get("seconds", 0.0)),
                 curve=curve,
+                joules=float(trial.user_attrs.get("joules", 0.0)),
                 problem=str(trial.user_attrs.get("problem", "")),
             )
         )
