@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from langwright.artifacts import open_artifact
 from langwright.errors import UserError
 from langwright.stages.compare import STAGE as COMPARE
 from langwright.stages.pipeline import Pipeline, read_pipeline, run_pipeline
+from langwright.training.together import Together
 from langwright.workspace import Workspace
 
 STAGES = {**TOYS, COMPARE.name: COMPARE}
@@ -72,6 +74,16 @@ def test_what_rests_on_a_step_that_differs_differs_too(folder: Path) -> None:
     assert names[0] == "text" and "long/seed-1/both" in names and "both" not in names
     inputs = {step.name: step.inputs for step in read(folder, text).steps}
     assert inputs["long/seed-3/drilled"]["dataset"] == ("long/seed-3/both",)
+
+
+def test_an_arm_may_be_made_by_several_processes(folder: Path) -> None:
+    text = PIPELINE.replace("settings.drilled = { steps = 4 }", 'on.drilled = "processes:2,fsdp"')
+    with pytest.raises(UserError, match="is not made by several processes"):
+        read(folder, text)
+    stages = {**STAGES, "drill": replace(TOYS["drill"], together=True)}
+    steps = {step.name: step for step in read_pipeline(folder / "p.toml", stages, Workspace(folder)).steps}
+    assert steps["short/seed-1/drilled"].on is None
+    assert steps["long/seed-1/drilled"].on == Together(2, "fsdp")
 
 
 def test_an_arm_makes_only_what_its_comparison_rests_on(folder: Path) -> None:

@@ -59,6 +59,10 @@ class ArmTable(Settings):
         dict[str, Given],
         Field(default_factory=dict, description="For each step that differs, the inputs it has instead"),
     ]
+    on: Annotated[
+        dict[str, str],
+        Field(default_factory=dict, description="For each step that differs, the processes that train it instead"),
+    ]
 
 
 class CompareTable(Settings):
@@ -113,7 +117,7 @@ def check(arms: ArmsTable, steps: Sequence[StepTable]) -> None:
     """UserError for what cannot be unrolled."""
     names = [step.name for step in steps]
     compared = [compare.step for compare in arms.compare]
-    for name in [*compared, *(step for arm in arms.arm for step in (*arm.settings, *arm.inputs))]:
+    for name in [*compared, *(step for arm in arms.arm for step in (*arm.settings, *arm.inputs, *arm.on))]:
         if name not in names:
             raise unknown("step", name, names)
     called = [arm.name for arm in arms.arm]
@@ -140,7 +144,7 @@ def inputs_of(given: Given) -> Iterator[str]:
 
 def varying_steps(arms: ArmsTable, steps: Sequence[StepTable]) -> set[str]:
     """The steps that an arm names, and all that rest on them."""
-    found = {name for arm in arms.arm for name in (*arm.settings, *arm.inputs)}
+    found = {name for arm in arms.arm for name in (*arm.settings, *arm.inputs, *arm.on)}
     taken = {step.name: set(inputs_of(step.inputs)) for step in steps}
     for arm in arms.arm:
         for name, given in arm.inputs.items():
@@ -175,7 +179,8 @@ def of_run(step: StepTable, arm: ArmTable, seed: int, varying: set[str], seeded:
         if isinstance(given, dict)
         else tuple(run_name(name, arm, seed, varying) for name in given)
     )  # fmt: skip
-    return StepTable(name=run_name(step.name, arm, seed, varying), stage=step.stage, inputs=moved, settings=settings)
+    name, on = run_name(step.name, arm, seed, varying), arm.on.get(step.name, step.on)
+    return StepTable(name=name, stage=step.stage, inputs=moved, settings=settings, on=on)
 
 
 def put(table: Table, key: str, value: JsonValue) -> None:
