@@ -147,8 +147,10 @@ class NextToken:
     separable = True
 
     def __init__(self, *, compiled: bool = False) -> None:
-        """compiled: compile the loss too, so that the float32 copy of the logits is never written out."""
-        self._losses = torch.compile(token_losses, dynamic=False) if compiled else token_losses
+        """compiled: see `compile_loss`."""
+        self._losses = token_losses
+        if compiled:
+            self.compile_loss()
         self._plain_head: bool | None = None  # not known before the first sparse batch
 
     def __call__(self, model: nn.Module, batch: NextTokenBatch) -> Loss:
@@ -159,6 +161,10 @@ class NextToken:
             if self._plain_head:
                 return Loss(self._sparse_total(model, batch), batch.units)
         return self.loss(self.logits(model, batch), batch)
+
+    def compile_loss(self) -> None:
+        """Compile the loss beside the model, so that the float32 copy of the logits is never written out."""
+        self._losses = torch.compile(token_losses, dynamic=False)
 
     def _sparse_total(self, model: nn.Module, batch: NextTokenBatch) -> Tensor:
         """The summed loss from the head at supervised positions."""

@@ -106,6 +106,7 @@ def teach(
     """
     from langwright.data.order import Order
     from langwright.models.loading import save_model
+    from langwright.objectives.next_token import NextToken
     from langwright.training.feed import Feed
     from langwright.training.fit import Fit, fit
     from langwright.training.planning import read_plan, save_plan
@@ -119,6 +120,8 @@ def teach(
     if resolved is None:
         resolved = plan(work, lesson, model, default_epochs)
         save_plan(work.making.run, resolved)
+    if resolved.compile and isinstance(lesson.objective, NextToken):
+        lesson.objective.compile_loss()
     outcome = fit(
         Fit(
             model=model,
