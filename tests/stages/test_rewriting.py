@@ -38,7 +38,7 @@ def world(tmp_path_factory):
 
 
 def pretrain(world, out, **settings):
-    options = {"length": 32, "steps": 8, "batch_rows": 8, "dtype": "float32", **settings}
+    options = {"length": 32, "steps": 8, "batch_rows": 8, "dtype": "float32", "sample_every_share": 1, **settings}
     return make(world, "pretrain", {"dataset": ["text"], "tokenizer": ["tok"]}, out, **options)
 
 
@@ -184,7 +184,15 @@ def test_what_cannot_be_learned_is_refused_before_anything_is_written(world, set
     "kind, preset, least, most", [("auto", "t5-tiny", 0.15, 0.25), ("auto", "bart-tiny", 0.5, 0.6), ("prefix-lm", "tiny", 0.3, 0.7)]
 )  # fmt: skip
 def test_a_check_shows_what_is_read_and_what_is_written(world, kind, preset, least, most):
-    sets = [f"preset={preset}", f"objective.kind={kind}", "length=32", "steps=2", "device=cpu", "dtype=float32"]
+    sets = [
+        f"preset={preset}",
+        f"objective.kind={kind}",
+        "length=32",
+        "steps=2",
+        "device=cpu",
+        "dtype=float32",
+        "batch_rows=8",
+    ]
     settings = read_settings(STAGES["pretrain"].settings, sets=sets)
     inputs = {"dataset": [world.folder / "text"], "tokenizer": [world.folder / "tok"]}
     report = look(prepare(STAGES["pretrain"], inputs, settings), cache=world.cache)
