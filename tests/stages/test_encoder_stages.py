@@ -192,3 +192,22 @@ def test_what_an_objective_cannot_do_is_refused(world, settings, words):
         pretrain(world, "cannot", **settings)
     assert refused.value.problem("zh") != refused.value.problem("en")
     assert not (world.folder / "cannot").exists() and not partial_of(world.folder / "cannot").exists()
+
+
+def test_vectors_are_learned_from_pairs_that_belong_together(world, bert):
+    numbers = random.Random(1)
+    rows = [{"text_a": f"{numbers.choice(EN)} {i}", "text_b": f"{i}: {numbers.choice(ZH)}", "label": "same" if i % 3 else "other"} for i in range(60)]  # fmt: skip
+    (world.folder / "partners.jsonl").write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in rows))
+    make(world, "data-read", {"source": ["partners.jsonl"]}, "partners", schema_name="pair")
+    given = {"model": ["bert"], "dataset": ["partners"]}
+    options = {"task": "embedding", "steps": 25, "batch_rows": 16, "learning_rate": 1e-3}
+    with pytest.raises(UserError, match="other, same"):
+        make(world, "finetune", given, "no-vectors", **options)
+    artifact = make(world, "finetune", given, "vectors", together="same", **options)
+    assert type(transformers.AutoModel.from_pretrained(artifact.path)).__name__ == "BertModel"
+    steps = [e for e in read_events(artifact.path / "run" / "events.jsonl") if isinstance(e, Stepped)]
+    assert steps[-1].loss < steps[0].loss and {e.units for e in steps} == {16}
+    assert [a.task for a in artifact.card.abilities] == ["embedding"]
+    pretrain(world, "electra", preset="electra-tiny", steps=1)
+    with pytest.raises(UserError, match="no pooler"):
+        make(world, "finetune", {"model": ["electra"], "dataset": ["partners"]}, "x", together="same", **options)

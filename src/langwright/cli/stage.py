@@ -156,7 +156,7 @@ def next_command(stage: Stage, artifact: Artifact) -> str:
     tasks = [ability.task for ability in artifact.card.abilities] if artifact.card else []
     if "classification" in tasks:
         return f"langwright predict {shlex.quote(str(artifact.path))} classification TEXT"
-    if {"fill", "pair", "detect", "embed"} & set(tasks):  # an encoder: it does not go on from a text
+    if {"fill", "pair", "detect", "embedding"} & set(tasks):  # an encoder: it does not go on from a text
         return f"langwright finetune {shlex.quote(str(artifact.path))} DATASET OUT --task classification"
     if "rewrite" in tasks:  # an encoder-decoder, which writes one text from another
         return f"langwright finetune {shlex.quote(str(artifact.path))} DATASET OUT --task translation"

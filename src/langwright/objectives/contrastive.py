@@ -91,6 +91,26 @@ class SentenceExamples:
         return ContrastiveBatch(*padded(framed, self.marks.pad))
 
 
+@dataclass(frozen=True)
+class PartnerExamples:
+    """Pairs of texts that belong together, as token ids."""
+
+    pairs: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As they come: a batch is never cut."""
+        return np.arange(len(rows), dtype=np.int64)
+
+    def batch(self, rows: NDArray[np.int64], epochs: NDArray[np.int64] | None = None) -> ContrastiveBatch:
+        """These pairs; the same in every epoch."""
+        first, second = zip(*(self.pairs[int(row)] for row in rows), strict=True)
+        return ContrastiveBatch(*padded(first, self.pad_id), padded(second, self.pad_id))
+
+
 def similarities(first_BD: Tensor, second_BD: Tensor, temperature: float) -> Tensor:
     """Cosine similarity of each text to each partner, over the temperature; shape (B, B), float32."""
     return F.normalize(first_BD.float(), dim=-1) @ F.normalize(second_BD.float(), dim=-1).T / temperature

@@ -90,7 +90,7 @@ WRITING = ("translation", "summarization")  # one text from another
 CLASSES = ("auto", "cross-entropy", "focal", "hinge")
 NUMBERS = ("auto", "squared-error", "ranking")
 FITTING: dict[str, tuple[str, ...]] = {
-    "chat": ("auto",), "classification": (*CLASSES, "binary-cross-entropy"), "pair": (*CLASSES, *NUMBERS[1:]),
+    "chat": ("auto",), "embedding": ("auto",), "classification": (*CLASSES, "binary-cross-entropy"), "pair": (*CLASSES, *NUMBERS[1:]),
     "regression": NUMBERS, "tagging": CLASSES, "qa": ("auto", "cross-entropy"), "choice": ("auto", "cross-entropy", "hinge", "ranking"),
     **dict.fromkeys(WRITING, ("auto", "cross-entropy")),
 }  # fmt: skip

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from langwright.training.preflight import Preflight
 
 TaskName = Literal[
-    "chat", "classification", "pair", "regression", "tagging", "qa", "choice", "translation", "summarization"
+    "chat",
+    "classification",
+    "pair",
+    "regression",
+    "tagging",
+    "qa",
+    "choice",
+    "translation",
+    "summarization",
+    "embedding",
 ]
 MIXED = ("classification", "pair")
 
@@ -39,6 +48,10 @@ class FinetuneSettings(TeachingSettings):
     pack: Annotated[
         bool, Field(description="Several conversations in a row, none seeing another; otherwise one a row, padded")
     ] = True
+    together: Annotated[
+        str | None,
+        Field(description="Label of the pairs that belong together, for embedding; all pairs where rows have none"),
+    ] = None
     prefix: Annotated[
         str | None,
         Field(
@@ -54,6 +67,17 @@ class FinetuneSettings(TeachingSettings):
             raise UserError(
                 "prefix is for writing one text from another, which task = {task} is not",
                 fix="leave it out, or choose --task translation or --task summarization",
+                task=self.task,
+            )
+        return self
+
+    @model_validator(mode="after")
+    def label_of_partners(self) -> Self:
+        """UserError for `together` where no vectors are learned."""
+        if self.together is not None and self.task != "embedding":
+            raise UserError(
+                "together says which pairs an embedding is learned from, and task = {task} is another task",
+                fix="leave it out, or choose --task embedding",
                 task=self.task,
             )
         return self

@@ -308,7 +308,7 @@ def plan(work: Work, lesson: Lesson, model: nn.Module, default_epochs: float) ->
     torch.set_num_threads(physical_cores())
     dtype = compute_dtype(settings.dtype, device)
     size = estimate(lesson.model.config, lesson.length, dtype=dtype, checkpointing=settings.gradient_checkpointing)
-    in_texts = lesson.head in ENDINGS or lesson.head == "seq2seq"
+    in_texts = lesson.head in ENDINGS or lesson.head in ("seq2seq", "backbone")
     usual = TEXTS_PER_UPDATE if in_texts else max(1, POSITIONS_PER_UPDATE // lesson.length)
     epochs = settings.epochs or default_epochs
     for_enough_updates = max(2, round(epochs * len(lesson.train) / UPDATES))

@@ -48,7 +48,7 @@ COURSE = Course(
     presets=("bert-tiny", "bert-mini", "bert-small", "bert-base"),
     usual="bert-mini",
     head="backbone",
-    abilities=(Ability(task="embed", solver="pooled"),),
+    abilities=(Ability(task="embedding", solver="pooled"),),
     examples=examples,
     objective=objective,
     prepare=prepare,
