@@ -365,3 +365,29 @@ def test_a_ranking_is_never_cut(world: Workspace) -> None:
         world, "regression", "whole", task="regression", steps=1, batch_rows=8, micro_rows=4, **{"loss.kind": "ranking"}
     )
     assert json.loads((made.path / "run" / "plan.json").read_text())["micro_rows"] == 8
+
+
+@pytest.mark.parametrize(
+    ("data", "words", "expected"),
+    [
+        ("tagging", ["tagging", "abc 北京人 def 7 gh"], {"spans": [{"start": 4, "end": 6, "label": "place"}, {"start": 12, "end": 13, "label": "number"}]}),
+        ("choice", ["choice", "国?", "--labels", "abc，国ab"], {"answer": 1, "text": "国ab"}),
+        ("pair", ["pair", "abc", "--with", "山ab"], {"labels": ["same"]}),
+        ("regression", ["regression", "山abc"], {"score": 1.0}),
+        ("qa", ["qa", "京海?", "--with", "abc def 北京 fgh"], {"text": "北京", "start": 8}),
+    ],
+)  # fmt: skip
+def test_heads_are_asked_from_the_command_line(world: Workspace, capsys: pytest.CaptureFixture[str], data: str, words: list[str], expected: dict[str, Any]) -> None:  # fmt: skip
+    from langwright.cli.main import main
+
+    path = str(taught(world, data).path)
+    capsys.readouterr()
+    assert main(["predict", path, *words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for key, value in expected.items():
+        assert found[key] == (pytest.approx(value, abs=0.5) if isinstance(value, float) else value)
+    assert main(["predict", path, *words]) == 0
+    assert capsys.readouterr().out.strip()
+    if "--with" in words:
+        assert main(["predict", path, *words[:2], "--json"]) == 2
+        assert json.loads(capsys.readouterr().out)["error"]["code"].endswith("is-asked-of-two-texts-and-one-was")

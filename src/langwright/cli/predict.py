@@ -7,11 +7,13 @@ from typing import Annotated, get_args
 
 import typer
 
+from langwright.cli.predict_head import said_by_head
 from langwright.cli.sampling import read_input
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.data.schemas import Message
 from langwright.errors import unknown
+from langwright.models.task_heads import OF_TASK
 from langwright.tasks import TASKS
 from langwright.tasks.chat import ChatInput, ChatOutput
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
@@ -23,7 +25,12 @@ def predict(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A model: its folder, the name of a run, or hf:owner/name")
     ],
-    task: Annotated[str, typer.Argument(metavar="TASK", help="What to do: chat or classification")],
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK", help="What to do: chat, classification, pair, regression, tagging, qa or choice"
+        ),
+    ],
     text: Annotated[str, typer.Argument(metavar="INPUT", help="The text; @FILE reads a file, - standard input")],
     labels: Annotated[
         str | None,
@@ -34,6 +41,14 @@ def predict(
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="Give every label that fits, each judged by itself")
     ] = False,
+    second: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="TEXT",
+            help="The second text of a pair, or the passage that a question is about; @FILE reads a file",
+        ),
+    ] = None,
     head: Annotated[
         str | None,
         typer.Option(
@@ -51,6 +66,13 @@ def predict(
 ) -> None:
     """Read the input, ask the model, show what it says."""
     screen = screen_of(ctx)
+    if task in OF_TASK and task not in TASKS:
+        passage = read_input(second) if second else None
+        answer, lines = said_by_head(model, task, read_input(text), passage, listed(labels), head)
+        for line in lines:
+            screen.line(line)
+        screen.answer(answer, beside=True)
+        return
     asked = task_input(task, read_input(text), labels, multi_label, normalise)
     from langwright.tasks.loading import load
 
@@ -68,16 +90,23 @@ def task_input(
     raises  UserError for an unknown task or way of normalising
     """
     if task not in TASKS:
-        raise unknown("task", task, TASKS)
+        raise unknown("task", task, {**TASKS, **OF_TASK})
     if task == "chat":
         return ChatInput(messages=(Message(role="user", content=text),))
     ways = get_args(Normalise)
     if normalise not in ways:
         raise unknown("option", normalise, ways)
-    chosen = tuple(label.strip() for label in (labels or "").replace("，", ",").split(",") if label.strip())
     return ClassificationInput(
-        text=text, labels=chosen, multi_label=multi_label, normalise=next(way for way in ways if way == normalise)
+        text=text,
+        labels=listed(labels),
+        multi_label=multi_label,
+        normalise=next(way for way in ways if way == normalise),
     )
+
+
+def listed(labels: str | None) -> tuple[str, ...]:
+    """Labels written with commas between them, Chinese ones too."""
+    return tuple(label.strip() for label in (labels or "").replace("，", ",").split(",") if label.strip())
 
 
 def show(screen: Screen, said: object) -> None:
@@ -100,6 +129,7 @@ PREDICT = Command(
     examples=(
         'langwright predict runs/topics classification "The match ended two to one"',
         'langwright predict runs/base classification "股市今天上涨" --labels 财经,体育,科技',
+        'langwright predict runs/reader qa "谁写的？" --with @passage.txt',
     ),
     run=predict,
 )

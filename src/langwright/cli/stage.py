@@ -18,6 +18,7 @@ from langwright.cli.screen import Screen, measure_rows, screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
 from langwright.files import holder
+from langwright.models.task_heads import OF_TASK
 from langwright.settings import Entry, Settings, entries, parse_value, read_settings
 from langwright.stages.declaration import Stage
 from langwright.stages.execution import assign, carry_out, kind_at, look, prepare, shown
@@ -153,7 +154,12 @@ def show_made(screen: Screen, stage: Stage, artifact: Artifact) -> None:
 
 def next_command(stage: Stage, artifact: Artifact) -> str:
     """What to do with what a stage made; a model that labels is asked for labels, an encoder is taught a task."""
-    tasks = [ability.task for ability in artifact.card.abilities] if artifact.card else []
+    abilities = artifact.card.abilities if artifact.card else ()
+    taught = next((one.task for one in abilities if one.solver == "head" and one.task in OF_TASK), None)
+    if taught is not None:
+        second = {"pair": " --with TEXT", "qa": " --with PASSAGE", "choice": " --labels A,B"}.get(taught, "")
+        return f"langwright predict {shlex.quote(str(artifact.path))} {taught} TEXT{second}"
+    tasks = [ability.task for ability in abilities]
     if "classification" in tasks:
         return f"langwright predict {shlex.quote(str(artifact.path))} classification TEXT"
     if {"fill", "pair", "detect", "embedding"} & set(tasks):  # an encoder: it does not go on from a text

@@ -190,7 +190,7 @@ def open_headed(path: Path, task: str | None = None, head: str | None = None) ->
 
     card = read_card(path)
     abilities = [one for one in (card.abilities if card else ()) if head is None or one.head == head]
-    ability = next((one for one in abilities if one.task in OF_TASK), None)
+    ability = next((one for one in abilities if one.solver == "head" and one.task in OF_TASK), None)
     task = task or (ability.task if ability else None)
     if task not in OF_TASK:
         raise UserError(

@@ -59,11 +59,11 @@ def load(
     """
     artifact = open_artifact(find_model(name, workspace), "model")
     abilities = [one for one in (artifact.card.abilities if artifact.card else ()) if head is None or one.head == head]
-    taught = next((one.task for one in abilities if one.task in OF_TASK), None)
+    taught = next((one.task for one in abilities if one.solver == "head" and one.task in OF_TASK), None)
     if taught not in (None, "classification"):
         raise UserError(
-            "{name} was taught {task}, which is asked in Python",
-            fix="model = langwright.tasks.headed.open_headed(path); its methods are given, values, choose, tag and answer",
+            "{name} was taught {task}, and that is asked for by `langwright predict` and in Python",
+            fix="ask `langwright predict {name} {task} TEXT`, or use langwright.tasks.headed.open_headed",
             name=str(name),
             task=taught,
         )
