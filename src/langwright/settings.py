@@ -407,6 +407,8 @@ def plain(value: object) -> object:
     """Nested models as tables."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, tuple):
+        return tuple(plain(item) for item in value)
     return value
 
 

@@ -9,7 +9,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 from torch import nn
+from transformers import PreTrainedTokenizerFast
 
 from langwright.data.drawing import draws
 from langwright.errors import UserError
@@ -58,6 +62,7 @@ class Linear(nn.Module):
         self.embeddings = nn.Embedding(12, 4)
         self.embeddings.weight.data = torch.randn(12, 4, generator=generator)
         self.w = nn.Parameter(torch.tensor([1.0, -2.0, 0.5, 0.25]))
+        self.config = SimpleNamespace(num_labels=2, problem_type=None)
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.embeddings
@@ -67,18 +72,16 @@ class Linear(nn.Module):
         return SimpleNamespace(logits=torch.stack([torch.zeros_like(score_B), score_B], -1))
 
 
-class Spelled:
+def spelled() -> PreTrainedTokenizerFast:
     """A tokenizer whose ids are digits, 0 the padding."""
-
-    pad_token_id = 0
-
-    def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
-        return {"input_ids": [int(c) for c in text]}
+    tokenizer = Tokenizer(WordLevel({str(digit): digit for digit in range(10)}, unk_token="0"))
+    tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="0")
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier(Linear(), Spelled(), ("bad", "good"), "linear", 16)  # type: ignore[arg-type]
+    return Classifier(Linear(), spelled(), ("bad", "good"), "linear", 16)  # type: ignore[arg-type]
 
 
 @pytest.mark.spec("S9", "a text of a linear classifier is lost exactly where its margin is below ε ‖w‖ √T")
@@ -89,7 +92,7 @@ def test_the_attack_finds_the_closed_form_of_a_linear_classifier(classifier: Cla
     scores = [float(classifier.probabilities([row])[0, 1]) for row in rows]
     right = ["good" if score > 0.5 else "bad" for score in scores]
     margins = np.array([abs(np.log(score / (1 - score))) for score in scores])
-    reach = epsilon * float(classifier.model.w.norm()) * np.sqrt([len(row) for row in rows])  # type: ignore[operator]
+    reach = epsilon * classifier.model.w.norm().item() * np.sqrt([len(row) for row in rows])  # type: ignore[operator]
     assert (np.abs(margins - reach) > 0.02).all()  # no text stands on the edge
     found = attacked(classifier, rows, right, epsilon=epsilon, steps=10, seed=1)
     assert [label != wanted for label, wanted in zip(found, right, strict=True)] == (margins < reach).tolist()

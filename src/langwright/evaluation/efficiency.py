@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from langwright.evaluation.bilingual import both, plain
 from langwright.evaluation.charts import Series, legend, line_chart
+from langwright.evaluation.findings import SCRATCH, TRANSFERRED, Point
 from langwright.evaluation.measured import measures_table
 from langwright.evaluation.page import Figure, Figures, Page, Paragraph, Section, render_page
 from langwright.evaluation.report import Made, how_made
@@ -15,8 +15,6 @@ from langwright.measures import Measure
 from langwright.metrics.intervals import student
 from langwright.metrics.yardsticks import Yardstick
 from langwright.wording import Language
-
-SCRATCH, TRANSFERRED = "from scratch", "transferred"
 
 ACCURACY = Yardstick(
     name="accuracy with {count} labels", unit="share", better="higher",
@@ -29,16 +27,6 @@ GAIN = Yardstick(
     method="accuracy transferred minus from scratch with the same rows and seed, mean over {seeds} seeds; interval: Student's t over seeds",
     does_not_show="that the two are equal, where the interval contains 0",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Point:
-    """One run: an arm, a seed, a number of labels, and the accuracy on held-out rows."""
-
-    arm: str
-    seed: int
-    labels: int
-    accuracy: float
 
 
 def measures_of(points: Sequence[Point]) -> list[Measure]:

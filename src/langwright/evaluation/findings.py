@@ -80,3 +80,16 @@ def read_details(path: Path) -> Details:
             path=path,
             error=str(error).splitlines()[0],
         ) from None
+
+
+SCRATCH, TRANSFERRED = "from scratch", "transferred"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a curve over numbers of labels: an arm, a seed, a number of labels, the accuracy on held-out rows."""
+
+    arm: str
+    seed: int
+    labels: int
+    accuracy: float

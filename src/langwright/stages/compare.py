@@ -17,13 +17,13 @@ class CompareSettings(Settings):
 
     arms: Annotated[
         tuple[str, ...],
-        Field(min_length=2, description="For each artifact, the arm it belongs to; others are compared with the first"),
-    ]
-    seeds: Annotated[tuple[int, ...], Field(min_length=2, description="For each artifact, the seed of its run")]
+        Field(description="For each artifact, the arm it belongs to; others are compared with the first"),
+    ] = ()
+    seeds: Annotated[tuple[int, ...], Field(description="For each artifact, the seed of its run")] = ()
     measures: Annotated[
         tuple[str, ...],
         Field(min_length=1, description="Names of measures, of the artifacts or of what they were made from"),
-    ]
+    ] = ("accuracy",)
     claim: Annotated[str, Field(description="What the comparison is to show or to refute, in words")] = ""
 
 

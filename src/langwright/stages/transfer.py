@@ -18,7 +18,7 @@ from pydantic import Field
 
 from langwright.artifacts import Made
 from langwright.errors import UserError
-from langwright.evaluation.efficiency import SCRATCH, TRANSFERRED, Point
+from langwright.evaluation.findings import SCRATCH, TRANSFERRED, Point
 from langwright.runlog import Progressed, RunLog
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.training.settings import TrainingSettings

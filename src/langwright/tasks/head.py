@@ -74,11 +74,13 @@ class Classifier:
             yield rows, tokens_BT, mask_BT
 
     def encode(self, text: str) -> list[int]:
-        """A text as ids, as in training: the tokenizer's own special tokens, cut to the context.
+        """A text as ids, as in training: with what stands around it, cut to the context.
 
         raises  UserError for a text without tokens
         """
-        ids = list(self.tokenizer(text, truncation=True, max_length=self.context)["input_ids"])
+        from langwright.data.encoder import Encoder
+
+        ids: list[int] = Encoder(self.tokenizer, self.context).text(text).ids.tolist()
         if not ids:
             raise UserError("there is nothing to label: the text has no tokens", fix="give a text that is not empty")
         return ids

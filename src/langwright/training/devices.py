@@ -181,6 +181,14 @@ def keep_freed_memory() -> bool:
     return all(set_option(option, value) == 1 for option, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)))  # fmt: skip
 
 
+def give_back_memory() -> None:
+    """Give memory that was freed and kept back to the system, so that what is measured next is not hidden by it."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # another C library has none
+        if trim is not None:
+            trim(0)
+
+
 def forget_peak_memory(device: str) -> None:
     """Begin to measure the largest memory anew, where that can be done: on Linux and on a GPU.
 
@@ -189,9 +197,7 @@ def forget_peak_memory(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
     elif CLEAR_REFS.exists():
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # another C library has none
-        if trim is not None:
-            trim(0)
+        give_back_memory()
         try:
             CLEAR_REFS.write_text("5")  # proc(5): the peak resident size begins anew
         except OSError:  # not allowed in some containers: the peak stays that of the whole process
@@ -227,6 +233,7 @@ class MemoryWatch:
             torch.cuda.reset_peak_memory_stats(self.device)
             self._before = torch.cuda.memory_allocated(self.device)
         else:
+            give_back_memory()
             self._over = threading.Event()
             self._before = self.most = psutil.Process().memory_info().rss
             self._thread = threading.Thread(target=self._look, daemon=True)
