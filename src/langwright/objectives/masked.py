@@ -24,9 +24,8 @@ from langwright.data.packing import RowPlan
 from langwright.data.store import TokenStore
 from langwright.models.places import Places
 from langwright.objectives.masking import Ids, Masking
+from langwright.objectives.next_token import IGNORED
 from langwright.training.loss import Loss, Stateless
-
-IGNORED = -100
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from langwright.objectives.classification import UnitLosses
 from langwright.objectives.losses import cross_entropy
+from langwright.objectives.next_token import IGNORED
 from langwright.objectives.texts import Ids, Stateless, TextBatch, by_length, padded, read_by
 from langwright.training.loss import Loss
-
-IGNORED = -100
 
 
 @dataclass(frozen=True)
