@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contest import Conductor, Contest, run
+from benchmarks.contest import Conductor, Contest, by_the_loop, prepare_machine, run, turns
 
 LENGTH = 1024
 MEAN, SPREAD = 180, 0.8  # of the log-normal lengths, in tokens
@@ -59,44 +59,18 @@ def fresh_model(name: str) -> Any:
 
 def by_langwright(name: str, folder: Path, conductor: Conductor, *, rows: int) -> None:
     """The library's own loop."""
-    import torch
-
     from langwright.data.order import Order
     from langwright.data.packing import plan_pack
     from langwright.data.store import open_store
     from langwright.objectives.next_token import NextToken, RowExamples
-    from langwright.training.devices import (
-        choose_device,
-        compile_available,
-        compute_dtype,
-        keep_freed_memory,
-        physical_cores,
-    )
     from langwright.training.feed import Feed
-    from langwright.training.loop import train
-    from langwright.training.optimizers import build_optimizer, embedding_names
-    from langwright.training.settings import AdamW
 
-    torch.set_num_threads(physical_cores())
-    keep_freed_memory()
+    prepare_machine()
     store = open_store(folder / "store")
     examples = RowExamples(store, plan_pack(store, LENGTH), PAD, stop_at_documents=True)
-    model = fresh_model(name)
-    compiled = compile_available()
-    narrow = compute_dtype("auto", choose_device("cpu")) == "bfloat16"
-    stream = train(
-        torch.compile(model, dynamic=False) if compiled else model,  # type: ignore[arg-type]
-        NextToken(compiled=compiled),
-        Feed(examples, Order(0, len(examples)), rows, rows).updates(0),
-        build_optimizer(AdamW(), model.named_parameters(), 3e-4, embedding_names(model)),
-        rate=lambda update: 3e-4,
-        steps=10**9,
-        autocast=torch.bfloat16 if narrow else None,
-    )
-    conductor.wait()
-    for step in stream:
-        if not conductor.done(step.positions - step.padding, lambda step=step: step.loss):  # type: ignore[misc]
-            return
+    feed = Feed(examples, Order(0, len(examples)), rows, rows)
+    objective = lambda compiled: NextToken(compiled=compiled)  # noqa: E731
+    by_the_loop(conductor, fresh_model(name), objective, feed, lambda step: step.positions - step.padding)
 
 
 def tokenizer(size: int) -> Any:
@@ -114,7 +88,6 @@ def tokenizer(size: int) -> Any:
 def by_trl(name: str, folder: Path, conductor: Conductor, *, packed: bool) -> None:
     """TRL's SFTTrainer in bfloat16."""
     from datasets import Dataset
-    from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     model = fresh_model(name)
@@ -123,25 +96,12 @@ def by_trl(name: str, folder: Path, conductor: Conductor, *, packed: bool) -> No
     rows = [{"input_ids": ids, "completion_mask": [int(wanted) for wanted in learned(ids)]} for ids in texts(size)]
     counted: list[int] = []
 
-    class Turns(TrainerCallback):  # type: ignore[misc]
-        last = 0.0
-
-        def on_train_begin(self, *_: object, **__: object) -> None:
-            conductor.wait()
-
-        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **_: object) -> None:
-            self.last = logs.get("loss", self.last)
-
-        def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
-            if not conductor.done(counted.pop(0), lambda: self.last):
-                control.should_training_stop = True  # type: ignore[attr-defined]
-
     arguments = SFTConfig(
         output_dir=str(folder / "trl"), per_device_train_batch_size=8, max_steps=10**6, max_length=LENGTH, learning_rate=3e-4,
         packing=packed, bf16=True, use_cpu=True, save_strategy="no", report_to="none", disable_tqdm=True, logging_steps=1,
     )  # fmt: skip
     trainer = SFTTrainer(
-        model=model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer(size), callbacks=[Turns()]
+        model=model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer(size), callbacks=[turns(conductor, lambda: counted.pop(0))]
     )  # fmt: skip
     collate = trainer.data_collator
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contest import Conductor, Contest, run
+from benchmarks.contest import Conductor, Contest, by_the_loop, prepare_machine, run, turns
 from benchmarks.pretraining import write_rows
 
 SETTINGS = {"bert-mini-16": ("bert-mini", 16, 256), "bert-small-16": ("bert-small", 16, 256)}  # preset, rows, length
@@ -56,43 +56,15 @@ def examples(name: str, folder: Path) -> Any:
 
 def by_langwright(name: str, folder: Path, conductor: Conductor) -> None:
     """The library's own loop."""
-    import torch
-
     from langwright.data.order import Order
     from langwright.objectives.masked import Masked
-    from langwright.training.devices import (
-        choose_device,
-        compile_available,
-        compute_dtype,
-        keep_freed_memory,
-        physical_cores,
-    )
     from langwright.training.feed import Feed
-    from langwright.training.loop import train
-    from langwright.training.optimizers import build_optimizer, embedding_names
-    from langwright.training.settings import AdamW
 
     _, rows, _ = SETTINGS[name]
-    torch.set_num_threads(physical_cores())
-    keep_freed_memory()
-    read = examples(name, folder)
-    model = fresh_model(name)
-    compiled = compile_available()
-    narrow = compute_dtype("auto", choose_device("cpu")) == "bfloat16"
-    objective = Masked(model, compiled=compiled)
-    stream = train(
-        torch.compile(model, dynamic=False) if compiled else model,  # type: ignore[arg-type]
-        objective,
-        Feed(read, Order(0, len(read)), rows, rows).updates(0),
-        build_optimizer(AdamW(), model.named_parameters(), 3e-4, embedding_names(model)),
-        rate=lambda update: 3e-4,
-        steps=10**9,
-        autocast=torch.bfloat16 if narrow else None,
-    )
-    conductor.wait()
-    for step in stream:
-        if not conductor.done(step.positions, lambda step=step: step.loss):  # type: ignore[misc]
-            return
+    prepare_machine()
+    read, model = examples(name, folder), fresh_model(name)
+    feed = Feed(read, Order(0, len(read)), rows, rows)
+    by_the_loop(conductor, model, lambda compiled: Masked(model, compiled=compiled), feed, lambda step: step.positions)
 
 
 def by_trainer(name: str, folder: Path, conductor: Conductor, *, compiled: bool) -> None:
@@ -100,13 +72,7 @@ def by_trainer(name: str, folder: Path, conductor: Conductor, *, compiled: bool)
     import torch
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
-    from transformers import (
-        DataCollatorForLanguageModeling,
-        PreTrainedTokenizerFast,
-        Trainer,
-        TrainerCallback,
-        TrainingArguments,
-    )
+    from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
     from langwright.data.order import Order
 
@@ -127,25 +93,18 @@ def by_trainer(name: str, folder: Path, conductor: Conductor, *, compiled: bool)
                 sample = read.plan.row(read.store, order.at(position))
                 yield {"input_ids": [FIRST, *sample.ids.tolist(), LAST]}
 
-    class Turns(TrainerCallback):  # type: ignore[misc]
-        last = 0.0
-
-        def on_train_begin(self, *_: object, **__: object) -> None:
-            conductor.wait()
-
-        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **_: object) -> None:
-            self.last = logs.get("loss", self.last)
-
-        def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
-            if not conductor.done(rows * length, lambda: self.last):
-                control.should_training_stop = True  # type: ignore[attr-defined]
-
     arguments = TrainingArguments(
         output_dir=str(folder / "trainer"), per_device_train_batch_size=rows, max_steps=10**6, learning_rate=3e-4, bf16=True,
         torch_compile=compiled, use_cpu=True, save_strategy="no", report_to="none", disable_tqdm=True, logging_steps=1,
     )  # fmt: skip
     collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
-    Trainer(model=model, args=arguments, train_dataset=Rows(), data_collator=collate, callbacks=[Turns()]).train()
+    Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=Rows(),
+        data_collator=collate,
+        callbacks=[turns(conductor, lambda: rows * length)],
+    ).train()
 
 
 CONTEST = Contest(

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.contest import Conductor, Contest, run
+from benchmarks.contest import Conductor, Contest, by_the_loop, prepare_machine, run, turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -127,48 +127,27 @@ def open_rows(folder: Path, length: int, *, stop_at_documents: bool) -> RowExamp
 
 def by_langwright(name: str, folder: Path, conductor: Conductor, *, stop_at_documents: bool = False) -> None:
     """The library's own loop."""
-    import torch
-
     from langwright.data.order import Order
     from langwright.objectives.next_token import NextToken
-    from langwright.training.devices import (
-        choose_device,
-        compile_available,
-        compute_dtype,
-        keep_freed_memory,
-        physical_cores,
-    )
     from langwright.training.feed import Feed
-    from langwright.training.loop import train
-    from langwright.training.optimizers import build_optimizer, embedding_names
-    from langwright.training.settings import AdamW
 
     setting = SETTINGS[name]
-    torch.set_num_threads(physical_cores())
-    keep_freed_memory()
+    prepare_machine()
     examples = open_rows(folder, setting.length, stop_at_documents=stop_at_documents)
-    model = fresh_model(setting)
-    compiled = compile_available()
-    narrow = compute_dtype("auto", choose_device("cpu")) == "bfloat16"
-    stream = train(
-        torch.compile(model, dynamic=False) if compiled else model,  # type: ignore[arg-type]
-        NextToken(compiled=compiled),
-        Feed(examples, Order(0, len(examples)), setting.rows, setting.rows).updates(0),
-        build_optimizer(AdamW(), model.named_parameters(), 3e-4, embedding_names(model)),
-        rate=lambda update: 3e-4,
-        steps=10**9,
-        autocast=torch.bfloat16 if narrow else None,
+    feed = Feed(examples, Order(0, len(examples)), setting.rows, setting.rows)
+    by_the_loop(
+        conductor,
+        fresh_model(setting),
+        lambda compiled: NextToken(compiled=compiled),
+        feed,
+        lambda step: step.positions,
     )
-    conductor.wait()
-    for step in stream:
-        if not conductor.done(step.positions, lambda step=step: step.loss):  # type: ignore[misc]
-            return
 
 
 def by_trainer(name: str, folder: Path, conductor: Conductor, *, compiled: bool) -> None:
     """transformers' Trainer in bfloat16."""
     import torch
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import Trainer, TrainingArguments
 
     from langwright.data.order import Order
     from langwright.training.feed import Feed
@@ -185,24 +164,16 @@ def by_trainer(name: str, folder: Path, conductor: Conductor, *, compiled: bool)
                 for tokens_T in batch.tokens_BT:  # type: ignore[attr-defined]
                     yield {"input_ids": tokens_T, "labels": tokens_T.clone()}
 
-    class Turns(TrainerCallback):  # type: ignore[misc]
-        last = 0.0
-
-        def on_train_begin(self, *_: object, **__: object) -> None:
-            conductor.wait()
-
-        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **_: object) -> None:
-            self.last = logs.get("loss", self.last)
-
-        def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
-            if not conductor.done(setting.rows * setting.length, lambda: self.last):
-                control.should_training_stop = True  # type: ignore[attr-defined]
-
     arguments = TrainingArguments(
         output_dir=str(folder / "trainer"), per_device_train_batch_size=setting.rows, max_steps=10**6, learning_rate=3e-4,
         bf16=True, torch_compile=compiled, use_cpu=True, save_strategy="no", report_to="none", disable_tqdm=True, logging_steps=1,
     )  # fmt: skip
-    Trainer(model=model, args=arguments, train_dataset=Rows(), callbacks=[Turns()]).train()
+    Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=Rows(),
+        callbacks=[turns(conductor, lambda: setting.rows * setting.length)],
+    ).train()
 
 
 CONTEST = Contest(

@@ -18,9 +18,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from langwright.measures import Measure, write_report
+
+if TYPE_CHECKING:
+    from langwright.training.loop import Step
+
+RATE = 3e-4
 
 
 class Conductor:
@@ -100,6 +105,71 @@ class Contest:
     def command(self) -> str:
         """What reproduces it."""
         return f"python -m {self.module}"
+
+
+def by_the_loop(
+    conductor: Conductor, model: Any, objective: Callable[[bool], Any], feed: Any, count: Callable[[Step], int]
+) -> None:
+    """Ours: the library's own loop with the plan that a long run would get.
+
+    objective  whether its mathematics are to be compiled -> what learns
+    count      tokens of an update, padding left out
+    """
+    import torch
+
+    from langwright.training.devices import choose_device, compile_available, compute_dtype
+    from langwright.training.loop import train
+    from langwright.training.optimizers import AdamW, build_optimizer, embedding_names
+
+    compiled = compile_available()
+    learns = objective(compiled)
+    narrow = compute_dtype("auto", choose_device("cpu")) == "bfloat16"
+    stream = train(
+        torch.compile(model, dynamic=False) if compiled else model,  # type: ignore[arg-type]
+        learns,
+        feed.updates(0),
+        build_optimizer(AdamW(), model.named_parameters(), RATE, embedding_names(model)),
+        rate=lambda update: RATE,
+        steps=10**9,
+        autocast=torch.bfloat16 if narrow else None,
+    )
+    conductor.wait()
+    for step in stream:
+        if not conductor.done(count(step), lambda step=step: step.loss):  # type: ignore[misc]
+            return
+
+
+def prepare_machine() -> None:
+    """What the library does before it trains: threads, and memory that is kept."""
+    import torch
+
+    from langwright.training.devices import keep_freed_memory, physical_cores
+
+    torch.set_num_threads(physical_cores())
+    keep_freed_memory()
+
+
+def turns(conductor: Conductor, count: Callable[[], int]) -> Any:
+    """A callback for transformers' Trainer and those made of it that makes updates when it is told to.
+
+    count  tokens of the update just made
+    """
+    from transformers import TrainerCallback
+
+    class Turns(TrainerCallback):  # type: ignore[misc]
+        last = 0.0
+
+        def on_train_begin(self, *_: object, **__: object) -> None:
+            conductor.wait()
+
+        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **_: object) -> None:
+            self.last = logs.get("loss", self.last)
+
+        def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
+            if not conductor.done(count(), lambda: self.last):
+                control.should_training_stop = True  # type: ignore[attr-defined]
+
+    return Turns()
 
 
 class Running:
