@@ -26,7 +26,8 @@ from langwright.data.drawing import draws
 from langwright.data.packing import RowPlan
 from langwright.data.store import TokenStore
 from langwright.models.places import Places
-from langwright.objectives.masked import IGNORED, MaskedBatch, MaskedExamples
+from langwright.objectives.masked import MaskedBatch, MaskedExamples
+from langwright.objectives.next_token import IGNORED
 from langwright.objectives.sentence_pairs import row_weights
 from langwright.training.loss import Loss, Stateless
 

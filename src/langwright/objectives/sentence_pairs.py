@@ -29,8 +29,9 @@ from langwright.data.packing import Indices, RowPlan
 from langwright.data.sentences import documents_of
 from langwright.data.store import TokenStore
 from langwright.models.places import Places
-from langwright.objectives.masked import IGNORED, Marks, MaskedBatch, MaskedRow, collate_masked
+from langwright.objectives.masked import Marks, MaskedBatch, MaskedRow, collate_masked
 from langwright.objectives.masking import Flags, Masking
+from langwright.objectives.next_token import IGNORED
 from langwright.training.loss import Loss, Stateless
 
 Relation = Literal["next", "order"]
