@@ -72,7 +72,8 @@ def tag_examples(
     import numpy as np
 
     from langwright.data.word_tags import tagged
-    from langwright.objectives.tagging import IGNORED, TagExamples
+    from langwright.objectives.next_token import IGNORED
+    from langwright.objectives.tagging import TagExamples
 
     texts, numbers, lost = [], [], 0
     for row in rows:
