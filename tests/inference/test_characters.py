@@ -76,7 +76,7 @@ def test_what_is_allowed_is_what_the_decoder_can_go_on_from(name: str) -> None:
     ):
         state = after_bytes(BETWEEN, before)
         assert state is not None
-        allowed = constraint.allowed(state)
+        allowed = constraint.cursors[state].allowed()
         for id in range(len(tokenizer)):
             data = None if id in alphabet.special else alphabet.bytes_of(id)
             wanted = before == b"" if data is None else data != b"" and ending(before + data) is not None
@@ -111,7 +111,7 @@ def test_other_tokens_keep_their_proportions_and_their_own_log_probabilities() -
     prompt = tokenizer("春")["input_ids"]
     with torch.no_grad():
         probability = model(torch.tensor([prompt])).logits[0, -1].double().softmax(-1).numpy()
-    allowed = constraint.allowed(BETWEEN)
+    allowed = constraint.cursors[BETWEEN].allowed()
     engine = TorchEngine(model, max_batch=64)
     try:
         requests = [Request(prompt, Sampling(temperature=1.0, max_new_tokens=1, seed=seed), constraint=constraint) for seed in range(3000)]  # fmt: skip
@@ -140,12 +140,12 @@ def test_alternatives_are_those_that_could_have_come() -> None:
         (completion,) = engine.generate([request])
     finally:
         engine.close()
-    state = constraint.start
+    cursor = constraint.start()
     for token in completion.tokens:
-        allowed = constraint.allowed(state)
+        allowed = cursor.allowed()
         assert token.top[0] == (token.id, token.logprob)  # greedy takes the likeliest
         assert len(token.top) == min(200, allowed.sum()) and all(allowed[id] for id, _ in token.top)
-        state = constraint.after(state, token.id)
+        cursor = cursor.after(token.id)
 
 
 def test_a_text_does_not_end_inside_a_character() -> None:
@@ -153,8 +153,8 @@ def test_a_text_does_not_end_inside_a_character() -> None:
     constraint = Alphabet(tokenizer).whole_characters
     state = after_bytes(BETWEEN, MID)
     assert constraint is not None and state is not None
-    assert constraint.allowed(BETWEEN)[tokenizer.eos_token_id]
-    assert not constraint.allowed(state)[tokenizer.eos_token_id]
+    assert constraint.cursors[BETWEEN].allowed()[tokenizer.eos_token_id]
+    assert not constraint.cursors[state].allowed()[tokenizer.eos_token_id]
 
 
 def test_tokenizers_without_split_characters_or_without_their_ends_are_left_alone() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from langwright.inference.protocol import Sampling
+from langwright.errors import UserError
+from langwright.inference.protocol import Sampling, Token
 from langwright.inference.sampling import Chooser, draw, tempered, truncated
 
 V = 50
@@ -114,7 +115,7 @@ def test_log_probabilities_are_the_models_own_whatever_the_temperature() -> None
     chosen = Chooser(samplings, [0, 3, 1], torch.device("cpu"))(logits_BV, [random.Random(i) for i in range(3)])
     logprob_BV = logits_BV.log_softmax(-1)
     for row, token in enumerate(chosen.tokens):
-        assert token is not None
+        assert isinstance(token, Token)
         assert token.id == chosen.ids_B[row]
         assert token.logprob == pytest.approx(logprob_BV[row, token.id].item(), abs=1e-6)
         wanted = [0, 3, 1][row]
@@ -153,6 +154,4 @@ def test_a_row_that_is_not_finite_is_told_apart() -> None:
     logits_BV[0, 4], logits_BV[2, 1] = float("nan"), float("inf")
     logits_BV[1, 3:] = -float("inf")  # excluded by the model itself: fine
     tokens = Chooser([Sampling()] * 3, [0] * 3, torch.device("cpu"))(logits_BV, [random.Random(0)] * 3).tokens
-    assert tokens[0] is None
-    assert tokens[1] is not None
-    assert tokens[2] is None
+    assert [isinstance(token, UserError) for token in tokens] == [True, False, True]

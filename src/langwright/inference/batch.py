@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.cache import RunningCache, causal_mask, prefill_cache
 from langwright.inference.limits import prompt_too_long
-from langwright.inference.protocol import Request, Token
-from langwright.inference.sampling import Chooser
+from langwright.inference.protocol import Cursor, Guidance, Request, Token
+from langwright.inference.sampling import Chooser, Chosen
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import arguments_of
 from langwright.models.adapters import virtual_past, virtual_tokens
@@ -35,18 +35,28 @@ class Row:
     generator: random.Random = field(init=False)
     length: int = field(init=False)  # positions in the cache
     made: int = 0
-    state: int = 0  # of the request's constraint
+    cursor: Cursor | None = None  # of the request's constraint
+    guidance: Guidance | None = None  # of its guide, from its admission
 
     def __post_init__(self) -> None:
         self.generator = random.Random(self.stream.seed)
         self.length = len(self.request.prompt)
         if self.request.constraint is not None:
-            self.state = self.request.constraint.start
+            self.cursor = self.request.constraint.start()
 
     @property
     def reserve(self) -> int:
         """Positions it may come to need."""
         return len(self.request.prompt) + self.limit
+
+    def begin(self, model: PreTrainedModel) -> None:
+        """The model that will write is known: its guide may read the prompt."""
+        if self.request.guide is None:
+            return
+        try:
+            self.guidance = self.request.guide.start(model, self.request.prompt)
+        except UserError as error:
+            self.stream.fail(error)
 
     def settle(self, context: int) -> bool:
         """Set the limit; False, and the stream ended, when the prompt does not fit (the model was exchanged)."""
@@ -61,22 +71,21 @@ class Row:
             self.stream.finish("deadline")
         return self.stream.ended
 
-    def take(self, token: Token | None) -> None:
+    def take(self, token: Token | UserError) -> None:
         """Hand a token to the reader, and end the stream where this was the last."""
-        if token is None:
-            self.stream.fail(
-                UserError(
-                    "the model's output is not a finite number",
-                    fix="its weights or its number format overflow; load it in float32, or use an earlier checkpoint",
-                )
-            )
+        if isinstance(token, UserError):
+            self.stream.fail(token)
         elif token.id in self.request.stop_ids:
             self.stream.finish("stop")
         else:
             self.stream.put(token)
             self.made += 1
-            if self.request.constraint is not None:
-                self.state = self.request.constraint.after(self.state, token.id)
+            if self.guidance is not None:
+                self.guidance = self.guidance.after(token.id)
+            if self.cursor is not None:
+                self.cursor = self.cursor.after(token.id)
+                if self.cursor.ended is not None:
+                    self.stream.finish(self.cursor.ended)
             if self.made >= self.limit:
                 self.stream.finish("length")
 
@@ -116,6 +125,8 @@ class Batch:
 
     def admit(self, rows: Sequence[Row]) -> None:
         """Read the prompts of these rows together, hand out their first tokens, and let those that go on join."""
+        for row in rows:
+            row.begin(self.forward.model)
         device = self.forward.device
         longest = max(row.length for row in rows)
         ids = [[0] * (longest - row.length) + list(row.request.prompt) for row in rows]
@@ -125,7 +136,7 @@ class Batch:
         positions_BT = (mask_BT.long().cumsum(-1) - 1).clamp(min=0)[:, ahead:]
         filled = prefill_cache(self.forward.config, self.forward.past, len(rows))
         logits_BV = self.forward.last_logits(torch.tensor(ids, device=device), positions_BT, mask_BT.long(), filled)
-        chosen = self._choose(rows)(logits_BV, [row.generator for row in rows], [row.state for row in rows])
+        chosen = choose(self._choose(rows), rows, logits_BV)
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.take(token)
         self.cache.join(filled, [row.length for row in rows], ahead)
@@ -143,8 +154,7 @@ class Batch:
         mask_BT = causal_mask(self._lengths_B + 1, self.cache.columns.width + 1).long()
         logits_BV = self.forward.last_logits(self._last_B[:, None], self._lengths_B[:, None], mask_BT, self.cache)
         self.cache.advance()
-        rows = self.rows
-        chosen = self._chooser(logits_BV, [row.generator for row in rows], [row.state for row in rows])
+        chosen = choose(self._chooser, self.rows, logits_BV)
         self._lengths_B, self._last_B = self._lengths_B + 1, chosen.ids_B
         for row, token in zip(self.rows, chosen.tokens, strict=True):
             row.length += 1
@@ -188,5 +198,11 @@ class Batch:
             [request.sampling for request in requests],
             [request.top_logprobs for request in requests],
             self.forward.device,
-            [request.constraint for request in requests],
         )
+
+
+def choose(chooser: Chooser, rows: Sequence[Row], logits_BV: Tensor) -> Chosen:
+    """What each row's next token is."""
+    return chooser(
+        logits_BV, [row.generator for row in rows], [row.cursor for row in rows], [row.guidance for row in rows]
+    )

@@ -66,8 +66,6 @@ def after_bytes(state: int, data: bytes) -> int | None:
 class WholeCharacters:
     """`Constraint` that keeps a continuation UTF-8. Made once per tokenizer, shared by all requests."""
 
-    start = BETWEEN
-
     def __init__(self, alphabet: Alphabet) -> None:
         size = len(alphabet.tokenizer)
         self._then_SV = np.full((_STATES, size), -1, dtype=np.int8)
@@ -81,14 +79,27 @@ class WholeCharacters:
                 then = after_bytes(state, data)
                 self._then_SV[state, id] = -1 if then is None else then
         self._allowed_SV = self._then_SV >= 0
+        self.cursors = [InCharacter(self._allowed_SV[state], self._then_SV[state], self) for state in range(_STATES)]
         reached = np.unique(self._then_SV[self._allowed_SV])
         self.ends = bool(self._allowed_SV[reached].any(axis=1).all())  # whatever begins can be ended
 
-    def allowed(self, state: int) -> NDArray[np.bool_]:
-        """Which ids may come next, shape (V,)."""
-        allowed_V: NDArray[np.bool_] = self._allowed_SV[state]
-        return allowed_V
+    def start(self) -> InCharacter:
+        """Between characters."""
+        return self.cursors[BETWEEN]
 
-    def after(self, state: int, id: int) -> int:
-        """The state after an allowed id."""
-        return int(self._then_SV[state, id])
+
+class InCharacter:
+    """`Cursor` in one of the states; each is made once."""
+
+    ended = None
+
+    def __init__(self, allowed_V: NDArray[np.bool_], then_V: NDArray[np.int8], whole: WholeCharacters) -> None:
+        self._allowed_V, self._then_V, self._whole = allowed_V, then_V, whole
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which ids may come next, shape (V,)."""
+        return self._allowed_V
+
+    def after(self, id: int) -> InCharacter:
+        """The cursor after an allowed id."""
+        return self._whole.cursors[int(self._then_V[id])]

@@ -16,6 +16,8 @@ from langwright.settings import Settings
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
+    from transformers import PreTrainedModel
 
 FinishReason = Literal["stop", "length", "cancelled", "deadline"]
 
@@ -40,20 +42,54 @@ class Sampling(Settings):
     ] = None
 
 
-class Constraint(Protocol):
-    """Which tokens may come next, as an automaton with numbered states; it holds nothing of any request."""
+class Cursor(Protocol):
+    """Where a constraint stands in one continuation. It never changes, so one may go on from it in several ways."""
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which tokens may come next: one flag an id, at least one of them true; ids beyond its end are ruled out.
+
+        raises  UserError where no token may, which ends this request and no other
+        """
+        ...
+
+    def after(self, id: int) -> Cursor:
+        """The cursor behind a token that was allowed. What is costly may be computed while the model computes."""
+        ...
 
     @property
-    def start(self) -> int:
-        """The state before the first new token."""
+    def ended(self) -> FinishReason | None:
+        """Why the text is over without an end token, where it is."""
         ...
 
-    def allowed(self, state: int) -> NDArray[np.bool_]:
-        """One flag an id, at least one of them true; ids beyond its end are ruled out."""
+
+class Constraint(Protocol):
+    """Which tokens may follow each other; it holds nothing of any request."""
+
+    def start(self) -> Cursor:
+        """The cursor before the first new token."""
         ...
 
-    def after(self, state: int, id: int) -> int:
-        """The state after a token that was allowed."""
+
+class Guidance(Protocol):
+    """What a guide has read of one continuation. It never changes."""
+
+    def steered(self, logits_V: Tensor) -> Tensor:
+        """Other logits in place of the model's own, float32, shape (V,); called in the engine's thread."""
+        ...
+
+    def after(self, id: int) -> Guidance:
+        """The guidance behind a token."""
+        ...
+
+
+class Guide(Protocol):
+    """What makes some tokens likelier; it holds nothing of any request."""
+
+    def start(self, model: PreTrainedModel, prompt: Sequence[int]) -> Guidance:
+        """The guidance before the first new token.
+
+        model  the one that writes
+        """
         ...
 
 
@@ -67,7 +103,8 @@ class Request:
     top_logprobs: int = 0  # how many alternatives to report with each token
     priority: int = 0  # higher goes first
     deadline_s: float | None = None  # seconds from submission
-    constraint: Constraint | None = None
+    constraint: Constraint | None = None  # which tokens may come
+    guide: Guide | None = None  # which become likelier
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Sources   top-k: Fan et al. 2018, arXiv:1805.04833, section 5.4 (draw among the 
           of likeliest tokens that holds at least p, renormalised)
 Shapes    B rows    V vocabulary    K alternatives reported
 
-A constraint acts before all else; then temperature, then top-k, then top-p on what is left, as in
+A guide acts before all else, then a constraint; then temperature, then top-k, then top-p on what is left, as in
 transformers. One uniform number per token decides, taken from the request's own generator, so what a
 request draws does not depend on its neighbours in a batch, on the device, or on any global generator.
 
@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from langwright.inference.protocol import Constraint, Sampling, Token
+from langwright.errors import UserError
+from langwright.inference.protocol import Cursor, Guidance, Sampling, Token
 
 MAX_DRAWN_SEED = 2**32  # drawn seeds stay exact in JSON readers that know only doubles
 
@@ -69,28 +70,59 @@ def draw(probability_BV: Tensor, uniform_B: Tensor) -> Tensor:
     return (cumulative_BV <= target_B[:, None]).sum(-1)
 
 
+def guided(logits_BV: Tensor, guidances: Sequence[Guidance | None], refused: dict[int, UserError]) -> Tensor:
+    """Logits with those of guided rows replaced, shape (B, V).
+
+    refused  takes in the rows whose guide cannot go on
+    """
+    steered = {row: guidance for row, guidance in enumerate(guidances) if guidance is not None}
+    if not steered:
+        return logits_BV
+    logits_BV = logits_BV.clone()
+    for row, guidance in steered.items():
+        try:
+            logits_BV[row] = guidance.steered(logits_BV[row])
+        except UserError as error:
+            refused[row] = error
+    return logits_BV
+
+
+def restricted(logits_BV: Tensor, cursors: Sequence[Cursor | None], refused: dict[int, UserError]) -> Tensor:
+    """Logits with what each row's constraint rules out at minus infinity, shape (B, V).
+
+    refused  takes in the rows that nothing may follow
+    """
+    bound = {row: cursor for row, cursor in enumerate(cursors) if cursor is not None}
+    if not bound:
+        return logits_BV
+    allowed_BV = torch.ones(logits_BV.shape, dtype=torch.bool)
+    for row, cursor in bound.items():
+        try:
+            allowed_V = torch.from_numpy(cursor.allowed())[: logits_BV.shape[-1]]
+        except UserError as error:
+            refused[row] = error
+            continue
+        allowed_BV[row, : len(allowed_V)] = allowed_V
+        allowed_BV[row, len(allowed_V) :] = False
+    return logits_BV.masked_fill(~allowed_BV.to(logits_BV.device), -torch.inf)
+
+
 @dataclass(frozen=True)
 class Chosen:
     """One token a row.
 
     ids_B   on the device, ready for the next step
-    tokens  the same with their log-probabilities; None for a row whose logits are not finite
+    tokens  the same with their log-probabilities; for a row that cannot go on, why
     """
 
     ids_B: Tensor
-    tokens: list[Token | None]
+    tokens: list[Token | UserError]
 
 
 class Chooser:
     """How each row of a batch chooses. Made anew when rows join or leave, not at every step."""
 
-    def __init__(
-        self,
-        samplings: Sequence[Sampling],
-        top_logprobs: Sequence[int],
-        device: torch.device,
-        constraints: Sequence[Constraint | None] = (),
-    ) -> None:
+    def __init__(self, samplings: Sequence[Sampling], top_logprobs: Sequence[int], device: torch.device) -> None:
         self.wide = torch.float32 if device.type == "mps" else torch.float64  # the device has no doubles
         self.device = device
         self.drawing = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0]
@@ -101,16 +133,22 @@ class Chooser:
         self.top_p_D = torch.tensor([s.top_p for s in drawn], device=device, dtype=self.wide)
         self.truncates = any(s.top_k > 0 or s.top_p < 1 for s in drawn)
         self.top_logprobs = list(top_logprobs)
-        self.constraints = {row: constraint for row, constraint in enumerate(constraints) if constraint is not None}
-        self._ruled_out: dict[tuple[int, int], Tensor] = {}  # by constraint and state
 
-    def __call__(self, logits_BV: Tensor, generators: Sequence[random.Random], states: Sequence[int] = ()) -> Chosen:
+    def __call__(
+        self,
+        logits_BV: Tensor,
+        generators: Sequence[random.Random],
+        cursors: Sequence[Cursor | None] = (),
+        guidances: Sequence[Guidance | None] = (),
+    ) -> Chosen:
         """Choose; draws one number from the generator of each row that samples, none from the others.
 
-        states  of each row's constraint; where it has none the number means nothing
+        cursors    of each row's constraint
+        guidances  of each row's guide
         """
         own_BV = logits_BV.float()
-        logits_BV = self._constrained(own_BV, states) if self.constraints else own_BV
+        refused: dict[int, UserError] = {}
+        logits_BV = restricted(guided(own_BV, guidances, refused), cursors, refused)
         ids_B = logits_BV.argmax(-1)
         if self.drawing:
             uniform_D = torch.tensor(
@@ -123,33 +161,26 @@ class Chooser:
             ids_B = ids_B.index_copy(0, self.rows_D, draw(kept_DV, uniform_D))
         norm_B = own_BV.logsumexp(-1)
         logprob_B = own_BV.gather(-1, ids_B[:, None]).squeeze(-1) - norm_B
+        finite_B = norm_B.isfinite() & logits_BV.amax(-1).isfinite()
         alternatives = min(max(self.top_logprobs, default=0), logits_BV.shape[-1])
-        columns = [ids_B[:, None], logprob_B[:, None], norm_B.isfinite()[:, None]]
+        columns = [ids_B[:, None], logprob_B[:, None], finite_B[:, None]]
         if alternatives:
             top = logits_BV.topk(alternatives, -1)
-            columns += [top.indices, top.values - norm_B[:, None]]
+            own_BK = own_BV.gather(-1, top.indices).where(top.values > -math.inf, -math.inf)  # none that was ruled out
+            columns += [top.indices, own_BK - norm_B[:, None]]
         table = torch.cat([column.to(self.wide) for column in columns], -1).tolist()  # the step's one synchronisation
-        tokens = [self._token(row, numbers, alternatives) for row, numbers in enumerate(table)]
+        tokens = [refused.get(row) or self._token(row, numbers, alternatives) for row, numbers in enumerate(table)]
         return Chosen(ids_B, tokens)
 
-    def _constrained(self, logits_BV: Tensor, states: Sequence[int]) -> Tensor:
-        """Logits with what each row's constraint rules out at minus infinity."""
-        ruled_out_BV = torch.zeros_like(logits_BV, dtype=torch.bool)
-        for row, constraint in self.constraints.items():
-            key = (id(constraint), states[row])
-            if key not in self._ruled_out:
-                allowed_V = torch.from_numpy(constraint.allowed(states[row]))[: logits_BV.shape[-1]]
-                beyond = logits_BV.shape[-1] - len(allowed_V)
-                self._ruled_out[key] = torch.nn.functional.pad(~allowed_V, (0, beyond), value=True).to(self.device)
-            ruled_out_BV[row] = self._ruled_out[key]
-        return logits_BV.masked_fill(ruled_out_BV, -torch.inf)
-
-    def _token(self, row: int, numbers: list[float], alternatives: int) -> Token | None:
+    def _token(self, row: int, numbers: list[float], alternatives: int) -> Token | UserError:
         id, logprob, finite = numbers[:3]
         if not finite:
-            return None
+            return UserError(
+                "the model's output is not a finite number",
+                fix="its weights or its number format overflow; load it in float32, or use an earlier checkpoint",
+            )
         ids, values = numbers[3 : 3 + alternatives], numbers[3 + alternatives :]
         wanted = self.top_logprobs[row]
         pairs = zip(ids[:wanted], values[:wanted], strict=True)
-        top = tuple((int(other), value) for other, value in pairs if value > -math.inf)  # none that was ruled out
+        top = tuple((int(other), value) for other, value in pairs if value > -math.inf)
         return Token(int(id), logprob, top)
