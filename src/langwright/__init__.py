@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from langwright.errors import UserError
 
 if TYPE_CHECKING:
+    from langwright.tasks.asking import AsyncModel
     from langwright.tasks.loading import Model
 
-__all__ = ["UserError", "load"]
+__all__ = ["UserError", "load", "load_async"]
 
 
 def load(name: str | Path, *, max_batch: int = 8) -> Model:
-    """Open a model: an artifact, a local Hugging Face folder, a workspace name, or `hf:owner/name`.
+    """Open a model: an artifact, a local Hugging Face folder, a workspace name, `hf:owner/name`, or a server's URL.
 
     max_batch  how many texts are continued at the same time
     raises     UserError when there is no model of that name, or it cannot be opened
@@ -28,3 +29,11 @@ def load(name: str | Path, *, max_batch: int = 8) -> Model:
     from langwright.tasks.loading import load as open_model
 
     return open_model(name, max_batch=max_batch)
+
+
+async def load_async(name: str | Path, *, max_batch: int = 8) -> AsyncModel:
+    """`load` for an event loop: the model's verbs are awaited, and cancelling a task ends what is written for it."""
+    import asyncio
+
+    model = await asyncio.to_thread(load, name, max_batch=max_batch)
+    return model.aio

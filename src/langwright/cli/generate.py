@@ -7,16 +7,21 @@ from typing import Annotated
 
 import typer
 
-from langwright.cli.sampling import MaxNewTokens, Seed, Temperature, TopK, TopP, read_input, read_sampling
+from langwright.cli.sampling import MaxNewTokens, Seed, Slide, Temperature, TopK, TopP, read_input, read_sampling
 from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
+from langwright.inference.addresses import is_url
+from langwright.tasks.options import Writing
 from langwright.wording import say
 
 
 def generate(
     ctx: typer.Context,
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model: its folder, the name of a run, or hf:owner/name")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model: its folder, the name of a run, hf:owner/name, or a server's URL"
+        ),
     ],
     prompt: Annotated[
         str, typer.Argument(metavar="PROMPT", help="The text to go on from; @FILE reads a file, - standard input")
@@ -29,6 +34,7 @@ def generate(
     stop: Annotated[
         list[str] | None, typer.Option("--stop", metavar="TEXT", help="End before this text; may be given again")
     ] = None,
+    slide: Slide = False,
 ) -> None:
     """Stream to a person, or give one object."""
     screen = screen_of(ctx)
@@ -36,9 +42,10 @@ def generate(
         {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     )
     text = read_input(prompt)
+    ways = Writing(stop=stop or (), slide=slide)
     from langwright.tasks.loading import load
 
-    with load(model, max_batch=1) as opened, opened.stream(text, sampling, stop=stop or ()) as stream:
+    with load(model, max_batch=1) as opened, opened.stream(text, sampling, **ways) as stream:
         try:
             for piece in stream:
                 screen.piece(piece.text)
@@ -58,7 +65,7 @@ def generate(
     )
     screen.answer(
         {"text": made.text, "token_ids": list(made.token_ids), "finish_reason": made.finish_reason, "seed": made.seed},
-        next=shlex.join(["langwright", "serve", model]),
+        next="" if is_url(model) else shlex.join(["langwright", "serve", model]),
         beside=True,
     )
 

@@ -38,6 +38,13 @@ Seed = Annotated[
     typer.Option("--seed", metavar="S", help="Seed of this request alone; drawn at random and reported when left out"),
 ]
 
+Slide = Annotated[
+    bool,
+    typer.Option(
+        "--slide", help="Drop the oldest tokens or turns of a prompt longer than the context, instead of refusing it"
+    ),
+]
+
 
 def read_sampling(given: Mapping[str, str | None], **defaults: int | float) -> Sampling:
     """Sampling from options; UserError names an option's value that is not allowed."""

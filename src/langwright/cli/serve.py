@@ -87,7 +87,11 @@ def open_all(screen: Screen, names: Sequence[str], max_batch: int) -> dict[str, 
             raise UserError("two models are called {name!r}", fix="rename one of the folders", name=called)
         screen.note(say("loading {name}", name=name))
         model = load(name, max_batch=max_batch)
-        found[called] = model.writer("write")
+        try:
+            found[called] = model.local("serve")
+        except BaseException:
+            model.close()
+            raise
         found[called].name = called
     return found
 

@@ -21,10 +21,11 @@ def check_prompt(prompt: Sequence[int], context: int, vocab_size: int | None = N
 def prompt_too_long(tokens: int, context: int) -> UserError:
     """What is said of a prompt that leaves no room for one new token."""
     return UserError(
-        "the prompt has {tokens} tokens, and with one new token it does not fit the model's context of {context}",
+        "the prompt has {tokens} tokens, which with one new token is {over} more than the model's context of {context}",
         fix="shorten the prompt to at most {most} tokens, or use a model with a longer context",
         tokens=tokens,
         context=context,
+        over=tokens + 1 - context,
         most=context - 1,
     )
 

@@ -12,6 +12,7 @@ from langwright.data.schemas import Message
 from langwright.errors import UserError
 from langwright.inference.decoding import Alphabet, StopStrings, TextDecoder
 from langwright.inference.protocol import Engine, FinishReason, Request, Sampling, Stream, Token
+from langwright.inference.sliding import slid, slid_turns
 from langwright.tokenizers.templates import end_of_turn_ids, render
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class StreamOptions(TypedDict, total=False):
     top_logprobs: int  # how many alternatives to report with each token
     priority: int  # higher goes first
     deadline_s: float | None  # seconds from submission
+    slide: bool  # drop the oldest tokens or turns of a prompt that is too long
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,19 @@ class TextModel:
 
         raises  UserError when the prompt is empty or too long, or messages are given to a model without a template
         """
-        ids = self.tokenize(prompt) if isinstance(prompt, str) else self.render(prompt)
-        return self.stream_ids(ids, sampling, **options)
+        return self.stream_ids(self.ids_of(prompt, sampling, options.get("slide", False)), sampling, **options)
+
+    def ids_of(self, prompt: Prompt, sampling: Sampling | None = None, slide: bool = False) -> list[int]:
+        """A prompt as ids; with `slide` without its oldest tokens or turns where it is too long.
+
+        raises  UserError when messages are given to a model without a template
+        """
+        if not slide:
+            return self.tokenize(prompt) if isinstance(prompt, str) else self.render(prompt)
+        most = (sampling or Sampling()).max_new_tokens
+        if isinstance(prompt, str):
+            return slid(self.tokenize(prompt), self.context, most)
+        return slid_turns(prompt, self.render, self.context, most)
 
     def stream_ids(
         self, prompt: Sequence[int], sampling: Sampling | None = None, **options: Unpack[StreamOptions]

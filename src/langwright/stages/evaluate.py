@@ -39,7 +39,7 @@ def run(work: Work) -> Made:
             open_dataset(work.one("dataset").path),
             settings,
             name=name,
-            writer=lambda: model.writer("score"),
+            writer=lambda: model.local("score"),
             predictor=lambda labels: predictor_of(model, labels) if shots is None else shown(model, shots, settings),
             attacker=attacker_of(model, settings),
             log=work.log,
@@ -113,7 +113,7 @@ def shown(model: Model, shots: Sequence[Shot], settings: EvaluateSettings) -> Pr
 
     assert not isinstance(settings.few_shot, NoExamples)
     label = few_shot(
-        settings.few_shot, shots, embed=model.embed, writer=lambda: model.writer("score"), seed=settings.seed
+        settings.few_shot, shots, embed=model.embed, writer=lambda: model.local("score"), seed=settings.seed
     )
     return lambda texts: [Guess(max(found, key=lambda one: found[one]), found) for found in label(texts)]
 

@@ -6,16 +6,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from langwright.artifacts import Artifact, open_artifact
 from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
+from langwright.inference.addresses import is_url
 from langwright.inference.protocol import Sampling
 from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
 from langwright.tasks.head import Classifier, open_classifier
+from langwright.tasks.options import Ways, Writing, sampling_of, writing_of
 from langwright.tasks.solvers import Solver
 from langwright.wording import Term
 from langwright.workspace import Workspace
@@ -23,7 +25,9 @@ from langwright.workspace import Workspace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from langwright.inference.remote import RemoteStream, RemoteText
     from langwright.inference.text import TextCompletion, TextModel, TextScore, TextStream
+    from langwright.tasks.asking import AsyncModel
 
 Turn = Message | Mapping[str, str]
 Conversation = str | Sequence[Turn]
@@ -50,13 +54,17 @@ def load(
     adapter: str | None = None,
     head: str | None = None,
 ) -> Model:
-    """Open a model: an artifact, a local Hugging Face folder, a workspace name, or `hf:owner/name`.
+    """Open a model: an artifact, a local Hugging Face folder, a workspace name, `hf:owner/name`, or a server's URL.
 
     max_batch  how many texts are continued at the same time
     adapter    name of one of the model's adapters; the one its card names for the task when left out
     head       name of one of the heads that `langwright multitask` puts beside the model's own
     raises     UserError when there is no model of that name, or it cannot be opened
     """
+    if is_url(name):
+        from langwright.inference.remote import open_remote
+
+        return Model(str(name), None, text=open_remote(str(name)))
     artifact = open_artifact(find_model(name, workspace), "model")
     abilities = [one for one in (artifact.card.abilities if artifact.card else ()) if head is None or one.head == head]
     taught = next((one.task for one in abilities if one.solver == "head" and one.task in OF_TASK), None)
@@ -84,9 +92,18 @@ class Model:
     """A loaded model. What it cannot do it says, with the command that makes one that can."""
 
     def __init__(
-        self, name: str, artifact: Artifact, *, text: TextModel | None = None, classifier: Classifier | None = None
+        self,
+        name: str,
+        artifact: Artifact | None,
+        *,
+        text: TextModel | RemoteText | None = None,
+        classifier: Classifier | None = None,
     ) -> None:
-        """text: for a model that writes; classifier: for one with a trained head."""
+        """A model of a folder, or without one behind a URL.
+
+        text        for a model that writes
+        classifier  for one with a trained head
+        """
         self.name = name
         self.artifact = artifact
         self.text = text
@@ -104,6 +121,13 @@ class Model:
         self.close()
 
     @property
+    def aio(self) -> AsyncModel:
+        """The same verbs for an event loop: agenerate, achat, astream, and more."""
+        from langwright.tasks.asking import AsyncModel
+
+        return AsyncModel(self)
+
+    @property
     def abilities(self) -> dict[str, str]:
         """Task -> the solver it would use."""
         found = {task.name: self.solver_of(task.name) for task in TASKS.values()}
@@ -115,7 +139,8 @@ class Model:
             solver = SOLVERS[name]
             if solver.needs == "head" and self.classifier is not None:
                 return solver
-            if solver.needs == "text" and self.text is not None and (task != "chat" or self.converses):
+            does = self.text is not None and (self.artifact is not None or solver.name == "generation")  # a server writes
+            if solver.needs == "text" and does and (task != "chat" or self.converses):
                 return solver
         return None
 
@@ -124,53 +149,39 @@ class Model:
         """Whether it was taught to answer in a conversation: its card says so; without a card, its chat template."""
         if self.text is None or not self.text.chats:
             return False
-        card = self.artifact.card
+        card = self.artifact.card if self.artifact is not None else None
         return card is None or any(ability.task == "chat" for ability in card.abilities)
 
     # --- writing -------------------------------------------------------------------------------
 
-    def generate(
-        self,
-        prompt: Conversation,
-        *,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        seed: int | None = None,
-        stop: Sequence[str] = (),
-    ) -> str:
-        """What the model writes after a prompt, without the prompt; `complete` tells more about it."""
-        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-        return self.complete(prompt, sampling, stop=stop).text
+    def generate(self, prompt: Conversation, **ways: Unpack[Ways]) -> str:
+        """What the model writes after a prompt, without the prompt; `complete` tells more about it.
+
+        ways  max_new_tokens (128), temperature (0), top_k, top_p, seed; stop: strings that end it; slide: drop the
+              oldest tokens or turns of a prompt that is too long, instead of refusing it
+        """
+        return self.complete(prompt, sampling_of(ways, 128), **writing_of(ways)).text
 
     def complete(
-        self, prompt: Conversation, sampling: Sampling | None = None, *, stop: Sequence[str] = ()
+        self, prompt: Conversation, sampling: Sampling | None = None, **writing: Unpack[Writing]
     ) -> TextCompletion:
         """A continuation with its token ids, why it ended, and the seed."""
-        return self.writer("write").complete(as_prompt(prompt), sampling, stop=stop)
+        return self.writer("write").complete(as_prompt(prompt), sampling, **writing)
 
-    def stream(self, prompt: Conversation, sampling: Sampling | None = None, *, stop: Sequence[str] = ()) -> TextStream:
+    def stream(
+        self, prompt: Conversation, sampling: Sampling | None = None, **writing: Unpack[Writing]
+    ) -> TextStream | RemoteStream:
         """A continuation as it is written: iterate it for pieces, `cancel()` ends it."""
-        return self.writer("write").stream(as_prompt(prompt), sampling, stop=stop)
+        return self.writer("write").stream(as_prompt(prompt), sampling, **writing)
 
-    def chat(
-        self,
-        messages: Conversation,
-        *,
-        max_new_tokens: int = 256,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        seed: int | None = None,
-    ) -> str:
+    def chat(self, messages: Conversation, **ways: Unpack[Ways]) -> str:
         """The assistant's next turn; a plain string is the user's first one.
 
+        ways    as of `generate`, 256 new tokens at most where they do not say
         raises  UserError when the model has no chat template
         """
         turns = [Message(role="user", content=messages)] if isinstance(messages, str) else messages
-        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-        return self.writer("chat").complete(as_prompt(turns), sampling).text
+        return self.writer("chat").complete(as_prompt(turns), sampling_of(ways, 256), **writing_of(ways)).text
 
     # --- labelling -----------------------------------------------------------------------------
 
@@ -235,15 +246,32 @@ class Model:
 
     # --- what it cannot do ----------------------------------------------------------------------
 
-    def writer(self, doing: str) -> TextModel:
+    def writer(self, doing: str) -> TextModel | RemoteText:
         """The model as one that writes; UserError when it is a classifier."""
         if self.text is None:
             solver = SOLVERS["generation"] if doing == "chat" else SOLVERS["likelihood"]
             raise self.cannot(doing, solver)
         return self.text
 
+    def local(self, doing: str) -> TextModel:
+        """The model as one that writes here, with its tokenizer and engine.
+
+        raises  UserError when it is a classifier, NotOffered when it stands behind a URL
+        """
+        from langwright.inference.remote import RemoteText
+        from langwright.inference.wire import not_offered
+
+        text = self.writer(doing)
+        if isinstance(text, RemoteText):
+            raise not_offered(self.name, doing)
+        return text
+
     def cannot(self, doing: str, solver: Solver) -> UserError:
         """Which kind of model can, and the command that makes one."""
+        if self.artifact is None:
+            from langwright.inference.wire import not_offered
+
+            return not_offered(self.name, doing)
         if self.text is not None:
             return UserError(
                 "{name} cannot do {doing}: it is a language model, and that needs {needed}",

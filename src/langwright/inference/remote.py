@@ -1,0 +1,248 @@
+"""A model behind any OpenAI-compatible URL, asked in text as a model here is.
+
+Only what the interface has is offered: writing, streaming, chatting, and, where the server has them, scores of a
+text (`echo` with log-probabilities) and embeddings. What it has not is refused with `NotOffered`, never imitated.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Unpack
+from urllib.parse import urldefrag
+
+from langwright.errors import UserError, unknown
+from langwright.inference.protocol import FinishReason, Sampling
+from langwright.inference.text import Prompt, StreamOptions, TextCompletion, TextPiece, TextScore
+from langwright.inference.wire import Refused, Wire, not_offered
+
+if TYPE_CHECKING:
+    import httpx
+    from numpy.typing import NDArray
+
+KEY = "LANGWRIGHT_API_KEY"
+REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
+
+
+def open_remote(address: str) -> RemoteText:
+    """A model behind a URL; `#name` behind it chooses one of several, LANGWRIGHT_API_KEY holds the key.
+
+    raises  UserError when the server is not reached, or it is not clear which of its models is meant
+    """
+    url, wanted = urldefrag(address)
+    wire = Wire(url, key=os.environ.get(KEY, ""))
+    try:
+        names = [str(model["id"]) for model in wire.get("/models")["data"]]
+        if wanted and wanted not in names:
+            raise unknown("model", wanted, names)
+        if not wanted and len(names) != 1:
+            raise UserError(
+                "{url} offers {count} models",
+                fix="name one behind a #, as in {url}#NAME; there are: {names}",
+                url=url,
+                count=len(names),
+                names=", ".join(names),
+            )
+    except (KeyError, TypeError):
+        wire.close()
+        raise UserError(
+            "{url} does not list its models as OpenAI's interface does",
+            fix="give the address under which /v1/models answers",
+            url=url,
+        ) from None
+    except BaseException:
+        wire.close()
+        raise
+    return RemoteText(wire, wanted or names[0])
+
+
+class RemoteText:
+    """`TextModel`'s verbs over a server."""
+
+    chats = True  # whether it does is found by asking: the interface does not say
+
+    def __init__(self, wire: Wire, name: str) -> None:
+        self.wire = wire
+        self.name = name
+
+    def stream(
+        self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]
+    ) -> RemoteStream:
+        """Begin a continuation of a text, or the assistant's next turn of a conversation.
+
+        raises  NotOffered for log-probabilities, a priority or a deadline
+        """
+        for name, doing in (
+            ("top_logprobs", "report probabilities"),
+            ("priority", "go first"),
+            ("deadline_s", "end in time"),
+            ("slide", "shorten a prompt"),
+        ):
+            if options.get(name):
+                raise not_offered(self.name, doing)
+        body = {"model": self.name, "stream_options": {"include_usage": True}, **asked_for(sampling or Sampling())}
+        if stop := [text for text in options.get("stop", ()) if text]:
+            body["stop"] = stop
+        if isinstance(prompt, str):
+            return RemoteStream(self.wire, "/completions", {**body, "prompt": prompt})
+        messages = [{"role": turn.role, "content": turn.content} for turn in prompt]
+        return RemoteStream(self.wire, "/chat/completions", {**body, "messages": messages})
+
+    def complete(
+        self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]
+    ) -> TextCompletion:
+        """The blocking form of `stream`."""
+        with self.stream(prompt, sampling, **options) as stream:
+            return stream.result()
+
+    def complete_all(
+        self, prompts: Sequence[Prompt], sampling: Sampling | None = None, *, stop: Sequence[str] = ()
+    ) -> list[TextCompletion]:
+        """Continue many prompts, all open at once, in the order asked."""
+        streams: list[RemoteStream] = []
+        try:
+            streams.extend(self.stream(prompt, sampling, stop=stop) for prompt in prompts)
+            return [stream.result() for stream in streams]
+        finally:
+            for stream in streams:
+                stream.cancel()
+
+    def score_text(self, text: str, given: str = "") -> TextScore:
+        """How probable the model finds `text`, after `given`, where the server repeats a prompt with its log-probabilities.
+
+        raises  NotOffered where it does not
+        """
+        if not text:
+            raise UserError("the text has no tokens", fix="give a text that is not empty")
+        body = {
+            "model": self.name,
+            "prompt": given + text,
+            "echo": True,
+            "logprobs": 0,
+            "max_tokens": 0,
+            "temperature": 0,
+        }
+        try:
+            choice = self.wire.post("/completions", body)["choices"][0]
+            told = choice["logprobs"]
+            found = list(zip(told["tokens"], told["token_logprobs"], told["text_offset"], strict=True))
+        except Refused as error:
+            raise self._lacks("score", error) from error
+        except (KeyError, TypeError, IndexError, ValueError):
+            raise not_offered(self.name, "score") from None
+        scored = [(token, value) for token, value, at in found if at >= len(given) and value is not None]
+        if not scored:
+            raise not_offered(self.name, "score")
+        size = sum(len(token.encode()) for token, _ in scored)
+        return TextScore(math.fsum(value for _, value in scored), (), tuple(scored), size)
+
+    def embed(self, texts: Sequence[str]) -> NDArray:  # type: ignore[type-arg]
+        """One vector a text, shape (texts, width), as the server makes them.
+
+        raises  NotOffered where it makes none
+        """
+        import numpy as np
+
+        try:
+            rows = self.wire.post("/embeddings", {"model": self.name, "input": list(texts)})["data"]
+            ordered = sorted(rows, key=lambda row: row["index"])
+            return np.array([row["embedding"] for row in ordered], dtype=np.float32)
+        except Refused as error:
+            raise self._lacks("embed", error) from error
+        except (KeyError, TypeError, ValueError):
+            raise not_offered(self.name, "embed") from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.wire.close()
+
+    def _lacks(self, doing: str, error: Refused) -> UserError:
+        """A refusal of the request itself is one of the capability; the others speak for themselves."""
+        return not_offered(self.name, doing) if error.status in (400, 404, 405, 422, 501) else error
+
+
+def asked_for(sampling: Sampling) -> dict[str, Any]:
+    """Sampling in the interface's words; what differs from its default is sent by its own name, for servers that know it."""
+    told = sampling.model_dump(mode="json", exclude_defaults=True)
+    told.pop("max_new_tokens", None)
+    return {**told, "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature}
+
+
+class RemoteStream:
+    """A continuation as the server sends it: iterate it for pieces, then ask for `completion`."""
+
+    def __init__(self, wire: Wire, path: str, body: dict[str, Any]) -> None:
+        self._wire = wire
+        self._answer: httpx.Response = wire.begin(path, body)
+        self._text: list[str] = []
+        self._reason: FinishReason | None = None
+        self._cancelled = threading.Event()
+        self._seed = body.get("seed")
+        self.prompt_tokens = 0
+        self._pieces = self._read()
+
+    def __iter__(self) -> Iterator[TextPiece]:
+        return self._pieces
+
+    def __next__(self) -> TextPiece:
+        return next(self._pieces)
+
+    def __enter__(self) -> RemoteStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    @property
+    def seed(self) -> int:
+        """The seed in use, where it was given or the server says it; 0 where neither."""
+        return self._seed or 0
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why it ended; None while there is more to read."""
+        return self._reason
+
+    def cancel(self) -> None:
+        """End it: the connection is closed, which tells the server."""
+        if self._reason is None:
+            self._cancelled.set()
+            self._answer.close()
+
+    def result(self) -> TextCompletion:
+        """Read to the end and return the whole."""
+        for _ in self._pieces:
+            pass
+        return self.completion
+
+    @property
+    def completion(self) -> TextCompletion:
+        """The whole, once the stream was read to its end; a server tells no token ids."""
+        if self._reason is None:
+            raise RuntimeError("the stream is not read to its end; iterate it, or call result()")
+        return TextCompletion("".join(self._text), (), self._reason, self.seed, self.prompt_tokens, ())
+
+    def _read(self) -> Iterator[TextPiece]:
+        reason: FinishReason = "stop"
+        try:
+            for event in self._wire.events(self._answer):
+                self.prompt_tokens = (event.get("usage") or {}).get("prompt_tokens", self.prompt_tokens)
+                for choice in event.get("choices") or ():
+                    text = choice.get("text") or (choice.get("delta") or {}).get("content") or ""
+                    self._seed = choice.get("seed", self._seed)
+                    reason = REASONS.get(choice.get("finish_reason") or "", reason)
+                    if text:
+                        self._text.append(text)
+                        yield TextPiece(text, ())
+                if self._cancelled.is_set():
+                    break
+        except (UserError, RuntimeError, OSError):
+            if not self._cancelled.is_set():
+                raise
+        self._reason = "cancelled" if self._cancelled.is_set() else reason
+        self._answer.close()

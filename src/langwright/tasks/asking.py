@@ -1,0 +1,123 @@
+"""The front door for an event loop: the same verbs, awaited; cancelling the task ends what the model writes for it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Unpack
+
+from langwright.inference.protocol import Sampling
+from langwright.tasks.options import Ways, Writing, sampling_of, writing_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from langwright.inference.remote import RemoteStream
+    from langwright.inference.text import TextCompletion, TextPiece, TextScore, TextStream
+    from langwright.tasks.classification import ClassificationOutput
+    from langwright.tasks.loading import Conversation, Model
+
+
+class AsyncModel:
+    """`Model`'s verbs for an event loop; `model` is the same model's blocking form."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    async def __aenter__(self) -> AsyncModel:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def agenerate(self, prompt: Conversation, **ways: Unpack[Ways]) -> str:
+        """What the model writes after a prompt, without the prompt."""
+        return (await self.acomplete(prompt, sampling_of(ways, 128), **writing_of(ways))).text
+
+    async def achat(self, messages: Conversation, **ways: Unpack[Ways]) -> str:
+        """The assistant's next turn; a plain string is the user's first one."""
+        turns = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+        self.model.writer("chat")
+        return (await self.acomplete(turns, sampling_of(ways, 256), **writing_of(ways))).text
+
+    async def acomplete(
+        self, prompt: Conversation, sampling: Sampling | None = None, **writing: Unpack[Writing]
+    ) -> TextCompletion:
+        """A continuation with its token ids, why it ended, and the seed."""
+        stream = await self._begin(prompt, sampling, writing)
+        async for _ in pieces_of(stream):
+            pass
+        return stream.completion
+
+    async def astream(
+        self, prompt: Conversation, sampling: Sampling | None = None, **writing: Unpack[Writing]
+    ) -> AsyncIterator[TextPiece]:
+        """A continuation piece by piece; leaving the loop, or cancelling the task, ends it."""
+        async for piece in pieces_of(await self._begin(prompt, sampling, writing)):
+            yield piece
+
+    async def apredict(self, text: str, labels: Iterable[str] | None = None, **options: Any) -> ClassificationOutput:
+        """`Model.predict`, awaited."""
+        return await asyncio.to_thread(self.model.predict, text, labels, **options)
+
+    async def ascore(self, text: str, given: str = "") -> TextScore:
+        """`Model.score`, awaited."""
+        return await asyncio.to_thread(self.model.score, text, given)
+
+    async def aembed(self, texts: str | Sequence[str]) -> NDArray:  # type: ignore[type-arg]
+        """`Model.embed`, awaited."""
+        return await asyncio.to_thread(self.model.embed, texts)
+
+    async def aclose(self) -> None:
+        """Free what the model holds."""
+        await asyncio.to_thread(self.model.close)
+
+    async def _begin(
+        self, prompt: Conversation, sampling: Sampling | None, writing: Writing
+    ) -> TextStream | RemoteStream:
+        """Begin in a thread, since a long prompt is tokenised there; ended at once if nobody waits for it any more."""
+        begun = asyncio.ensure_future(asyncio.to_thread(self.model.stream, prompt, sampling, **writing))
+        try:
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            begun.add_done_callback(forget)
+            raise
+
+
+def forget(begun: asyncio.Future[Any]) -> None:
+    """End a continuation that came too late."""
+    if not begun.cancelled() and begun.exception() is None:
+        begun.result().cancel()
+
+
+async def pieces_of(stream: TextStream | RemoteStream) -> AsyncIterator[TextPiece]:
+    """The pieces of a continuation, read by a thread of its own; it is cancelled when the reader leaves."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Queue[TextPiece | BaseException | None] = asyncio.Queue()
+
+    def hand(item: TextPiece | BaseException | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens
+            loop.call_soon_threadsafe(found.put_nowait, item)
+
+    def read() -> None:
+        try:
+            for piece in stream:
+                hand(piece)
+        except BaseException as error:  # raised where it is read
+            hand(error)
+        else:
+            hand(None)
+
+    threading.Thread(target=read, name="langwright-reader", daemon=True).start()
+    try:
+        while (item := await found.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stream.cancel()
