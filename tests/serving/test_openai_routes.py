@@ -427,7 +427,7 @@ def test_a_missing_model_is_named(client: TestClient) -> None:
 def test_too_long_prompts_are_refused_with_numbers(client: TestClient) -> None:
     answer = complete(client, prompt="x" * 3000)
     assert answer.status_code == 400
-    assert answer.json()["error"]["params"] == {"tokens": 3000, "context": 1024, "most": 1023}
+    assert answer.json()["error"]["params"] == {"tokens": 3000, "context": 1024, "over": 1977, "most": 1023}
     assert complete(client, prompt="x" * 3000, stream=True).status_code == 400  # before the stream begins
 
 

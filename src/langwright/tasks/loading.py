@@ -139,7 +139,9 @@ class Model:
             solver = SOLVERS[name]
             if solver.needs == "head" and self.classifier is not None:
                 return solver
-            does = self.text is not None and (self.artifact is not None or solver.name == "generation")  # a server writes
+            does = self.text is not None and (
+                self.artifact is not None or solver.name == "generation"
+            )  # a server writes
             if solver.needs == "text" and does and (task != "chat" or self.converses):
                 return solver
         return None
