@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
-from langwright.metrics.answers import answer_f1, answer_scores, answer_words, matches
+from langwright.metrics.answers import answer_f1, answer_scores, answer_words, cmrc_f1, cmrc_scores, matches
 from langwright.metrics.sets import entity_scores, labels_f1
 from langwright.metrics.values import value_scores
 
@@ -87,6 +87,30 @@ def test_answers_together() -> None:
     assert exact.value == pytest.approx(2 / 3) and f1.value == pytest.approx((1 + 2 / 3 + 1) / 3)
     with pytest.raises(ValueError, match="1 answers for 0"):
         answer_scores(["x"], [])
+
+
+@pytest.mark.spec("EV6", "Chinese answers by the longest run of characters shared, as CMRC 2018 scores them")
+@pytest.mark.parametrize(
+    ("said", "right", "f1"),
+    [
+        ("光荣和ω。", ["《光荣和ω》"], 1.0),
+        ("北京市", ["北京"], 0.8),
+        ("京北", ["北京"], 0.5),  # one character in a row, though both are shared
+        ("甲乙丙丁", ["甲乙戊丙丁"], 2 * 2 / (4 + 5)),
+        ("1990年3月", ["3月"], 2 * 2 / (4 + 2)),
+        ("上海", ["北京", "在上海"], 0.8),
+        ("天津", ["北京"], 0.0),
+        ("", [], 1.0),
+        ("", ["北京"], 0.0),
+    ],
+)
+def test_chinese_answers_by_hand(said: str, right: list[str], f1: float) -> None:
+    assert cmrc_f1(said, right) == pytest.approx(f1)
+
+
+def test_chinese_answers_together() -> None:
+    exact, f1 = cmrc_scores(["北京", "京北"], [["北京。"], ["北京"]])
+    assert (exact.value, f1.value) == (0.5, 0.75)
 
 
 # --- numbers ---------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ FAMILIES = (
 
 
 # fields whose values are words of ours; all others are the person's, such as a label, and stay as they are
-OURS = frozenset({"of", "name", "rule", "kind", "change"})
+OURS = frozenset({"of", "name", "rule", "kind", "change", "what", "weights", "level"})
 
 
 @cache

@@ -5,14 +5,29 @@ A name with a field in braces stands for a family, such as distinct-1 and distin
 
 from __future__ import annotations
 
-from langwright.metrics.answers import ANSWER_F1, EXACT_MATCH
+from langwright.metrics.abstaining import RISK_AREA, SELECTIVE
+from langwright.metrics.agreement import ALPHA, COHEN, FLEISS
+from langwright.metrics.answers import ANSWER_F1, CMRC_F1, EXACT_MATCH
+from langwright.metrics.calibration import ADAPTIVE_ECE, BRIER, ECE
 from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL, UNDER_ATTACK, UNDER_NOISE
-from langwright.metrics.comparison import DIFFERENCE, MCNEMAR
+from langwright.metrics.comparison import DIFFERENCE, MCNEMAR, RANDOMISATION
 from langwright.metrics.containment import CONTAINMENT
 from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD, GAP
+from langwright.metrics.label_rates import MATTHEWS, PRECISION_MACRO, PRECISION_OF_LABEL, RECALL_MACRO, RECALL_OF_LABEL
 from langwright.metrics.likelihood import ASSISTANT_LOSS, BITS_PER_BYTE, NEXT_TOKEN_ACCURACY, PERPLEXITY
+from langwright.metrics.meteor import METEOR
 from langwright.metrics.origin import COPIED, FREQUENT, VALID
+from langwright.metrics.preferences import BRADLEY_TERRY, ELO
+from langwright.metrics.programs import PASS_AT
+from langwright.metrics.ranking import AUC, AUC_MACRO
+from langwright.metrics.readability import CLAUSE_LENGTH, GRADE_LEVEL, READING_EASE, UNCOMMON
+from langwright.metrics.rouge import ROUGE
+from langwright.metrics.self_bleu import SELF_BLEU
 from langwright.metrics.sets import ENTITY_F1, LABELS_F1, PRECISION, RECALL
+from langwright.metrics.several_labels import ALL_LABELS, HAMMING, LABELS_F1_MACRO
+from langwright.metrics.tagged import CONLLEVAL, STRICT
+from langwright.metrics.transcription import CHARACTER_ERRORS, WORD_ERRORS
+from langwright.metrics.translation import BLEU, CHRF, CHRF_WORDS, TER
 from langwright.metrics.values import ABSOLUTE_ERROR, SPEARMAN
 from langwright.metrics.variety import COVERAGE, DISTINCT, REPETITION
 from langwright.metrics.yardsticks import Yardstick
@@ -29,22 +44,60 @@ MEASURES: dict[str, Yardstick] = {
     "macro F1": F1_MACRO,
     "micro F1": F1_MICRO,
     "F1 of {label}": F1_OF_LABEL,
+    "macro precision": PRECISION_MACRO,
+    "macro recall": RECALL_MACRO,
+    "precision of {label}": PRECISION_OF_LABEL,
+    "recall of {label}": RECALL_OF_LABEL,
+    "Matthews correlation": MATTHEWS,
+    "ROC AUC": AUC,
+    "macro ROC AUC": AUC_MACRO,
     "micro F1 of labels": LABELS_F1,
+    "macro F1 of labels": LABELS_F1_MACRO,
+    "all labels right": ALL_LABELS,
+    "Hamming loss": HAMMING,
     "entity F1": ENTITY_F1,
     "entity precision": PRECISION,
     "entity recall": RECALL,
+    "entity F1, strict": STRICT,
+    "entity F1, conlleval": CONLLEVAL,
     "exact match": EXACT_MATCH,
     "answer F1": ANSWER_F1,
+    "CMRC F1": CMRC_F1,
+    "BLEU": BLEU,
+    "chrF": CHRF,
+    "chrF++": CHRF_WORDS,
+    "TER": TER,
+    "ROUGE-{kind}": ROUGE,
+    "METEOR, exact and stem": METEOR,
+    "word error rate": WORD_ERRORS,
+    "character error rate": CHARACTER_ERRORS,
+    "pass@{k}": PASS_AT,
+    "calibration error": ECE,
+    "adaptive calibration error": ADAPTIVE_ECE,
+    "Brier score": BRIER,
+    "accuracy on the surest {share}": SELECTIVE,
+    "area under risk and coverage": RISK_AREA,
     "mean absolute error": ABSOLUTE_ERROR,
     "Spearman correlation": SPEARMAN,
     "distinct-{n}": DISTINCT,
     "repetition-{n}": REPETITION,
+    "self-BLEU": SELF_BLEU,
     "vocabulary coverage": COVERAGE,
+    "Flesch reading ease": READING_EASE,
+    "Flesch-Kincaid grade level": GRADE_LEVEL,
+    "characters a clause": CLAUSE_LENGTH,
+    "uncommon characters": UNCOMMON,
     "copied {n}-grams": COPIED,
     "frequent characters": FREQUENT,
     "valid UTF-8": VALID,
     "difference in {of}": DIFFERENCE,
     "McNemar p-value": MCNEMAR,
+    "randomisation p-value": RANDOMISATION,
+    "Cohen's kappa": COHEN,
+    "Fleiss' kappa": FLEISS,
+    "Krippendorff's alpha": ALPHA,
+    "Elo rating": ELO,
+    "Bradley-Terry rating": BRADLEY_TERRY,
     "average accuracy": AVERAGE_ACCURACY,
     "forgetting": FORGETTING,
     "backward transfer": BACKWARD,

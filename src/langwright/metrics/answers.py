@@ -3,9 +3,10 @@
 Source    Rajpurkar et al. 2016, arXiv:1606.05250, section 6.1, and its evaluation script: lower case; punctuation and
           the articles a, an, the set aside; F1 over the words two answers share; the best over all right answers;
           2.0 (Rajpurkar et al. 2018, arXiv:1806.03822): no answer is right only as no answer
-          for Chinese Cui et al. 2019 (CMRC 2018), arXiv:1810.07366, section 4: characters in place of words
-Differs   CMRC's F1 counts the longest common subsequence of characters, ours those in common whatever their order, as
-          SQuAD's does with words
+          Cui et al. 2019 (CMRC 2018), arXiv:1810.07366, section 4, and its evaluation script: characters in place of
+          words, and in F1 not all that is shared but the longest run of it
+Differs   `answer F1` counts shared characters whatever their order, as SQuAD's does with words; `CMRC F1` is CMRC's, but
+          for the words of other scripts inside an answer, which CMRC cuts by nltk and we by what is no letter or digit
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ ANSWER_F1 = Yardstick(
     name="answer F1", unit="share", better="higher",
     method="mean over {n} questions of the F1 of words (Chinese: characters) shared with the right answer that shares most; interval: {draws} bootstrap draws over questions",
     does_not_show="whether an answer that shares words says the same",
+)  # fmt: skip
+
+CMRC_F1 = Yardstick(
+    name="CMRC F1", unit="share", better="higher",
+    method="mean over {n} questions of the F1 of the longest run of characters (other scripts: words) that stands in the answer and in the right answer that shares most, punctuation set aside (CMRC 2018); interval: {draws} bootstrap draws over questions",
+    does_not_show="whether an answer that shares characters says the same; what is shared beyond the longest run",
 )  # fmt: skip
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -83,3 +90,35 @@ def answer_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: 
         EXACT_MATCH.measure(hits / n, wilson(hits, n), n=n),
         ANSWER_F1.measure(sum(f1s) / n, bootstrap_mean(f1s, seed=seed), n=n, seed=seed, draws=DRAWS),
     )
+
+
+def cmrc_f1(said: str, right: Sequence[str]) -> float:
+    """F1 of the longest run of pieces shared with the right answer that shares most; with none on a side, 1 if both have none."""
+    return max(run_f1(cmrc_pieces(said), cmrc_pieces(one)) for one in right or ("",))
+
+
+def cmrc_pieces(text: str) -> list[str]:
+    """Chinese characters and the words between, without punctuation."""
+    return [unit for unit in units(text) if unicodedata.category(unit[0])[0] not in "PS"]
+
+
+def run_f1(said: Sequence[str], right: Sequence[str]) -> float:
+    """F1 of the longest common run of two sequences."""
+    if not said or not right:
+        return float(not said and not right)
+    longest, before = 0, [0] * (len(right) + 1)
+    for piece in said:
+        runs = [0] * (len(right) + 1)
+        for place, other in enumerate(right):
+            if piece == other:
+                runs[place + 1] = before[place] + 1
+        longest, before = max(longest, *runs), runs
+    return 2 * longest / (len(said) + len(right))
+
+
+def cmrc_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: int = 0) -> tuple[Measure, Measure]:
+    """Exact match and CMRC's F1 over questions, for Chinese; ValueError when lengths differ or nothing is given."""
+    exact, _ = answer_scores(said, right, seed=seed)
+    f1s = [cmrc_f1(one, other) for one, other in zip(said, right, strict=True)]
+    n = len(f1s)
+    return exact, CMRC_F1.measure(sum(f1s) / n, bootstrap_mean(f1s, seed=seed), n=n, seed=seed, draws=DRAWS)

@@ -7,7 +7,7 @@ Source    Manning, Raghavan & Schütze 2008, Introduction to Information Retriev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from langwright.measures import Measure
 from langwright.metrics.intervals import DRAWS, FEWEST, percentiles, wilson
@@ -123,7 +123,34 @@ def f1(predicted: Sequence[str], right: Sequence[str], labels: Sequence[str] | N
 
 
 def drawn_f1(counts_LL: NDArray[np.int64], seed: int) -> tuple[Interval, Interval, list[Interval | None]]:
-    """Intervals of macro F1, micro F1 and each label's F1.
+    """Intervals of macro F1, micro F1 and each label's F1."""
+    import numpy as np
+
+    drawn = drawn_margins(counts_LL, seed)
+    either_RL = drawn.named_RL + drawn.right_RL
+    f1_RL = np.divide(2 * drawn.hits_RL, either_RL, out=np.zeros_like(either_RL), where=either_RL > 0)
+    each: list[Interval | None] = [percentiles(column_R) for column_R in f1_RL.T]
+    return percentiles(f1_RL.mean(axis=1)), percentiles(drawn.hits_RL.sum(axis=1) / counts_LL.sum()), each
+
+
+class Margins(NamedTuple):
+    """By draw and label: items named rightly, items so named, items that are so."""
+
+    hits_RL: NDArray[np.float64]
+    named_RL: NDArray[np.float64]
+    right_RL: NDArray[np.float64]
+
+
+def margins(counts_RLL: NDArray[np.int64]) -> Margins:
+    """What rates are made from, of confusion counts (R, L, L)."""
+    import numpy as np
+
+    hits_RL = np.diagonal(counts_RLL, axis1=-2, axis2=-1)
+    return Margins(hits_RL.astype(float), counts_RLL.sum(-2).astype(float), counts_RLL.sum(-1).astype(float))
+
+
+def drawn_margins(counts_LL: NDArray[np.int64], seed: int) -> Margins:
+    """The margins of bootstrap draws over items.
 
     Drawing n items with replacement is drawing the occupied cells of the confusion matrix from a
     multinomial, so no item is looked at again.
@@ -134,15 +161,13 @@ def drawn_f1(counts_LL: NDArray[np.int64], seed: int) -> tuple[Interval, Interva
     rows, columns = np.nonzero(counts_LL)
     rng = np.random.default_rng(seed)
     cells_RC = rng.multinomial(n, counts_LL[rows, columns] / n, size=DRAWS)
-    either_RL, hits_RL = np.zeros((DRAWS, size)), np.zeros((DRAWS, size))
+    hits_RL, named_RL, right_RL = (np.zeros((DRAWS, size)) for _ in range(3))
     for cell, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        either_RL[:, row] += cells_RC[:, cell]
-        either_RL[:, column] += cells_RC[:, cell]
+        right_RL[:, row] += cells_RC[:, cell]
+        named_RL[:, column] += cells_RC[:, cell]
         if row == column:
             hits_RL[:, row] += cells_RC[:, cell]
-    f1_RL = np.divide(2 * hits_RL, either_RL, out=np.zeros_like(hits_RL), where=either_RL > 0)
-    each: list[Interval | None] = [percentiles(f1_RL[:, label]) for label in range(size)]
-    return percentiles(f1_RL.mean(axis=1)), percentiles(hits_RL.sum(axis=1) / n), each
+    return Margins(hits_RL, named_RL, right_RL)
 
 
 def paired(predicted: Sequence[str], right: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ Sources   Wilson 1927, JASA 22:209 (score interval)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from langwright.metrics.yardsticks import Interval
@@ -18,6 +18,8 @@ from langwright.metrics.yardsticks import Interval
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 Z = 1.959963984540054  # the normal distribution's 0.975 quantile
 DRAWS = 2000
@@ -67,14 +69,33 @@ def bootstrap_ratio(
     """
     import numpy as np
 
-    if len(numerators) < FEWEST:
-        return None
+    def ratio(sums_R2: Floats) -> Floats:
+        given_R = sums_R2[:, 1] > 0
+        values_R: Floats = np.divide(sums_R2[:, 0], sums_R2[:, 1], out=np.full(len(sums_R2), np.nan), where=given_R)
+        return values_R
+
     values_N2 = np.stack([np.asarray(numerators, float), np.asarray(denominators, float)], axis=-1)
-    sums_R2 = np.concatenate([weights_RN @ values_N2 for weights_RN in resamples(len(values_N2), seed, draws)])
-    sums_R2 = sums_R2[sums_R2[:, 1] > 0]
-    if not len(sums_R2):
+    return bootstrap_sums(values_N2, ratio, seed=seed, draws=draws)
+
+
+def bootstrap_sums(
+    values_NK: Floats, statistic: Callable[[Floats], Floats], *, seed: int, draws: int = DRAWS
+) -> Interval | None:
+    """Percentile interval of a statistic of sums over items drawn with replacement.
+
+    values_NK  what is summed, K numbers an item
+    statistic  sums (r, K) -> values (r,); draws whose value is not a number are left out
+    returns    None with fewer than FEWEST items, or where no draw has a value
+    """
+    import numpy as np
+
+    if len(values_NK) < FEWEST:
         return None
-    return percentiles(sums_R2[:, 0] / sums_R2[:, 1])
+    drawn_R = np.concatenate(
+        [statistic(weights_RN @ values_NK) for weights_RN in resamples(len(values_NK), seed, draws)]
+    )
+    drawn_R = drawn_R[~np.isnan(drawn_R)]
+    return percentiles(drawn_R) if len(drawn_R) else None
 
 
 def bootstrap_mean(values: Sequence[float], *, seed: int, draws: int = DRAWS) -> Interval | None:

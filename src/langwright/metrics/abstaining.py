@@ -1,0 +1,67 @@
+"""What is gained where a model may leave out what it is least sure of.
+
+Shapes    N items, by falling confidence
+Sources   El-Yaniv & Wiener 2010, JMLR 11:1605 (risk against coverage)
+          Geifman & El-Yaniv 2017, arXiv:1705.08500; Geifman et al. 2019, arXiv:1805.08206 (the area)
+Differs   items with equal confidence are kept or left out together on average: each counts their mean
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from langwright.measures import Measure
+from langwright.metrics.calibration import checked
+from langwright.metrics.intervals import wilson
+from langwright.metrics.yardsticks import Yardstick
+
+if TYPE_CHECKING:
+    from langwright.metrics.intervals import Floats
+
+SELECTIVE = Yardstick(
+    name="accuracy on the surest {share}", unit="share", better="higher",
+    method="share of right answers among the {kept} of {n} items that the model is surest of; Wilson interval",
+    does_not_show="how the others fare; whether the confidence is right as a probability",
+)  # fmt: skip
+RISK_AREA = Yardstick(
+    name="area under risk and coverage", unit="share", better="lower",
+    method="share of wrong answers among the surest 1, 2, … {n} items, mean over all of these (Geifman et al. 2019)",
+    does_not_show="whether errors are few or well ordered: both make it small",
+)  # fmt: skip
+
+
+def risk_coverage(confidence: Sequence[float], right: Sequence[bool]) -> tuple[Floats, Floats]:
+    """Share of items kept and share of wrong ones among them, (N,) each, from the surest item alone to all."""
+    import numpy as np
+
+    sure_N, hits_N = checked(confidence, right)
+    order = np.argsort(-sure_N, kind="stable")
+    _, place_N, counts = np.unique(-sure_N[order], return_inverse=True, return_counts=True)
+    evened_N = (np.bincount(place_N, 1 - hits_N[order]) / counts)[place_N]
+    kept_N = np.arange(1, len(sure_N) + 1)
+    return kept_N / len(sure_N), np.cumsum(evened_N) / kept_N
+
+
+def risk_area(confidence: Sequence[float], right: Sequence[bool]) -> Measure:
+    """Area under the curve; ValueError when lengths differ or nothing is given."""
+    _, risk_N = risk_coverage(confidence, right)
+    return RISK_AREA.measure(risk_N.mean(), n=len(risk_N))
+
+
+def selective_accuracy(confidence: Sequence[float], right: Sequence[bool], share: float = 0.8) -> Measure:
+    """Accuracy on the surest items, those as sure as the last one kept included.
+
+    share   of the items to keep, above 0, at most 1
+    raises  ValueError when lengths differ, nothing is given, or the share is none
+    """
+    import numpy as np
+
+    sure_N, hits_N = checked(confidence, right)
+    if not 0 < share <= 1:
+        raise ValueError(f"a share of {share}")
+    cut = np.sort(sure_N)[::-1][max(1, round(share * len(sure_N))) - 1]
+    kept = hits_N[sure_N >= cut]
+    hits = int(kept.sum())
+    name = SELECTIVE.name.format(share=f"{share:.0%}")
+    return SELECTIVE.measure(hits / len(kept), wilson(hits, len(kept)), n=len(sure_N), name=name, kept=len(kept))
