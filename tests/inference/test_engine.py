@@ -95,6 +95,46 @@ def test_log_probabilities_are_those_of_the_whole_text(model: PreTrainedModel, e
             )
 
 
+# --- samplers ----------------------------------------------------------------------------------
+
+
+def test_each_request_of_a_batch_has_its_own_penalties(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    samplings = [
+        Sampling(max_new_tokens=14),
+        Sampling(max_new_tokens=14, repetition_penalty=1.5),
+        Sampling(max_new_tokens=14, no_repeat_ngram=1),
+        Sampling(max_new_tokens=14, bad_words=((3,), (5, 6)), logit_bias={7: -2.0}),
+    ]
+    settings = [{}, {"repetition_penalty": 1.5}, {"no_repeat_ngram_size": 1}, {
+        "bad_words_ids": [[3], [5, 6]], "sequence_bias": [[[7], -2.0]],
+    }]  # fmt: skip
+    prompts = prompts_of((5, 8, 3, 6), seed=4)
+    made = engine_of(model).generate([Request(p, s) for p, s in zip(prompts, samplings, strict=True)])
+    for prompt, done, extra in zip(prompts, made, settings, strict=True):
+        assert done.ids == reference(model, prompt, 14, **extra)
+    assert len(set(made[2].ids)) == 14
+
+
+def test_the_end_is_ruled_out_before_the_fewest_tokens(model: PreTrainedModel, engine_of: EngineOf) -> None:
+    prompt = prompts_of((5,))[0]
+    free = reference(model, prompt, 12)
+    stop = frozenset({free[2]})
+    (soon, late) = engine_of(model).generate(
+        [Request(prompt, Sampling(min_new_tokens=least, max_new_tokens=12), stop) for least in (0, 6)]
+    )
+    assert soon.ids == free[:2]
+    assert len(late.ids) >= 6
+    assert not stop & set(late.ids)
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(logit_bias={VOCAB: 1.0}), Sampling(bad_words=((1, -1),)), Sampling(bad_words=((),))]
+)
+def test_tokens_that_do_not_exist_are_refused(llama: PreTrainedModel, engine_of: EngineOf, sampling: Sampling) -> None:
+    with pytest.raises(UserError):
+        engine_of(llama).submit(Request([1], sampling))
+
+
 # --- seeds -------------------------------------------------------------------------------------
 
 
@@ -106,7 +146,7 @@ def test_a_seed_reproduces_alone_and_in_a_batch(model: PreTrainedModel, engine_o
     mine = Request(prompts_of((6,))[0], Sampling(temperature=1.0, max_new_tokens=30, seed=11))
     alone = engine.generate([mine])[0]
     others = [
-        Request(prompt, Sampling(temperature=temperature, top_k=5, max_new_tokens=new))
+        Request(prompt, Sampling(temperature=temperature, top_k=5 if temperature else 0, max_new_tokens=new))
         for prompt, temperature, new in zip(prompts_of((20, 2, 9), seed=8), (0.0, 2.0, 0.7), (5, 40, 22), strict=True)
     ]
     torch.manual_seed(123)  # of no consequence

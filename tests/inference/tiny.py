@@ -82,10 +82,15 @@ def prompts_of(lengths: tuple[int, ...], seed: int = 0) -> list[list[int]]:
     return [torch.randint(1, VOCAB, (length,), generator=generator).tolist() for length in lengths]
 
 
-def reference(model: PreTrainedModel, prompt: list[int], max_new_tokens: int) -> list[int]:
-    """Greedy continuation by transformers' own `generate`."""
+def reference(model: PreTrainedModel, prompt: list[int], max_new_tokens: int, **settings: Any) -> list[int]:
+    """Greedy continuation by transformers' own `generate`, with further settings of it."""
     ids = torch.tensor([prompt])
     made = model.generate(
-        ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=0
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        pad_token_id=0,
+        **settings,
     )
     return made[0, len(prompt) :].tolist()

@@ -118,13 +118,21 @@ def test_every_sampling_field_reaches_the_engine() -> None:
 
     app = build_app({"parrot": TextModel(Listening(), letters(), "parrot")})
     with TestClient(app, base_url="http://localhost") as client:
-        asked = {"temperature": 0.3, "top_p": 0.9, "top_k": 5, "seed": 11, "max_tokens": 9}
+        asked = {
+            "temperature": 0.3, "top_p": 0.9, "top_k": 5, "seed": 11, "max_tokens": 9, "min_p": 0.1, "typical_p": 0.8,
+            "eta": 0.001, "presence_penalty": 0.5, "frequency_penalty": -1, "logit_bias": {"50": -100, "3": 2.5},
+            "repetition_penalty": 1.2, "no_repeat_ngram": 3, "min_new_tokens": 2,
+        }  # fmt: skip
         chat(client, **asked, logprobs=True, top_logprobs=4)
         complete(client, **asked, logprobs=3)
         chat(client)
-        complete(client, temperature=0, top_k=None)
+        complete(client, temperature=0, top_k=None, top_p=0.9)  # nothing is drawn, so there is nothing to narrow
         client.post("/generate", json={"text": "a", "max_length": 3})
-    wanted = Sampling(temperature=0.3, top_p=0.9, top_k=5, seed=11, max_new_tokens=9)
+    wanted = Sampling(
+        temperature=0.3, top_p=0.9, top_k=5, seed=11, max_new_tokens=9, min_p=0.1, typical_p=0.8, eta=0.001,
+        presence_penalty=0.5, frequency_penalty=-1, logit_bias={50: -100, 3: 2.5}, repetition_penalty=1.2,
+        no_repeat_ngram=3, min_new_tokens=2,
+    )  # fmt: skip
     assert [request.sampling for request in seen[:2]] == [wanted, wanted]
     assert [request.top_logprobs for request in seen] == [4, 3, 0, 0, 0]
     room = 1024 - len(seen[2].prompt)
@@ -314,6 +322,43 @@ def test_an_impossible_token_has_a_number_that_json_can_hold() -> None:
         assert entry["logprob"] == entry["top_logprobs"][0]["logprob"] == -9999.0
 
 
+@pytest.mark.spec("G5", "best_of writes several answers and gives the likeliest by the token, and counts them all")
+def test_the_best_of_several_answers() -> None:
+    class Moody(Parrot):
+        """The more tokens it is allowed by its seed, the surer it is; the first answers are the worst."""
+
+        def submit(self, request: Request) -> Any:
+            stream = super().submit(request)
+            surety = -1.0 / (1 + (request.sampling.seed or 0))
+            stream._tokens = (Token(token.id, surety) for token in stream._tokens)
+            return stream
+
+    app = build_app({"parrot": TextModel(Moody(), letters(), "parrot")})
+    with TestClient(app, base_url="http://localhost") as client:
+        body = complete(client, prompt=["abc", "de"], n=2, best_of=5, seed=10, logprobs=0).json()
+    assert [choice["text"] for choice in body["choices"]] == ["abc", "abc", "de", "de"]
+    assert [choice["seed"] for choice in body["choices"]] == [14, 13, 14, 13]
+    assert [choice["index"] for choice in body["choices"]] == [0, 1, 2, 3]
+    assert body["usage"] == {"prompt_tokens": 5, "completion_tokens": 25, "total_tokens": 30}
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"best_of": 2, "n": 3}, 422, "best-of-is-less-than-n"),
+        ({"best_of": 3, "stream": True}, 400, "the-best-of-answers-is-known-when-all"),
+        ({"mirostat": 3, "top_p": 0.5}, 400, "mirostat-sets-its-own-limit-at-every-token"),
+        ({"min_new_tokens": 17}, 400, "min-new-tokens-is-more-than-max-new"),
+        ({"logit_bias": {"1": 101}}, 422, "is-not-allowed"),
+        ({"logit_bias": {"one": 1}}, 422, "is-not-allowed"),
+        ({"presence_penalty": 3}, 422, "is-not-allowed"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(client: TestClient, fields: dict[str, Any], status: int, code: str) -> None:
+    answer = complete(client, **fields)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -325,9 +370,6 @@ def test_an_impossible_token_has_a_number_that_json_can_hold() -> None:
         ("functions", [{"name": "f"}]),
         ("function_call", "auto"),
         ("response_format", {"type": "json_object"}),
-        ("logit_bias", {"50256": -100}),
-        ("presence_penalty", 0.5),
-        ("frequency_penalty", -1),
         ("user", "me"),
         ("metadata", {"a": "b"}),
         ("store", True),
@@ -348,9 +390,7 @@ def test_what_openai_does_and_this_does_not_is_refused_by_name(client: TestClien
     assert error["type"] == "invalid_request_error" and error["code"] == "this-version-does-not-do-of-the-openai"
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("best_of", 3), ("suffix", "end"), ("logit_bias", {"1": 1}), ("user", "x")]
-)
+@pytest.mark.parametrize(("field", "value"), [("suffix", "end"), ("user", "x")])
 def test_the_same_for_completions(client: TestClient, field: str, value: object) -> None:
     answer = complete(client, **{field: value})
     assert answer.status_code == 400 and answer.json()["error"]["param"] == field

@@ -40,7 +40,8 @@ def written(model: TextModel, texts: Sequence[str], job: Job) -> tuple[tuple[Sam
     chosen = drawn(begun, settings.samples, settings.seed) if settings.samples else []
     if not chosen:
         return (), []
-    sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, max_new_tokens=settings.max_new_tokens)
+    top_p = settings.top_p if settings.temperature else 1.0  # nothing is drawn at temperature 0
+    sampling = Sampling(temperature=settings.temperature, top_p=top_p, max_new_tokens=settings.max_new_tokens)
     completions = write(model, [prompt for prompt, _ in chosen], sampling, settings.seed, job)
     mine = [completion.text for completion in completions]
     samples = tuple(Sample(prompt=prompt, text=text) for (prompt, _), text in zip(chosen, mine, strict=True))

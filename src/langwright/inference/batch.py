@@ -5,7 +5,6 @@ Shapes    B rows    T tokens    V vocabulary
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from transformers import PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.cache import RunningCache, causal_mask, prefill_cache
+from langwright.inference.history import History
 from langwright.inference.limits import prompt_too_long
-from langwright.inference.protocol import Cursor, Guidance, Request, Token
-from langwright.inference.sampling import Chooser, Chosen
+from langwright.inference.protocol import Request, Token
+from langwright.inference.sampling import Chooser
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import arguments_of
 from langwright.models.adapters import virtual_past, virtual_tokens
@@ -32,17 +32,12 @@ class Row:
     stream: QueuedStream
     deadline: float | None  # time.monotonic()
     limit: int = 0  # most new tokens: what was asked for, or what the context leaves; set when it is admitted
-    generator: random.Random = field(init=False)
+    history: History = field(init=False)
     length: int = field(init=False)  # positions in the cache
-    made: int = 0
-    cursor: Cursor | None = None  # of the request's constraint
-    guidance: Guidance | None = None  # of its guide, from its admission
 
     def __post_init__(self) -> None:
-        self.generator = random.Random(self.stream.seed)
+        self.history = History(self.request, self.stream.seed)
         self.length = len(self.request.prompt)
-        if self.request.constraint is not None:
-            self.cursor = self.request.constraint.start()
 
     @property
     def reserve(self) -> int:
@@ -51,10 +46,8 @@ class Row:
 
     def begin(self, model: PreTrainedModel) -> None:
         """The model that will write is known: its guide may read the prompt."""
-        if self.request.guide is None:
-            return
         try:
-            self.guidance = self.request.guide.start(model, self.request.prompt)
+            self.history.begin(model)
         except UserError as error:
             self.stream.fail(error)
 
@@ -79,14 +72,10 @@ class Row:
             self.stream.finish("stop")
         else:
             self.stream.put(token)
-            self.made += 1
-            if self.guidance is not None:
-                self.guidance = self.guidance.after(token.id)
-            if self.cursor is not None:
-                self.cursor = self.cursor.after(token.id)
-                if self.cursor.ended is not None:
-                    self.stream.finish(self.cursor.ended)
-            if self.made >= self.limit:
+            self.history.take(token.id)
+            if self.history.ended is not None:
+                self.stream.finish(self.history.ended)
+            if self.history.made >= self.limit:
                 self.stream.finish("length")
 
 
@@ -136,7 +125,7 @@ class Batch:
         positions_BT = (mask_BT.long().cumsum(-1) - 1).clamp(min=0)[:, ahead:]
         filled = prefill_cache(self.forward.config, self.forward.past, len(rows))
         logits_BV = self.forward.last_logits(torch.tensor(ids, device=device), positions_BT, mask_BT.long(), filled)
-        chosen = choose(self._choose(rows), rows, logits_BV)
+        chosen = self._choose(rows)(logits_BV)
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.take(token)
         self.cache.join(filled, [row.length for row in rows], ahead)
@@ -154,7 +143,7 @@ class Batch:
         mask_BT = causal_mask(self._lengths_B + 1, self.cache.columns.width + 1).long()
         logits_BV = self.forward.last_logits(self._last_B[:, None], self._lengths_B[:, None], mask_BT, self.cache)
         self.cache.advance()
-        chosen = choose(self._chooser, self.rows, logits_BV)
+        chosen = self._chooser(logits_BV)
         self._lengths_B, self._last_B = self._lengths_B + 1, chosen.ids_B
         for row, token in zip(self.rows, chosen.tokens, strict=True):
             row.length += 1
@@ -193,16 +182,4 @@ class Batch:
         self.cache.release()
 
     def _choose(self, rows: Sequence[Row]) -> Chooser:
-        requests = [row.request for row in rows]
-        return Chooser(
-            [request.sampling for request in requests],
-            [request.top_logprobs for request in requests],
-            self.forward.device,
-        )
-
-
-def choose(chooser: Chooser, rows: Sequence[Row], logits_BV: Tensor) -> Chosen:
-    """What each row's next token is."""
-    return chooser(
-        logits_BV, [row.generator for row in rows], [row.cursor for row in rows], [row.guidance for row in rows]
-    )
+        return Chooser([row.history for row in rows], self.forward.device)

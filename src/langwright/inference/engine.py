@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.batch import Row
-from langwright.inference.limits import check_prompt, check_row
+from langwright.inference.limits import check_prompt, check_row, check_sampling
 from langwright.inference.protocol import Completion, Request
 from langwright.inference.sampling import draw_seed
 from langwright.inference.scoring import encode_group, groups, judged, positions_at_once, score_group, taken
@@ -78,6 +78,7 @@ class TorchEngine:
         subject = self._worker.subject
         subject.refuse_unable()
         check_prompt(request.prompt, subject.context, subject.vocab_size)
+        check_sampling(request.sampling, subject.vocab_size)
         seed = request.sampling.seed
         stream = QueuedStream(draw_seed() if seed is None else seed, self._wake)
         deadline = None if request.deadline_s is None else time.monotonic() + request.deadline_s

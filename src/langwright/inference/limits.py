@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from langwright.errors import UserError
+from langwright.inference.protocol import Sampling
 
 
 def check_prompt(prompt: Sequence[int], context: int, vocab_size: int | None = None) -> None:
@@ -42,6 +43,14 @@ def check_row(row: Sequence[int], context: int, vocab_size: int | None = None) -
             context=context,
         )
     check_vocabulary(row, vocab_size)
+
+
+def check_sampling(sampling: Sampling, vocab_size: int | None) -> None:
+    """UserError when a setting names tokens that do not exist, or a bad word has none."""
+    if () in sampling.bad_words:
+        raise UserError("a bad word has no tokens", fix="leave it out of bad_words")
+    named = [*sampling.logit_bias, *(id for word in sampling.bad_words for id in word)]
+    check_vocabulary(named, vocab_size)
 
 
 def check_vocabulary(ids: Sequence[int], vocab_size: int | None) -> None:

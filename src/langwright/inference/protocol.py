@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from langwright.errors import UserError
 from langwright.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ FinishReason = Literal["stop", "length", "cancelled", "deadline"]
 
 
 class Sampling(Settings):
-    """How the next token is chosen. Temperature 0 is greedy."""
+    """How the next token is chosen. Temperature 0 is greedy. What contradicts itself is refused."""
 
     temperature: Annotated[
         float,
@@ -36,10 +38,113 @@ class Sampling(Settings):
         float,
         Field(gt=0, le=1, description="Sample among the likeliest tokens that together hold this share of probability"),
     ] = 1.0
+    min_p: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Sample among tokens with at least this share of the likeliest one's probability; 0 means all",
+        ),
+    ] = 0.0
+    typical_p: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Sample among the tokens that surprise as much as is to be expected, which together hold this "
+            "share of probability; 1 means all",
+        ),
+    ] = 1.0
+    eta: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Leave out tokens less probable than this, or than less where much is possible; 0 means none, "
+            "0.0003 to 0.002 is usual",
+        ),
+    ] = 0.0
+    mirostat: Annotated[
+        float,
+        Field(
+            ge=0, description="Keep the surprise of the text near so many bits a token; 0 means off, 3 to 5 is usual"
+        ),
+    ] = 0.0
+    mirostat_rate: Annotated[
+        float, Field(gt=0, le=1, description="How fast mirostat follows the surprise of what was drawn")
+    ] = 0.1
+    repetition_penalty: Annotated[
+        float,
+        Field(
+            gt=0, le=10, description="Above 1 lowers tokens that stand in the prompt or the text already; 1 means off"
+        ),
+    ] = 1.0
+    presence_penalty: Annotated[
+        float, Field(ge=-2, le=2, description="Taken from the logits of tokens that were written already")
+    ] = 0.0
+    frequency_penalty: Annotated[
+        float, Field(ge=-2, le=2, description="Taken from the logits of tokens for every time they were written")
+    ] = 0.0
+    no_repeat_ngram: Annotated[
+        int, Field(ge=0, description="No run of so many tokens may come twice, the prompt included; 0 means off")
+    ] = 0
+    logit_bias: Annotated[dict[int, float], Field(description="Added to the logits of these tokens, by id")] = Field(
+        default_factory=dict
+    )
+    bad_words: Annotated[
+        tuple[tuple[int, ...], ...], Field(description="Runs of token ids that may not be written")
+    ] = ()
+    min_new_tokens: Annotated[
+        int, Field(ge=0, description="Fewest tokens to generate; the end is ruled out before")
+    ] = 0
     max_new_tokens: Annotated[int, Field(ge=1, description="Most tokens to generate; the prompt is not counted")] = 128
     seed: Annotated[
-        int | None, Field(ge=0, description="Seed of this request alone; drawn at random and reported when left out")
+        int | None,
+        Field(ge=0, lt=2**64, description="Seed of this request alone; drawn at random and reported when left out"),
     ] = None
+
+    @model_validator(mode="after")
+    def _nothing_contradicts(self) -> Self:
+        narrowing = {name: value for name, off in NARROWING.items() if (value := getattr(self, name)) != off}
+        if self.temperature == 0 and (narrowing or self.mirostat):
+            name = next(iter(narrowing), "mirostat")
+            raise UserError(
+                "{name} = {value} says among which tokens to draw, and temperature 0 draws none",
+                fix="give a temperature above 0, or leave {name} out",
+                name=name,
+                value=getattr(self, name),
+            )
+        if self.mirostat and narrowing:
+            raise UserError(
+                "mirostat sets its own limit at every token, and {name} = {value} would set another",
+                fix="give one of the two",
+                name=next(iter(narrowing)),
+                value=next(iter(narrowing.values())),
+            )
+        if self.min_new_tokens > self.max_new_tokens:
+            raise UserError(
+                "min_new_tokens = {least} is more than max_new_tokens = {most}",
+                fix="raise max_new_tokens, or lower min_new_tokens",
+                least=self.min_new_tokens,
+                most=self.max_new_tokens,
+            )
+        return self
+
+    @cached_property
+    def alters(self) -> bool:
+        """Whether logits are changed because of what was written, or ruled out, before anything is drawn."""
+        return bool(
+            self.repetition_penalty != 1
+            or self.presence_penalty
+            or self.frequency_penalty
+            or self.no_repeat_ngram
+            or self.logit_bias
+            or self.bad_words
+            or self.min_new_tokens
+        )
+
+
+NARROWING = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "eta": 0.0}  # and what each is when it is off
 
 
 class Cursor(Protocol):

@@ -55,6 +55,11 @@ class TextCompletion:
     prompt_tokens: int
     tokens: tuple[Token, ...]
 
+    @property
+    def mean_logprob(self) -> float:
+        """Nats a token; what longer texts lose by being longer does not count."""
+        return math.fsum(token.logprob for token in self.tokens) / max(1, len(self.tokens))
+
 
 @dataclass(frozen=True)
 class TextScore:

@@ -6,20 +6,25 @@ asks for nothing, so that it is refused by name and never ignored.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from langwright.data.schemas import Message
 from langwright.errors import UserError
 from langwright.inference.protocol import Sampling
-from langwright.serving.complaints import NOT_DONE, ApiError, not_done
+from langwright.serving.complaints import NOT_DONE, ApiError
 from langwright.settings import Settings
 
 LARGEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
 COMPLETION_TOKENS = 16  # OpenAI's default for /v1/completions
 
-Zero = Annotated[float | None, Field(ge=0, le=0), NOT_DONE]
+SAMPLED = (
+    "presence_penalty", "frequency_penalty", "logit_bias", "repetition_penalty", "no_repeat_ngram", "min_new_tokens",
+)  # fmt: skip
+DRAWN = ("top_k", "top_p", "min_p", "typical_p", "eta", "mirostat")
+
+Bias = Annotated[float, Field(ge=-100, le=100)]
 Unset = Annotated[None, NOT_DONE]
 Empty = Annotated[tuple[JsonValue, ...] | None, Field(max_length=0), NOT_DONE]
 EmptyTable = Annotated[dict[str, JsonValue] | None, Field(max_length=0), NOT_DONE]
@@ -73,9 +78,59 @@ class Asked(Settings):
     stream: Annotated[bool | None, Field(description="Send the answer as server-sent events; default false")] = False
     stream_options: Annotated[StreamOptions | None, Field(description="Only with stream")] = None
 
-    frequency_penalty: Zero = None
-    presence_penalty: Zero = None
-    logit_bias: EmptyTable = None
+    presence_penalty: Annotated[
+        float | None, Field(ge=-2, le=2, description="Taken from the logits of tokens that the answer has; default 0")
+    ] = None
+    frequency_penalty: Annotated[
+        float | None,
+        Field(ge=-2, le=2, description="Taken from the logits of tokens for each time the answer has them; default 0"),
+    ] = None
+    logit_bias: Annotated[
+        dict[int, Bias] | None,
+        Field(
+            description="Added to the logits of tokens, by id, -100 to 100; -100 rules a token out",
+            examples=['{"50256": -100}'],
+        ),
+    ] = None
+    min_p: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="Sample among tokens with this share of the likeliest one's probability. Not in OpenAI's interface",
+        ),
+    ] = None
+    typical_p: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="Sample among tokens that surprise as much as expected, which hold this share. Not in OpenAI's interface",
+        ),
+    ] = None
+    eta: Annotated[
+        float | None,
+        Field(ge=0, lt=1, description="Leave out tokens less probable than about this. Not in OpenAI's interface"),
+    ] = None
+    mirostat: Annotated[
+        float | None,
+        Field(ge=0, description="Keep the surprise near so many bits a token; 0 is off. Not in OpenAI's interface"),
+    ] = None
+    repetition_penalty: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=10,
+            description="Above 1 lowers tokens of the prompt and of the answer; default 1. Not in OpenAI's interface",
+        ),
+    ] = None
+    no_repeat_ngram: Annotated[
+        int | None, Field(ge=0, description="No run of so many tokens comes twice; 0 is off. Not in OpenAI's interface")
+    ] = None
+    min_new_tokens: Annotated[
+        int | None, Field(ge=0, description="Fewest tokens of an answer; default 0. Not in OpenAI's interface")
+    ] = None
+
     user: Unset = None
 
     @model_validator(mode="after")
@@ -101,12 +156,14 @@ class Asked(Settings):
 
     def sampling(self, number: int, max_new_tokens: int) -> Sampling:
         """How the answer with this number, from 0, is sampled."""
+        temperature = 1.0 if self.temperature is None else self.temperature
+        names = [*SAMPLED, *(DRAWN if temperature else ())]  # at temperature 0 nothing is drawn, as at OpenAI
+        given: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
         return Sampling(
-            temperature=1.0 if self.temperature is None else self.temperature,
-            top_p=self.top_p or 1.0,
-            top_k=self.top_k or 0,
+            temperature=temperature,
             max_new_tokens=max_new_tokens,
             seed=None if self.seed is None else self.seed + number,
+            **given,
         )
 
 
@@ -136,13 +193,34 @@ class CompletionRequest(Asked):
         ),
     ] = None
 
-    best_of: Annotated[int | None, NOT_DONE] = None
+    best_of: Annotated[
+        int | None,
+        Field(ge=1, le=128, description="Write so many answers and give the n likeliest by the token; default n"),
+    ] = None
     suffix: Annotated[Literal[""] | None, NOT_DONE] = None
 
     @model_validator(mode="after")
     def _what_goes_together(self) -> Self:
-        if self.best_of is not None and self.best_of != self.answers:
-            raise not_done("best_of")
+        if self.written < self.answers:
+            raise ApiError(
+                UserError(
+                    "best_of = {best_of} is less than n = {n}",
+                    fix="write at least as many answers as are given",
+                    best_of=self.best_of,
+                    n=self.answers,
+                ),
+                status=422,
+                param="best_of",
+            )
+        if self.written > self.answers and self.stream:
+            raise ApiError(
+                UserError(
+                    "the best of {best_of} answers is known when all are written, and cannot be streamed",
+                    fix="leave out stream, or best_of",
+                    best_of=self.best_of,
+                ),
+                param="best_of",
+            )
         if self.max_tokens == 0 and not self.echo:
             raise needs("max_tokens = 0", "echo", "max_tokens")
         if self.echo and self.logprobs:
@@ -154,6 +232,11 @@ class CompletionRequest(Asked):
                 param="logprobs",
             )
         return self
+
+    @property
+    def written(self) -> int:
+        """How many answers are written to each prompt, of which the best are given."""
+        return self.best_of or self.answers
 
     @property
     def prompts(self) -> tuple[str | tuple[int, ...], ...]:

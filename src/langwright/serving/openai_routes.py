@@ -190,7 +190,7 @@ class Echo:
 async def answer_completion(house: House, request: Request, asked: CompletionRequest) -> Response:
     """One completion request from its body to its answer."""
     model = house.model(asked.model)
-    check_choices(house, len(asked.prompts) * asked.answers)
+    check_choices(house, len(asked.prompts) * asked.written)
     prompts = [
         await house.desk.aside(model.tokenize, prompt) if isinstance(prompt, str) else list(prompt)
         for prompt in asked.prompts
@@ -198,7 +198,7 @@ async def answer_completion(house: House, request: Request, asked: CompletionReq
     asks = []
     for prompt in prompts if asked.max_tokens != 0 else ():
         most = room_for(house, model, prompt, asked.max_tokens, COMPLETION_TOKENS)
-        for number in range(asked.answers):
+        for number in range(asked.written):
             asks.append(Ask(prompt, asked.sampling(number, most), asked.stops, asked.logprobs or 0))
     echoes = [await echo_of(house, model, asked, number, prompt) for number, prompt in enumerate(prompts)]
     work = Writing(model, asked, echoes, sum(map(len, prompts)))
@@ -211,7 +211,7 @@ async def answer_completion(house: House, request: Request, asked: CompletionReq
         done = await unless_gone(request.receive, answers.completions())
     finally:
         answers.cancel()
-    return json_response(work.whole(done))
+    return json_response(work.whole(best(done, asked.written, asked.answers), done))
 
 
 async def echo_of(house: House, model: TextModel, asked: CompletionRequest, number: int, ids: Sequence[int]) -> Echo:
@@ -223,6 +223,16 @@ async def echo_of(house: House, model: TextModel, asked: CompletionRequest, numb
         async with house.desk.place():
             logprobs = [None, *(await house.desk.aside(model.engine.score, [ids]))[0]]
     return Echo(ids, text, logprobs)
+
+
+def best(done: Sequence[TextCompletion], written: int, wanted: int) -> list[TextCompletion]:
+    """Of each prompt's answers the likeliest by the token, best first; all in their order where all are wanted."""
+    if written == wanted:
+        return list(done)
+    chosen: list[TextCompletion] = []
+    for at in range(0, len(done), written):
+        chosen += sorted(done[at : at + written], key=lambda one: one.mean_logprob, reverse=True)[:wanted]
+    return chosen
 
 
 class Writing:
@@ -261,8 +271,13 @@ class Writing:
             self.offsets[index],
         )
 
-    def whole(self, done: Sequence[TextCompletion | None]) -> Completion:
-        """The answer in one; None stands for a prompt that is only echoed."""
+    def whole(
+        self, done: Sequence[TextCompletion | None], written: Sequence[TextCompletion] | None = None
+    ) -> Completion:
+        """The answer in one; None stands for a prompt that is only echoed.
+
+        written  all that was written, where that is more: it counts as used
+        """
         choices = []
         for index, completion in enumerate(done):
             tokens = completion.tokens if completion else ()
@@ -276,7 +291,7 @@ class Writing:
                     seed=completion.seed if completion else None,
                 )
             )
-        made = [completion for completion in done if completion]
+        made = [completion for completion in written or done if completion]
         return Completion(
             id=self.id,
             created=self.created,
