@@ -20,6 +20,8 @@ TEMPLATES: dict[str, tuple[tuple[str, int | None], ...]] = {
     "Chosen": (("message", None),),
     "Warned": (("message", None),),
     "Progressed": (("what", None),),
+    "Unpackable": (("problem", 0),),
+    "Why": (("problem", 0),),
     "say": (("template", 0),),
     "Term": (("", 0),),
     "unknown": (("kind", 0),),

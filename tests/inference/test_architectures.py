@@ -24,22 +24,25 @@ SHAPE: dict[str, Any] = {
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 96, **NO_SPECIAL,
 }  # fmt: skip
 OLD: dict[str, Any] = {"vocab_size": VOCAB, "n_layer": 2, "n_head": 4, **NO_SPECIAL}
-ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
+ALONE: dict[str, Any] = {k: v for k, v in SHAPE.items() if k != "num_key_value_heads"}  # every head its own keys
+PACKED: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2Config", SHAPE),
     "qwen3": ("Qwen3Config", {**SHAPE, "head_dim": 8}),
     "mistral with a window": ("MistralConfig", {**SHAPE, "sliding_window": 7}),
     "gemma2, soft caps and windows": ("Gemma2Config", {**SHAPE, "head_dim": 8, "sliding_window": 6}),
     "gemma3, windows in most layers": ("Gemma3TextConfig", {**SHAPE, "head_dim": 8, "sliding_window": 6}),
+    "phi, partly rotated": ("PhiConfig", SHAPE),
     "phi3": ("Phi3Config", SHAPE),
-    "neox, partly rotated": ("GPTNeoXConfig", {k: v for k, v in SHAPE.items() if k != "num_key_value_heads"}),
-    "opt, offset positions": (
-        "OPTConfig",
-        {**SHAPE, "ffn_dim": 48, "word_embed_proj_dim": 32},
-    ),
-    "bloom, ALiBi": ("BloomConfig", {**OLD, "hidden_size": 32}),
-    "gptj": ("GPTJConfig", {**OLD, "n_embd": 32, "n_positions": 96, "rotary_dim": 8}),
+    "neox, partly rotated": ("GPTNeoXConfig", ALONE),
+    "opt, offset positions": ("OPTConfig", {**SHAPE, "ffn_dim": 48, "word_embed_proj_dim": 32}),
     "granite, scaled logits": ("GraniteConfig", {**SHAPE, "logits_scaling": 2.0}),
     "mixtral, experts": ("MixtralConfig", {**SHAPE, "num_local_experts": 4}),
+    "olmo2, norms behind": ("Olmo2Config", SHAPE),
+    "stablelm": ("StableLmConfig", SHAPE),
+    "cohere, side by side": ("CohereConfig", SHAPE),
+    "starcoder2": ("Starcoder2Config", SHAPE),
+    "smollm3, some layers without positions": ("SmolLM3Config", SHAPE),
+    "gpt_bigcode, one key head": ("GPTBigCodeConfig", {**OLD, "n_embd": 32, "n_positions": 96}),
     "deepseek, latent attention": (
         "DeepseekV3Config",
         {
@@ -53,20 +56,49 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
         {**SHAPE, "head_dim": 8, "sliding_window": 6, "num_local_experts": 4, "num_experts_per_tok": 2},
     ),
 }  # fmt: skip
+PADDED: dict[str, tuple[str, dict[str, Any]]] = {
+    "bloom, ALiBi": ("BloomConfig", {**OLD, "hidden_size": 32}),
+    "falcon": ("FalconConfig", {**ALONE, "new_decoder_architecture": False}),
+    "gptj": ("GPTJConfig", {**OLD, "n_embd": 32, "n_positions": 96, "rotary_dim": 8}),
+    "codegen": ("CodeGenConfig", {**OLD, "n_embd": 32, "n_positions": 96, "rotary_dim": 8}),
+    "mpt, ALiBi": ("MptConfig", {"vocab_size": VOCAB, "d_model": 32, "n_layers": 2, "n_heads": 4, **NO_SPECIAL}),
+}
+SINGLE: dict[str, tuple[str, dict[str, Any]]] = {
+    "mamba": (
+        "MambaConfig",
+        {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 4, **NO_SPECIAL},
+    )
+}
+TIERS = {"packed": PACKED, "padded": PADDED, "single": SINGLE}
 
 
-@pytest.mark.spec("G4", "greedy parity for fourteen further architectures, ragged and joining")
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_greedy_parity(name: str, engine_of: Callable[..., TorchEngine]) -> None:
-    kind, options = ARCHITECTURES[name]
+@pytest.mark.spec("G4", "greedy parity for two dozen architectures in each one's tier, ragged and joining")
+@pytest.mark.parametrize(
+    ("tier", "name"), [(tier, name) for tier, them in TIERS.items() for name in them], ids=lambda x: str(x)
+)
+def test_greedy_parity(tier: str, name: str, engine_of: Callable[..., TorchEngine]) -> None:
+    kind, options = TIERS[tier][name]
     config: PretrainedConfig = getattr(transformers, kind)(**options)
-    check_parity(random_model(config, scale=6.0), engine_of)
+    engine = check_parity(random_model(config, scale=6.0), engine_of)
+    assert engine.tier is not None
+    assert engine.tier.name == tier
+    assert bool(engine.tier.reason()) == (tier != "packed")
 
 
-def check_parity(model: PreTrainedModel, engine_of: Callable[..., TorchEngine]) -> None:
+@pytest.mark.parametrize("best", ["padded", "single"])
+@pytest.mark.parametrize("name", ["qwen3", "mistral with a window", "gpt-oss, sinks"])
+def test_greedy_parity_in_lower_tiers(name: str, best: str, engine_of: Callable[..., TorchEngine]) -> None:
+    kind, options = PACKED[name]
+    model = random_model(getattr(transformers, kind)(**options), scale=6.0)
+    engine = check_parity(model, engine_of, best_tier=best)
+    assert engine.tier is not None
+    assert (engine.tier.name, engine.tier.reason()) == (best, "asked for")
+
+
+def check_parity(model: PreTrainedModel, engine_of: Callable[..., TorchEngine], **options: Any) -> TorchEngine:
     """Four ragged prompts, three places: the same tokens as `generate`, and the scores of each alone."""
     prompts, news = prompts_of((3, 17, 9, 1), seed=6), (20, 12, 30, 25)
-    engine = engine_of(model, max_batch=3, context=96)
+    engine = engine_of(model, max_batch=3, context=96, **options)
     found = engine.generate([Request(p, Sampling(max_new_tokens=n)) for p, n in zip(prompts, news, strict=True)])
     for prompt, new, done in zip(prompts, news, found, strict=True):
         assert done.ids == reference(model, prompt, new)
@@ -74,7 +106,8 @@ def check_parity(model: PreTrainedModel, engine_of: Callable[..., TorchEngine]) 
         with torch.no_grad():
             logprob_TV = model(torch.tensor([prompt])).logits[0].log_softmax(-1)
         expected = [logprob_TV[place, prompt[place + 1]].item() for place in range(len(prompt) - 1)]
-        assert score == pytest.approx(expected, abs=1e-5)
+        assert score == pytest.approx(expected, abs=1e-5, rel=1e-5)
+    return engine
 
 
 def test_greedy_parity_with_document_attention(engine_of: Callable[..., TorchEngine]) -> None:

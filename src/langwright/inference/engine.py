@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from langwright.inference.batch import Row
 from langwright.inference.limits import check_prompt, check_row, check_sampling
 from langwright.inference.protocol import Completion, Request
+from langwright.inference.rows import Row
 from langwright.inference.sampling import draw_seed
 from langwright.inference.scoring import encode_group, groups, judged, positions_at_once, score_group, taken
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
+from langwright.inference.tiers import Tier, TierName
 from langwright.inference.worker import Job, Worker
 
 if TYPE_CHECKING:
@@ -37,20 +38,28 @@ class TorchEngine:
 
     model       put into evaluation mode; the engine's own until `close`, which gives it back as it was
     max_batch   most requests that run together; the others wait
-    max_tokens  most positions of all running requests together, prompts and what may yet come; default
-                max_batch × context. Memory is taken as rows grow, with at most 256 positions a row ahead
+    max_tokens  most positions of all running requests together; default max_batch × context. Memory is taken
+                as rows grow; in the packed tier a request that finds none left waits again (packed.py), in
+                the others it begins only when what may yet come has room too
     context     most positions of one request, where the model's own limit is not wanted or not known
+    best_tier   the first way of running rows together that may be tried (tiers.py); the others are slower
 
     raises  UserError when the model does not say how long its context is, or max_tokens is below the context
     """
 
     def __init__(
-        self, model: PreTrainedModel, *, max_batch: int = 8, max_tokens: int | None = None, context: int | None = None
+        self,
+        model: PreTrainedModel,
+        *,
+        max_batch: int = 8,
+        max_tokens: int | None = None,
+        context: int | None = None,
+        best_tier: TierName = "packed",
     ) -> None:
         if max_batch < 1:
             raise ValueError(f"max_batch is {max_batch}; an engine needs at least one place")
         self._context_wish = context
-        self._worker = Worker(Subject(model, context), max_batch, max_tokens)
+        self._worker = Worker(Subject(model, context), max_batch, max_tokens, best_tier)
         thread = threading.Thread(target=self._worker.run, name="langwright-engine", daemon=True)
         self._worker.thread = thread
         thread.start()
@@ -66,6 +75,11 @@ class TorchEngine:
     def vocab_size(self) -> int:
         """Token ids run from 0 to one below this."""
         return self._worker.subject.vocab_size
+
+    @property
+    def tier(self) -> Tier | None:
+        """How requests run together, and why not in a better way; None for a model that does not write."""
+        return self._worker.tier
 
     # --- asking --------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ import inspect
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
-from langwright.inference.cache import blank_layers
 from langwright.models.adapters import virtual_tokens
 
 
@@ -42,10 +41,6 @@ def why_unable(model: PreTrainedModel) -> UserError | None:
             fix="use a causal language model, such as Llama, Qwen, Mistral, Gemma or GPT-2",
             type=config.model_type,
         )
-    try:
-        blank_layers(config)
-    except UserError as error:
-        return error
     return None
 
 

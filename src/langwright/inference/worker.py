@@ -14,11 +14,10 @@ import torch
 from transformers import PreTrainedModel
 
 from langwright.errors import UserError
-from langwright.inference.batch import Batch, Row
+from langwright.inference.rows import Row
 from langwright.inference.subject import Subject
+from langwright.inference.tiers import Runner, Tier, TierName, find_tier, runner_for
 from langwright.inference.waiting import WaitingLine
-
-PREFILL_POSITIONS = 4096  # prompt positions read between two steps of the running batch, padding included
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,21 @@ class Job:
 class Worker:
     """Holds no reference to the engine, so that an engine nobody uses is closed."""
 
-    def __init__(self, subject: Subject, max_batch: int, max_tokens: int | None) -> None:
+    def __init__(self, subject: Subject, max_batch: int, max_tokens: int | None, best: TierName = "packed") -> None:
+        """best: the first tier that may be tried."""
         self.max_batch = max_batch
         self.thread: threading.Thread | None = None
         self._max_tokens_wish = max_tokens
+        self._best: TierName = best
         self._line: WaitingLine[Row] = WaitingLine()
+        self._back: deque[Row] = deque()  # those that gave back their places, before everyone in the line
         self._jobs: deque[tuple[Job, Future[Any]]] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._batch: Batch | None = None  # made with the first request, since not every model can write
+        self._runner: Runner | None = None  # made with the first request
         self.max_tokens = self._checked_max_tokens(subject)
         self.subject = subject
+        self.tier = self._tier_of(subject)
 
     # --- called from any thread ----------------------------------------------------------------
 
@@ -87,12 +90,17 @@ class Worker:
 
     def adopt(self, subject: Subject) -> None:
         """Go on with another model, or with the same one as it is now."""
-        self._batch = None
+        self._runner = None
+        self.tier = self._tier_of(subject)
         if subject.model is self.subject.model:
             return
         self.max_tokens = self._checked_max_tokens(subject)
         self.subject.release()
         self.subject = subject
+
+    def _tier_of(self, subject: Subject) -> Tier | None:
+        """How this model's rows run; None for a model that does not write."""
+        return None if subject.unable is not None else find_tier(subject.model, self._best)
 
     def _checked_max_tokens(self, subject: Subject) -> int:
         wish = self._max_tokens_wish
@@ -121,38 +129,45 @@ class Worker:
         try:
             self._do_one_job()
             admitted = self._next_rows()
+            for row in admitted:
+                row.begin(self.subject.model)
+            admitted = [row for row in admitted if not row.stream.ended]
             if admitted:
                 self._ready().admit(admitted)
-            if self._batch is not None:
-                self._batch.drop_ended()
-                if self._batch.rows:
-                    self._batch.step()
+            if self._runner is not None:
+                self._runner.drop_ended()
+                if self._runner.rows:
+                    self._back.extend(self._runner.step())
         except BaseException as error:  # reaches everyone who waits; the next request begins afresh
             with self._changed:
-                waiting = self._line.clear()
+                waiting = self._everyone_waiting()
             for row in (*admitted, *waiting):
                 row.stream.fail(error)
-            if self._batch is not None:
-                self._batch.fail(error)
+            if self._runner is not None:
+                self._runner.fail(error)
 
     def _wait(self) -> bool:
         """Sleep until there is something to do; False when the engine is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._jobs or len(self._line) or self._running)
+            self._changed.wait_for(lambda: self._closed or self._jobs or len(self._line) or self._begun)
             return not self._closed
 
     @property
-    def _running(self) -> int:
-        return len(self._batch.rows) if self._batch is not None else 0
+    def _begun(self) -> int:
+        """Requests that the model has begun with."""
+        return len(self._back) + (len(self._runner.rows) if self._runner is not None else 0)
 
-    def _ready(self) -> Batch:
-        if self._batch is None:
-            self._batch = Batch(self.subject.model, self.max_batch)
-        return self._batch
+    def _ready(self) -> Runner:
+        if self._runner is None:
+            assert self.tier is not None  # a model that does not write was refused before
+            self._runner = runner_for(
+                self.tier, self.subject.model, self.subject.context, self.max_batch, self.max_tokens
+            )
+        return self._runner
 
     def _do_one_job(self) -> None:
         with self._changed:
-            if not self._jobs or (self._jobs[0][0].alone and self._running):
+            if not self._jobs or (self._jobs[0][0].alone and self._begun):
                 return
             job, future = self._jobs.popleft()
         if not future.set_running_or_notify_cancel():
@@ -163,33 +178,40 @@ class Worker:
             future.set_exception(error)
 
     def _next_rows(self) -> list[Row]:
-        """Those who join now: as many as there are places for, and prompts for one prefill."""
+        """Those who join now: first who gave back a place, then the line; as many as there are places for."""
         now = time.monotonic()
         rows: list[Row] = []
         with self._changed:
             self._line.sweep(lambda row: row.expire(now))
-            if any(job.alone for job, _ in self._jobs):
+            self._back = deque(row for row in self._back if not row.expire(now))
+            while self._back and self._ready().fits(self._back[0], rows):
+                rows.append(self._back.popleft())
+            if self._back or any(job.alone for job, _ in self._jobs):
                 return rows
             while (row := self._line.first()) is not None:
                 if not row.settle(self.subject.context):
                     self._line.take()
                     continue
-                longest = max([row.length, *(other.length for other in rows)])
-                too_much = bool(rows) and (len(rows) + 1) * longest > PREFILL_POSITIONS
-                if too_much or not self._ready().fits(row, rows, self.max_tokens):
+                if not self._ready().fits(row, rows):
                     break
                 rows.append(self._line.take())
         return rows
 
+    def _everyone_waiting(self) -> list[Row]:
+        """Take out those who wait."""
+        waiting = [*self._back, *self._line.clear()]
+        self._back.clear()
+        return waiting
+
     def _end_all(self) -> None:
         with self._changed:
             self._closed = True
-            waiting, jobs = self._line.clear(), list(self._jobs)
+            waiting, jobs = self._everyone_waiting(), list(self._jobs)
             self._jobs.clear()
-        for row in [*waiting, *(self._batch.rows if self._batch is not None else ())]:
+        for row in [*waiting, *(self._runner.rows if self._runner is not None else ())]:
             row.stream.finish("cancelled")
         for _, future in jobs:
             if future.set_running_or_notify_cancel():
                 future.set_exception(RuntimeError("the engine is closed"))
         self.subject.release()
-        self._batch = None
+        self._runner = None
