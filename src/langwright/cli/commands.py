@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langwright.cli.bench import BENCH
 from langwright.cli.chat import CHAT
 from langwright.cli.doctor import DOCTOR
 from langwright.cli.generate import GENERATE
@@ -59,7 +60,7 @@ def all_commands() -> dict[str, Command]:
     """Name -> command, in the order in which they are listed."""
     stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
     checks = [check_command(stage) for stage in STAGES.values()]
-    commands = [*stages, RUN, GENERATE, PREDICT, CHAT, SERVE, INSPECT, *RUNS, HISTORY, RECIPE, *checks, DOCTOR]
+    commands = [*stages, RUN, GENERATE, PREDICT, CHAT, SERVE, BENCH, INSPECT, *RUNS, HISTORY, RECIPE, *checks, DOCTOR]
     return {command.name: command for command in commands}
 
 
