@@ -20,10 +20,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.limits import check_prompt, check_row, check_sampling
-from langwright.inference.protocol import Completion, Request
+from langwright.inference.protocol import Candidate, Completion, Request, Search
 from langwright.inference.rows import Row
 from langwright.inference.sampling import draw_seed
 from langwright.inference.scoring import encode_group, groups, judged, positions_at_once, score_group, taken
+from langwright.inference.searching import refuse_drawing, searching
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Tier, TierName
@@ -109,6 +110,31 @@ class TorchEngine:
             for stream in streams:
                 stream.cancel()
             raise
+
+    def search(self, request: Request, search: Search) -> list[Candidate]:
+        """The best continuations by beams, or the one by contrast, best first; a pass at a time between those of streams.
+
+        raises  UserError when the request draws, or cannot be submitted
+        """
+        worker, subject = self._worker, self._worker.subject
+        subject.refuse_unable()
+        check_prompt(request.prompt, subject.context, subject.vocab_size)
+        check_sampling(request.sampling, subject.vocab_size)
+        refuse_drawing(request.sampling)
+        steps = searching(subject.model, request, search, subject.context)
+
+        def step() -> list[Candidate] | None:
+            if worker.subject is not subject:
+                raise RuntimeError("the model was exchanged during a search")
+            try:
+                return next(steps)
+            except StopIteration as end:
+                return list(end.value)
+
+        while True:
+            (found,) = self._results([worker.do(Job(step))])
+            if found is not None:
+                return list(found)
 
     def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
         """Log-probability in nats of each token given all before it; a row of n ids gives n - 1 numbers.

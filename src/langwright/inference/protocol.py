@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import Field, model_validator
 
@@ -147,6 +147,68 @@ class Sampling(Settings):
 NARROWING = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "eta": 0.0}  # and what each is when it is off
 
 
+class Beams(Settings):
+    """Search for the continuations of highest score instead of taking the likeliest token each time."""
+
+    kind: Literal["beams"] = "beams"
+    width: Annotated[int, Field(ge=2, le=256, description="How many beginnings are gone on with at the same time")] = 4
+    length_penalty: Annotated[
+        float,
+        Field(
+            ge=-10,
+            le=10,
+            description="A score is divided by the length to this power: above 0 longer texts gain, below 0 shorter ones",
+        ),
+    ] = 1.0
+    early_stopping: Annotated[
+        bool | Literal["never"],
+        Field(
+            description="true ends when as many texts have ended as there are beams; false when no better one is likely; "
+            "never when none is possible"
+        ),
+    ] = False
+    groups: Annotated[int, Field(ge=1, description="Groups of beams that are kept apart; divides the width")] = 1
+    diversity: Annotated[
+        float, Field(ge=0, description="What a token costs a group for every beam of an earlier group that took it")
+    ] = 0.0
+
+    @model_validator(mode="after")
+    def _groups_are_of_one_size(self) -> Self:
+        if self.width % self.groups:
+            raise UserError(
+                "{width} beams cannot be parted into {groups} groups of one size",
+                fix="give a number of groups that divides the width",
+                width=self.width,
+                groups=self.groups,
+            )
+        if self.groups > 1 and self.diversity == 0:
+            raise UserError(
+                "{groups} groups of beams with diversity 0 all find the same",
+                fix="give a diversity above 0, such as 0.5, or one group",
+                groups=self.groups,
+            )
+        if self.diversity and self.groups == 1:
+            raise UserError(
+                "diversity = {diversity} keeps groups of beams apart, and there is one group",
+                fix="give more groups, at most as many as beams",
+                diversity=self.diversity,
+            )
+        return self
+
+
+class Contrastive(Settings):
+    """Of the likeliest tokens take the one that is least like what stands there already."""
+
+    kind: Literal["contrastive"] = "contrastive"
+    top_k: Annotated[int, Field(ge=2, le=256, description="How many of the likeliest tokens are compared")] = 4
+    alpha: Annotated[
+        float, Field(ge=0, le=1, description="Weight of being unlike what stands there; 0 takes the likeliest token")
+    ] = 0.6
+
+
+Search = Beams | Contrastive
+
+
 class Cursor(Protocol):
     """Where a constraint stands in one continuation. It never changes, so one may go on from it in several ways."""
 
@@ -255,6 +317,28 @@ class Completion:
     @property
     def ids(self) -> list[int]:
         return [token.id for token in self.tokens]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One continuation that a search found.
+
+    tokens  with the model's own log-probabilities; a stop id is not among them
+    score   what the search ranks by: the higher the better
+    """
+
+    tokens: tuple[Token, ...]
+    finish_reason: FinishReason
+    score: float
+
+
+@runtime_checkable
+class Searching(Protocol):
+    """What an engine has beside `Engine` where it can search; ask with `isinstance`."""
+
+    def search(self, request: Request, search: Search) -> list[Candidate]:
+        """The best continuations, best first. UserError for a request that draws."""
+        ...
 
 
 class Engine(Protocol):

@@ -10,13 +10,14 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urldefrag
 
 from langwright.errors import UserError, unknown
 from langwright.inference.protocol import FinishReason, Sampling
-from langwright.inference.text import Prompt, StreamOptions, TextCompletion, TextPiece, TextScore
+from langwright.inference.text import Prompt, StreamOptions, TextCompletion, TextPiece, TextScore, results
 from langwright.inference.wire import Refused, Wire, not_offered
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ class RemoteText:
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None, *, stop: Sequence[str] = ()
     ) -> list[TextCompletion]:
         """Continue many prompts, all open at once, in the order asked."""
-        streams: list[RemoteStream] = []
-        try:
-            streams.extend(self.stream(prompt, sampling, stop=stop) for prompt in prompts)
-            return [stream.result() for stream in streams]
-        finally:
-            for stream in streams:
-                stream.cancel()
+        return results([partial(self.stream, prompt, sampling, stop=stop) for prompt in prompts])
+
+    def complete_each(
+        self, prompt: Prompt, samplings: Sequence[Sampling], **options: Unpack[StreamOptions]
+    ) -> list[TextCompletion]:
+        """Continue one prompt by each of the samplings, together, in their order."""
+        return results([partial(self.stream, prompt, sampling, **options) for sampling in samplings])
 
     def score_text(self, text: str, given: str = "") -> TextScore:
         """How probable the model finds `text`, after `given`, where the server repeats a prompt with its log-probabilities.

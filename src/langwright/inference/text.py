@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from langwright.data.schemas import Message
 from langwright.errors import UserError
@@ -252,7 +253,15 @@ class TextModel:
         self, prompt: Sequence[int], sampling: Sampling | None = None, **options: Unpack[StreamOptions]
     ) -> TextStream:
         """`stream` for a prompt that is token ids already."""
-        request = Request(
+        request = self.request_of(prompt, sampling, **options)
+        decoder = TextDecoder(self.alphabet, prompt)
+        return TextStream(self.engine.submit(request), decoder, options.get("stop", ()), len(prompt))
+
+    def request_of(
+        self, prompt: Sequence[int], sampling: Sampling | None = None, **options: Unpack[StreamOptions]
+    ) -> Request:
+        """What the engine is asked for a prompt that is token ids."""
+        return Request(
             prompt,
             sampling or Sampling(),
             self.stop_ids,
@@ -261,8 +270,6 @@ class TextModel:
             deadline_s=options.get("deadline_s"),
             constraint=self.alphabet.whole_characters,
         )
-        decoder = TextDecoder(self.alphabet, prompt)
-        return TextStream(self.engine.submit(request), decoder, options.get("stop", ()), len(prompt))
 
     def complete(
         self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]
@@ -275,14 +282,13 @@ class TextModel:
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None, *, stop: Sequence[str] = ()
     ) -> list[TextCompletion]:
         """Continue many prompts, as many at a time as the engine holds, in the order asked."""
-        streams: list[TextStream] = []
-        try:
-            streams.extend(self.stream(prompt, sampling, stop=stop) for prompt in prompts)
-            return [stream.result() for stream in streams]
-        except BaseException:
-            for stream in streams:
-                stream.cancel()
-            raise
+        return results([partial(self.stream, prompt, sampling, stop=stop) for prompt in prompts])
+
+    def complete_each(
+        self, prompt: Prompt, samplings: Sequence[Sampling], **options: Unpack[StreamOptions]
+    ) -> list[TextCompletion]:
+        """Continue one prompt by each of the samplings, together, in their order."""
+        return results([partial(self.stream, prompt, sampling, **options) for sampling in samplings])
 
     def close(self) -> None:
         """Close the engine."""
@@ -329,6 +335,29 @@ class TextModel:
         if start is None:
             return whole[:1], whole[1:], size - len(self.token_bytes(whole[0])) if whole else 0
         return [start], whole[1:] if whole and whole[0] == start else whole, size
+
+
+class Readable(Protocol):
+    """A continuation that is read to its end or cancelled."""
+
+    def result(self) -> TextCompletion:
+        """Read to the end and return the whole."""
+        ...
+
+    def cancel(self) -> None:
+        """End it."""
+        ...
+
+
+def results(begin: Sequence[Callable[[], Readable]]) -> list[TextCompletion]:
+    """Begin continuations, all of them before the first is read, and read them in their order; an error ends all."""
+    streams: list[Readable] = []
+    try:
+        streams.extend(one() for one in begin)
+        return [stream.result() for stream in streams]
+    finally:
+        for stream in streams:
+            stream.cancel()
 
 
 def ends_of(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

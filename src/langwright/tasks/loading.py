@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, overload
 
 from langwright.artifacts import Artifact, open_artifact
 from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
 from langwright.inference.addresses import is_url
-from langwright.inference.protocol import Sampling
+from langwright.inference.protocol import Beams, Sampling, Search
 from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
@@ -156,13 +156,68 @@ class Model:
 
     # --- writing -------------------------------------------------------------------------------
 
-    def generate(self, prompt: Conversation, **ways: Unpack[Ways]) -> str:
+    @overload
+    def generate(self, prompt: Conversation, *, beams: int = ..., **ways: Unpack[Ways]) -> str: ...
+
+    @overload
+    def generate(
+        self, prompt: Conversation, *, n: int, beams: int = ..., best_of: int | None = ..., **ways: Unpack[Ways]
+    ) -> list[str]: ...
+
+    def generate(
+        self,
+        prompt: Conversation,
+        *,
+        n: int | None = None,
+        beams: int = 1,
+        best_of: int | None = None,
+        **ways: Unpack[Ways],
+    ) -> str | list[str]:
         """What the model writes after a prompt, without the prompt; `complete` tells more about it.
 
-        ways  max_new_tokens (128), temperature (0), top_k, top_p, seed; stop: strings that end it; slide: drop the
-              oldest tokens or turns of a prompt that is too long, instead of refusing it
+        n        so many different texts, as a list: drawn with a temperature, or the best of beams
+        beams    search with so many beams instead of taking the likeliest token each time; `candidates` has more
+        best_of  draw so many and give the n likeliest by the token
+        ways     max_new_tokens (128), temperature (0) and the other settings of `Sampling`; stop: strings that end it;
+                 slide: drop the oldest tokens or turns of a prompt that is too long, instead of refusing it
+        raises   UserError for more than one text from greedy writing
         """
-        return self.complete(prompt, sampling_of(ways, 128), **writing_of(ways)).text
+        if n is None and beams == 1 and best_of is None:
+            return self.complete(prompt, sampling_of(ways, 128), **writing_of(ways)).text
+        search = Beams(width=beams) if beams != 1 else None
+        found = self.candidates(
+            prompt, sampling_of(ways, 128), n=n or 1, search=search, best_of=best_of, **writing_of(ways)
+        )
+        return found[0].text if n is None else [made.text for made in found]
+
+    def candidates(
+        self,
+        prompt: Conversation,
+        sampling: Sampling | None = None,
+        *,
+        n: int = 1,
+        search: Search | None = None,
+        best_of: int | None = None,
+        **writing: Unpack[Writing],
+    ) -> list[TextCompletion]:
+        """At most n different continuations, best first where they are rated; fewer where there are no more.
+
+        search   by beams or by contrast, instead of drawing
+        best_of  draw so many and give the n likeliest by the token
+        raises   UserError for greedy writing without a search, or settings that do not go together
+        """
+        from langwright.inference.candidates import drawn, searched
+
+        asked, sampling = as_prompt(prompt), sampling or Sampling()
+        if search is None:
+            return drawn(self.writer("write"), asked, sampling, n, best_of or n, **writing)
+        if best_of is not None:
+            raise UserError(
+                "best_of = {best_of} rates texts that were drawn, and a search draws none",
+                fix="leave out one of the two",
+                best_of=best_of,
+            )
+        return searched(self.local("search"), asked, sampling, n, search, **writing)
 
     def complete(
         self, prompt: Conversation, sampling: Sampling | None = None, **writing: Unpack[Writing]

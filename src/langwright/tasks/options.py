@@ -20,9 +20,21 @@ class Ways(Writing, total=False):
     """The same, and how each token is chosen."""
 
     max_new_tokens: int
+    min_new_tokens: int
     temperature: float
     top_k: int
     top_p: float
+    min_p: float
+    typical_p: float
+    eta: float
+    mirostat: float
+    mirostat_rate: float
+    repetition_penalty: float
+    presence_penalty: float
+    frequency_penalty: float
+    no_repeat_ngram: int
+    logit_bias: dict[int, float]
+    bad_words: tuple[tuple[int, ...], ...]
     seed: int | None
 
 
