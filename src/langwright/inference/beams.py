@@ -95,7 +95,7 @@ class Group:
         self.running = []
 
     def _end(self, tokens: tuple[Token, ...], reason: FinishReason, score: float, made: int) -> None:
-        self.ended.append(Candidate(tokens, reason, score / made**self.search.length_penalty))
+        self.ended.append(Candidate(tokens, reason, score / math.pow(made, self.search.length_penalty)))
 
     @property
     def _full(self) -> bool:
@@ -106,7 +106,7 @@ class Group:
         if not self.running or not self._full:
             return False
         longest = self.limit if self.search.early_stopping == "never" and self.search.length_penalty > 0 else made
-        return self.running[0].score <= self.ended[-1].score * longest**self.search.length_penalty
+        return self.running[0].score <= self.ended[-1].score * math.pow(longest, self.search.length_penalty)
 
 
 def parted(beam: Beam) -> Beam:
