@@ -51,6 +51,9 @@ def test_texts_may_have_unequally_many_right_ones() -> None:
         translation_score("BLEU", [], [])
 
 
+@pytest.mark.spec(
+    "EV10", "two models on the same items: a paired interval of the difference, and its p-value, of any score"
+)
 def test_two_systems_on_the_same_texts() -> None:
     """The interval is over texts; equal systems do not differ, one that copies the right texts does."""
     said, right = SAID * 6, RIGHT * 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from langwright.cli.bench import BENCH
 from langwright.cli.chat import CHAT
 from langwright.cli.doctor import DOCTOR
+from langwright.cli.gate import GATE
 from langwright.cli.generate import GENERATE
 from langwright.cli.history import HISTORY
 from langwright.cli.inspect import INSPECT
@@ -60,7 +61,9 @@ def all_commands() -> dict[str, Command]:
     """Name -> command, in the order in which they are listed."""
     stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
     checks = [check_command(stage) for stage in STAGES.values()]
-    commands = [*stages, RUN, GENERATE, PREDICT, CHAT, SERVE, BENCH, INSPECT, *RUNS, HISTORY, RECIPE, *checks, DOCTOR]
+    commands = [
+        *stages, RUN, GENERATE, PREDICT, CHAT, SERVE, BENCH, INSPECT, *RUNS, HISTORY, GATE, RECIPE, *checks, DOCTOR,
+    ]  # fmt: skip
     return {command.name: command for command in commands}
 
 

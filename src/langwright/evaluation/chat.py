@@ -9,9 +9,9 @@ from langwright.data.dataset import text_of
 from langwright.data.schemas import ChatRow, Message
 from langwright.errors import UserError
 from langwright.evaluation.findings import Details, Findings, Reply
+from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job, write
 from langwright.evaluation.perplexity import Document, score_documents
-from langwright.evaluation.sampling import languages_of
 from langwright.inference.protocol import Sampling
 from langwright.inference.text import TextModel
 from langwright.measures import Measure
@@ -31,7 +31,7 @@ class Question:
 
     messages: tuple[Message, ...]
     expect: str
-    language: str
+    row: ChatRow
 
 
 def evaluate_chat(model: TextModel, job: Job) -> Findings:
@@ -45,7 +45,7 @@ def evaluate_chat(model: TextModel, job: Job) -> Findings:
     rows = [row for row in job.rows if isinstance(row, ChatRow)]
     asked = questions(model, rows, job)
     replies = ask(model, asked, job)
-    measures = list(of_replies(replies, job))
+    measures = list(of_replies(replies, [question.row for question in asked], job))
     measures += loss(model, rows, job)
     if not measures:
         raise UserError(
@@ -71,7 +71,7 @@ def questions(model: TextModel, rows: Sequence[ChatRow], job: Job) -> list[Quest
         if not messages or len(model.render(messages)) >= model.context:
             too_long += 1
             continue
-        found.append(Question(messages, row.expect, row.language))
+        found.append(Question(messages, row.expect, row))
     if too_long:
         job.log.write(
             Warned(
@@ -93,7 +93,7 @@ def ask(model: TextModel, asked: Sequence[Question], job: Job) -> list[Reply]:
             expect=question.expect,
             text=completion.text,
             right=contains(completion.text, question.expect),
-            language=question.language,
+            language=question.row.language,
         )
         replies.append(reply)
         if len(replies) <= LOGGED:
@@ -101,15 +101,16 @@ def ask(model: TextModel, asked: Sequence[Question], job: Job) -> list[Reply]:
     return replies
 
 
-def of_replies(replies: Sequence[Reply], job: Job) -> Iterator[Measure]:
-    """Share of replies with the expected phrase, over all and by language, and share that is whole characters."""
+def of_replies(replies: Sequence[Reply], rows: Sequence[ChatRow], job: Job) -> Iterator[Measure]:
+    """Share of replies with the expected phrase, over all and by group, and share that is whole characters.
+
+    rows  what each reply is to
+    """
     if not replies:
         return
     yield rate(replies)
-    languages = sorted({reply.language for reply in replies if reply.language})
-    for language in languages if len(languages) > 1 else ():
-        those = [reply for reply in replies if reply.language == language]
-        yield from signed([rate(those)], data=job.named(language))
+    for group, places in groups_of(rows, job.settings.groups):
+        yield from signed([rate([replies[place] for place in places])], data=job.named(group))
     yield valid_utf8([reply.text for reply in replies])
 
 
@@ -122,7 +123,7 @@ def rate(replies: Sequence[Reply]) -> Measure:
 
 
 def loss(model: TextModel, rows: Sequence[ChatRow], job: Job) -> Iterator[Measure]:
-    """Nats per assistant token, over all rows and by language; nothing where no row has an assistant turn."""
+    """Nats per assistant token, over all rows and by group; nothing where no row has an assistant turn."""
     spoken = [row for row in rows if any(message.role == "assistant" for message in row.messages)]
     if not spoken:
         return
@@ -132,9 +133,9 @@ def loss(model: TextModel, rows: Sequence[ChatRow], job: Job) -> Iterator[Measur
         scores.append(score)
     job.log.write(Progressed(what="scoring conversations", done=len(scores), total=len(spoken)))
     yield assistant_loss(scores, seed=job.settings.seed)
-    for language in languages_of(spoken):
-        those = [score for score, row in zip(scores, spoken, strict=True) if row.language == language]
-        yield from signed([assistant_loss(those, seed=job.settings.seed)], data=job.named(language))
+    for group, places in groups_of(spoken, job.settings.groups):
+        those = [scores[place] for place in places]
+        yield from signed([assistant_loss(those, seed=job.settings.seed)], data=job.named(group))
 
 
 def conversation(model: TextModel, row: ChatRow) -> Document:

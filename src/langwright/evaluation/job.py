@@ -62,9 +62,9 @@ class Job:
         """Which share of the train split the baselines learn from."""
         return share_within(self.dataset, "train", self.settings.baseline_megabytes)
 
-    def named(self, language: str = "") -> str:
-        """How the data is called in measures."""
-        return f"{self.dataset.path.name}/{self.split}" + (f" ({language})" if language else "")
+    def named(self, group: str = "") -> str:
+        """How the data, or a group of it, is called in measures."""
+        return f"{self.dataset.path.name}/{self.split}" + (f" ({group})" if group else "")
 
 
 def write(model: TextModel, prompts: Sequence[Prompt], sampling: Sampling, seed: int, job: Job) -> list[TextCompletion]:

@@ -8,6 +8,7 @@ from langwright.data.schemas import ClassificationRow
 from langwright.errors import UserError
 from langwright.evaluation.baselines import MINUS, label_baselines
 from langwright.evaluation.findings import Confusion, Details, Findings, Labelled
+from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.robustness import noisy
 from langwright.evaluation.sampling import blocks
@@ -15,6 +16,7 @@ from langwright.evaluation.word_counts import Guess
 from langwright.measures import Measure
 from langwright.metrics.classification import accuracy, confusion, f1, under_attack, under_noise
 from langwright.metrics.comparison import difference, mcnemar
+from langwright.metrics.label_rates import rates
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import Progressed
 
@@ -40,6 +42,8 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
         job.log.write(Progressed(what="labelling texts", done=len(guesses), total=len(texts)))
     predicted = [guess.label for guess in guesses]
     measures = [accuracy(predicted, right), *f1(predicted, right, seed=job.settings.seed)]
+    measures += rates(predicted, right, seed=job.settings.seed)
+    measures += by_group(rows, predicted, job)
     measures += robust(predictor, attacker, texts, right, job)
     if job.can_learn:
         measures += beside(name, predicted, texts, right, job)
@@ -59,6 +63,14 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
             confusion=Confusion(labels=tuple(labels), counts=tuple(tuple(row) for row in counts)),
         ),
     )
+
+
+def by_group(rows: Sequence[ClassificationRow], predicted: Sequence[str], job: Job) -> Iterator[Measure]:
+    """Accuracy and macro F1 of each group; the latter over the labels that occur there."""
+    for group, places in groups_of(rows, job.settings.groups):
+        named, right = [predicted[place] for place in places], [rows[place].label for place in places]
+        macro, *_ = f1(named, right, seed=job.settings.seed)
+        yield from signed([accuracy(named, right), macro], data=job.named(group))
 
 
 def robust(

@@ -31,6 +31,7 @@ from langwright.evaluation.trials import BEST, DEFAULT
 from langwright.evaluation.writing import PEOPLE
 from langwright.measures import Measure
 from langwright.metrics.classification import F1_OF_LABEL
+from langwright.metrics.label_rates import PRECISION_OF_LABEL, RECALL_OF_LABEL
 
 # what is worth a headline, in this order
 FIRST = (
@@ -129,12 +130,21 @@ def measures_table(measures: Sequence[Measure]) -> Table:
     return Table(both("Measures"), columns, tuple(rows), frozenset({1, 2, 3}))
 
 
-OF_LABEL = pattern_of(F1_OF_LABEL.name)
+OF_EACH_LABEL = {
+    "F1 of each label": pattern_of(F1_OF_LABEL.name),
+    "precision of each label": pattern_of(PRECISION_OF_LABEL.name),
+    "recall of each label": pattern_of(RECALL_OF_LABEL.name),
+}
 
 
 def kind_of(name: str) -> str:
-    """What a measure is grouped under: its name, and one name for the F1 of every label."""
-    return "F1 of each label" if OF_LABEL.fullmatch(name) else name
+    """What a measure is grouped under: its name, and one name for what is measured of every label."""
+    return next((kind for kind, pattern in OF_EACH_LABEL.items() if pattern.fullmatch(name)), name)
+
+
+def label_of(name: str) -> str | None:
+    """The label that a measure is of, where it is of one."""
+    return next((found["label"] for pattern in OF_EACH_LABEL.values() if (found := pattern.fullmatch(name))), None)
 
 
 def group_head(name: str, first: Measure) -> Row:
@@ -151,8 +161,8 @@ def one_row(measure: Measure, first: Measure) -> Row:
     if measure.does_not_show and measure.does_not_show != first.does_not_show:
         lines.append(both("Does not show: {what}", what=translated(measure.does_not_show)))
     items = f"{measure.n:,}" if measure.n else "–"
-    label = OF_LABEL.fullmatch(measure.name)
-    first_cell = plain(label["label"]) if label else on(measure)
+    label = label_of(measure.name)
+    first_cell = plain(label) if label else on(measure)
     return Row((first_cell, value_of(measure), interval_of(measure), items), below=tuple(lines))
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
 from langwright.data.dataset import Dataset
-from langwright.data.schemas import Row
 from langwright.errors import UserError
 from langwright.metrics.units import CHARACTERS
 
@@ -86,9 +85,3 @@ def opening(text: str, pieces: int) -> str:
     """
     matches = islice(_WORD_WITH_LEAD.finditer(text), pieces)
     return text[: max((match.end() for match in matches), default=0)]
-
-
-def languages_of(rows: Sequence[Row]) -> list[str]:
-    """The languages that rows name, if they name more than one; else none, as there is nothing to tell apart."""
-    found = sorted({row.language for row in rows if row.language})
-    return found if len(found) > 1 else []

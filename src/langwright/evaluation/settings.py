@@ -33,6 +33,10 @@ class EvaluateSettings(Settings):
         Literal["all", "language"],
         Field(description="Whether the limit counts all rows together, or those of each language"),
     ] = "all"
+    groups: Annotated[
+        tuple[str, ...],
+        Field(description="Columns whose values are measured apart, such as source; languages always are"),
+    ] = ()
     length: Annotated[
         int | None, Field(ge=2, description="Tokens of a scoring window; the model's context when left out")
     ] = None

@@ -8,9 +8,9 @@ from langwright.data.dataset import text_of
 from langwright.errors import UserError
 from langwright.evaluation.baselines import text_baselines
 from langwright.evaluation.findings import Details, Findings
+from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.perplexity import score_documents, text_documents
-from langwright.evaluation.sampling import languages_of
 from langwright.evaluation.writing import written
 from langwright.inference.text import TextModel
 from langwright.measures import Measure
@@ -55,12 +55,12 @@ def score_texts(model: TextModel, texts: Sequence[str], job: Job) -> list[Docume
 
 
 def likelihood(scores: Sequence[DocumentScore], job: Job) -> Iterator[Measure]:
-    """Bits per byte, perplexity and next-token accuracy, over all rows and by language."""
+    """Bits per byte, perplexity and next-token accuracy, over all rows and by group."""
     yield from of_scores(scores, job.settings.seed)
-    for language in languages_of(job.rows):
-        those = [score for score, row in zip(scores, job.rows, strict=True) if row.language == language]
+    for group, places in groups_of(job.rows, job.settings.groups):
+        those = [scores[place] for place in places]
         if any(score.tokens for score in those):
-            yield from signed(of_scores(those, job.settings.seed), data=job.named(language))
+            yield from signed(of_scores(those, job.settings.seed), data=job.named(group))
 
 
 def of_scores(scores: Sequence[DocumentScore], seed: int) -> list[Measure]:

@@ -132,7 +132,7 @@ def attacker_of(model: Model, settings: EvaluateSettings) -> Attacker | None:
 
 STAGE = Stage(
     name="evaluate",
-    version=1,
+    version=2,
     summary="Measure a model on held-out rows, beside what simple methods achieve, with intervals and a report",
     settings=EvaluateSettings,
     inputs=(Input("model", "model", "The model to measure"), Input("dataset", "dataset", "The rows to measure it on")),
