@@ -14,21 +14,28 @@ from typing import TYPE_CHECKING
 from langwright.errors import UserError
 
 if TYPE_CHECKING:
+    from langwright.data.schemas import Message
     from langwright.tasks.asking import AsyncModel
     from langwright.tasks.loading import Model
+    from langwright.wording import Language
 
-__all__ = ["UserError", "load", "load_async"]
+__all__ = ["UserError", "load", "load_async", "prompt"]
 
 
-def load(name: str | Path, *, max_batch: int = 8) -> Model:
+def load(name: str | Path, *, max_batch: int = 8, watermark: str | Path | None = None) -> Model:
     """Open a model: an artifact, a local Hugging Face folder, a workspace name, `hf:owner/name`, or a server's URL.
 
     max_batch  how many texts are continued at the same time
+    watermark  key file to mark what it writes by
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     from langwright.tasks.loading import load as open_model
 
-    return open_model(name, max_batch=max_batch)
+    if watermark is None:
+        return open_model(name, max_batch=max_batch)
+    from langwright.inference.watermark.keys import read_mark
+
+    return open_model(name, max_batch=max_batch, watermark=read_mark(Path(watermark)))
 
 
 async def load_async(name: str | Path, *, max_batch: int = 8) -> AsyncModel:
@@ -37,3 +44,17 @@ async def load_async(name: str | Path, *, max_batch: int = 8) -> AsyncModel:
 
     model = await asyncio.to_thread(load, name, max_batch=max_batch)
     return model.aio
+
+
+def prompt(template: str, *, language: Language | None = None, **fields: str) -> str | list[Message]:
+    """A prompt from a template, for `generate` and `chat`: a text, or the turns of a conversation.
+
+    template  a name, or NAME@VERSION
+    language  of its text; the one in force when left out
+    fields    what stands in its fields
+    raises    UserError for a template or field that does not exist, or a field that is missing
+    """
+    from langwright.tasks.prompting import Templates
+    from langwright.wording import current_language
+
+    return Templates().get(template).fill(language or current_language(), fields)

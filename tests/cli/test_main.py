@@ -61,7 +61,7 @@ def test_help_of_a_group_and_as_an_object(run: Run) -> None:
     said = run("runs")
     assert "runs list" in said.out and "data read" not in said.out
     assert "runs list" in run("runs", "--json").json["help"]
-    assert run("generate", "--help", "--json").json["help"].startswith("langwright generate MODEL PROMPT")
+    assert run("generate", "--help", "--json").json["help"].startswith("langwright generate MODEL [PROMPT]")
     assert "generate" in run("--json").json["help"]
 
 
@@ -75,7 +75,8 @@ MISTAKES = [
     (["runs", "lst"], "no-called", "list"),
     (["--hlep"], "no-called", ""),
     (["generate"], "lacks-its-argument", "--help"),
-    (["generate", "m"], "lacks-its-argument", "PROMPT"),
+    (["generate", "m"], "a-prompt-and-a-template-exclude-each-other", "--template"),
+    (["score", "m"], "lacks-its-argument", "TEXT"),
     (["generate", "m", "p", "q"], "takes-no", "--help"),
     (["generate", "m", "p", "--sede", "1"], "no-called", "--seed"),
     (["generate", "m", "p", "--seed"], "needs-a-value", "--help"),

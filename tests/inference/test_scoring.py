@@ -173,14 +173,14 @@ def test_embeddings_are_means_over_real_tokens(engine_of: EngineOf) -> None:
     model = random_model(LLAMA.__class__(**{**LLAMA.to_dict(), "vocab_size": len(tokenizer)}))
     text_model = TextModel(engine_of(model), tokenizer, "tiny")
     texts = ["a", "猫在睡觉。", "the cat sleeps"]
-    found = text_model.embed(texts)
+    found = text_model.embed(texts).vectors
     assert found.shape == (3, 32)
     for text, vector in zip(texts, found, strict=True):
         ids = torch.tensor([tokenizer(text)["input_ids"]])
         with torch.no_grad():
             hidden = model(ids, output_hidden_states=True).hidden_states[-1][0]
         np.testing.assert_allclose(vector, hidden.mean(0).numpy(), atol=1e-5)
-    assert text_model.embed([]).shape == (0, 0)
+    assert text_model.embed([]).vectors.shape == (0, 0)
 
 
 def test_judging_says_which_tokens_were_the_likeliest(model: PreTrainedModel, engine_of: EngineOf) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.serving.conftest import Running, Watched
 
@@ -75,11 +76,27 @@ def test_scores_through_a_url(serving: Serving, noise: TextModel) -> None:
             assert len(there.tokens) == len(text.encode())
 
 
+@pytest.mark.spec("T31", "vectors are asked of a server in OpenAI's form, and are those made here")
+def test_vectors_and_alternatives_through_a_url(serving: Serving, noise: TextModel) -> None:
+    running = serving(noise)
+    texts = ["abc", "你好"]
+    with langwright.load(running.url) as model:
+        here = noise.embed(texts, normalise=True).vectors
+        np.testing.assert_allclose(model.embed(texts), here, atol=1e-6)
+        last = noise.embed(texts, pooling="last", normalise=True).vectors
+        np.testing.assert_allclose(model.embed(texts, pooling="last", normalise=True), last, atol=1e-6)
+        assert not np.allclose(here, last)
+        ours, theirs = noise.score_text("abc", "xy", top=2), model.score("abc", "xy", top=2)
+        for mine, told in zip(ours.top, theirs.top, strict=True):
+            for _, value in mine:
+                assert any(value == pytest.approx(other, abs=1e-4) for _, other in told)
+
+
 def test_what_a_server_does_not_offer_is_said(serving: Serving) -> None:
     running = serving(parrot())
     with langwright.load(running.url) as model:
         with pytest.raises(NotOffered, match="cannot embed"):
-            model.embed("a")
+            model.embed("a", pooling="cls")  # there is no such token here
         with pytest.raises(NotOffered, match="cannot"):
             model.predict("a", ["b", "c"])
         with pytest.raises(NotOffered, match="report probabilities"):

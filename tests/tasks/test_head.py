@@ -42,14 +42,14 @@ def test_batches_do_not_matter(classifier: Classifier) -> None:
 
 
 def test_embeddings_are_means_over_tokens_alone(classifier: Classifier) -> None:
-    found = classifier.embed(TEXTS, max_batch=4)
+    found = classifier.embed(TEXTS).vectors
     assert found.shape == (4, 16)
     for row, text in zip(found, TEXTS, strict=True):
         ids = classifier.tokenizer(text, return_tensors="pt")["input_ids"]
         with torch.inference_mode():
             mean = classifier.model.base_model(input_ids=ids).last_hidden_state[0].mean(0)
         np.testing.assert_allclose(row, mean.numpy(), atol=1e-5)
-    assert classifier.embed([]).shape == (0, 0)
+    assert classifier.embed([]).vectors.shape == (0, 0)
 
 
 def test_the_answer_and_a_choice_among_labels(classifier: Classifier) -> None:
@@ -112,4 +112,4 @@ def test_a_head_that_lies_in_an_adapter(tmp_path: Path) -> None:
             logits = adapted(**opened.tokenizer(text, return_tensors="pt")).logits[0]
         np.testing.assert_allclose(row, logits.softmax(-1).numpy(), atol=1e-5)
     assert not np.allclose(opened.probabilities(TEXTS), before, atol=1e-2)
-    assert opened.embed(["x"]).shape == (1, 16)
+    assert opened.embed(["x"]).vectors.shape == (1, 16)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from langwright.cli.bench import BENCH
 from langwright.cli.chat import CHAT
 from langwright.cli.doctor import DOCTOR
+from langwright.cli.embed import EMBED
+from langwright.cli.fill import FILL
 from langwright.cli.gate import GATE
 from langwright.cli.generate import GENERATE
 from langwright.cli.history import HISTORY
@@ -13,9 +15,12 @@ from langwright.cli.predict import PREDICT
 from langwright.cli.recipe import RECIPE
 from langwright.cli.run import RUN
 from langwright.cli.runs import RUNS
+from langwright.cli.score import SCORE
 from langwright.cli.serve import SERVE
 from langwright.cli.stage import check_command, stage_command
 from langwright.cli.teaching import Command
+from langwright.cli.templates import TEMPLATES
+from langwright.cli.watermark import WATERMARK
 from langwright.stages import STAGES
 
 SECTIONS = ("From text to model", "Use a model", "Look after runs")
@@ -53,6 +58,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright compare runs/a1-measured runs/a2-measured runs/b1-measured runs/b2-measured runs/compared "
         '--set arms=\'["adamw", "adamw", "lamb", "lamb"]\' --set seeds=\'[1, 2, 1, 2]\' --set measures=\'["accuracy"]\'',
     ),
+    "watermark-power": (
+        "langwright watermark power runs/base runs/text runs/power",
+        "langwright watermark power runs/base runs/text runs/power --set mark.kind=synthid --texts 200",
+    ),
     "report": ("langwright report runs/chat runs/report",),
 }
 
@@ -62,7 +71,8 @@ def all_commands() -> dict[str, Command]:
     stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
     checks = [check_command(stage) for stage in STAGES.values()]
     commands = [
-        *stages, RUN, GENERATE, PREDICT, CHAT, SERVE, BENCH, INSPECT, *RUNS, HISTORY, GATE, RECIPE, *checks, DOCTOR,
+        *stages, RUN, GENERATE, PREDICT, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *RUNS,
+        HISTORY, GATE, RECIPE, *checks, DOCTOR,
     ]  # fmt: skip
     return {command.name: command for command in commands}
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from langwright.cli.sampling import MaxNewTokens, Seed, Slide, Temperature, TopK, TopP, read_input, read_sampling
+from langwright.cli.sampling import MaxNewTokens, Seed, Slide, Temperature, TopK, TopP, read_sampling
 from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
+from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateName, read_prompt
+from langwright.cli.watermark import WatermarkFile, read_mark_for
 from langwright.inference.addresses import is_url
 from langwright.tasks.options import Writing
 from langwright.wording import say
@@ -24,8 +26,9 @@ def generate(
         ),
     ],
     prompt: Annotated[
-        str, typer.Argument(metavar="PROMPT", help="The text to go on from; @FILE reads a file, - standard input")
-    ],
+        str | None,
+        typer.Argument(metavar="PROMPT", help="The text to go on from; @FILE reads a file, - standard input"),
+    ] = None,
     max_new_tokens: MaxNewTokens = None,
     temperature: Temperature = None,
     top_k: TopK = None,
@@ -35,17 +38,22 @@ def generate(
         list[str] | None, typer.Option("--stop", metavar="TEXT", help="End before this text; may be given again")
     ] = None,
     slide: Slide = False,
+    watermark: WatermarkFile = None,
+    template: TemplateName = None,
+    fields: TemplateFields = None,
+    template_language: TemplateLanguage = None,
 ) -> None:
     """Stream to a person, or give one object."""
     screen = screen_of(ctx)
     sampling = read_sampling(
         {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     )
-    text = read_input(prompt)
+    asked = read_prompt(prompt, template, fields or (), template_language)
+    mark = read_mark_for(watermark, sampling)
     ways = Writing(stop=stop or (), slide=slide)
     from langwright.tasks.loading import load
 
-    with load(model, max_batch=1) as opened, opened.stream(text, sampling, **ways) as stream:
+    with load(model, max_batch=1, watermark=mark) as opened, opened.stream(asked, sampling, **ways) as stream:
         try:
             for piece in stream:
                 screen.piece(piece.text)
@@ -77,6 +85,8 @@ GENERATE = Command(
     examples=(
         'langwright generate runs/base "Once upon a time" --max-new-tokens 50',
         "langwright generate runs/base 从前有座山 --temperature 0.8 --seed 7",
+        "langwright generate runs/base 从前有座山 --temperature 0.8 --watermark keys/mine.json",
+        "langwright generate runs/chat --template summary --field text=@letter.txt",
     ),
     run=generate,
 )

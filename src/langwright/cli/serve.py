@@ -11,12 +11,14 @@ from pydantic import Field
 
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
+from langwright.cli.watermark import WatermarkFile
 from langwright.errors import UserError
 from langwright.settings import Settings, parse_value, read_settings
 from langwright.wording import say
 
 if TYPE_CHECKING:
     from langwright.inference.text import TextModel
+    from langwright.inference.watermark.keys import Mark
 
 
 class Address(Settings):
@@ -40,6 +42,7 @@ def serve(
     max_batch: Annotated[
         str, typer.Option("--max-batch", metavar="N", help="Most texts a model writes at the same time")
     ] = "8",
+    watermark: WatermarkFile = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
@@ -54,14 +57,16 @@ def serve(
             "setting {key} = {value!r} is not allowed", fix="give {allowed}", key="max_batch", value=max_batch,
             allowed=say("a whole number") + ", " + say("at least {bound}", bound=1),
         )  # fmt: skip
+    from langwright.inference.watermark.keys import read_mark
     from langwright.serving.running import listen, url_of
     from langwright.serving.running import serve as answer
     from langwright.serving.settings import ServingSettings
 
     settings = read_settings(ServingSettings, sets=sets or ())
+    mark = None if watermark is None else read_mark(Path(watermark))
     listener = listen(address.host, address.port)  # a taken port is said before a model is loaded
     try:
-        opened = open_all(screen, models, batch)
+        opened = open_all(screen, models, batch, mark)
     except BaseException:
         listener.close()
         raise
@@ -73,7 +78,9 @@ def serve(
     screen.note(say("stopped"))
 
 
-def open_all(screen: Screen, names: Sequence[str], max_batch: int) -> dict[str, TextModel]:
+def open_all(
+    screen: Screen, names: Sequence[str], max_batch: int, watermark: Mark | None = None
+) -> dict[str, TextModel]:
     """The models by the name requests ask for: a folder's own name.
 
     raises  UserError when two have the same, or one does not write
@@ -86,7 +93,7 @@ def open_all(screen: Screen, names: Sequence[str], max_batch: int) -> dict[str, 
         if called in found:
             raise UserError("two models are called {name!r}", fix="rename one of the folders", name=called)
         screen.note(say("loading {name}", name=name))
-        model = load(name, max_batch=max_batch)
+        model = load(name, max_batch=max_batch, watermark=watermark)
         try:
             found[called] = model.local("serve")
         except BaseException:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from langwright.data.documents import BATCH_CHARACTERS, literal_backend
 from langwright.errors import UserError
 from langwright.inference.protocol import Engine
+from langwright.inference.windows import Window, windows
 from langwright.metrics.likelihood import DocumentScore
 
 if TYPE_CHECKING:
@@ -37,14 +38,6 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True)
-class Window:
-    """One row to score: `ids`, of which the last `scored` are counted and the others only seen."""
-
-    ids: Sequence[int]
-    scored: int
-
-
-@dataclass(frozen=True)
 class Document:
     """Token ids with a separator or other unscored token in front, and which of them count.
 
@@ -58,26 +51,6 @@ class Document:
     bytes: int
     counted: Sequence[bool] | None = None
     charge: float = 0.0
-
-
-def windows(ids: Sequence[int], length: int, stride: int) -> Iterator[Window]:
-    """Cut ids into rows of at most `length`, scoring every id but the first exactly once.
-
-    length  most ids in a row, W; at least 2
-    stride  how many new ids each row after the first scores, 1 to W - 1
-
-    >>> [(list(w.ids), w.scored) for w in windows([0, 1, 2, 3, 4, 5], length=4, stride=2)]
-    [([0, 1, 2, 3], 3), ([2, 3, 4, 5], 2)]
-    """
-    if not 1 <= stride < length:
-        raise ValueError(f"a stride of {stride} for windows of {length}")
-    end = min(length, len(ids))
-    if end > 1:
-        yield Window(ids[:end], end - 1)
-    while end < len(ids):
-        new = min(stride, len(ids) - end)
-        end += new
-        yield Window(ids[end - length : end], new)
 
 
 def text_documents(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Iterator[Document]:

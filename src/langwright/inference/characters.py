@@ -100,6 +100,10 @@ class InCharacter:
         """Which ids may come next, shape (V,)."""
         return self._allowed_V
 
+    def ending(self) -> NDArray[np.bool_]:
+        """Which of them leave no character open, shape (V,)."""
+        return np.asarray(self._then_V == BETWEEN)
+
     def after(self, id: int) -> InCharacter:
         """The cursor after an allowed id."""
         return self._whole.cursors[int(self._then_V[id])]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.limits import check_prompt, check_row, check_sampling
-from langwright.inference.protocol import Candidate, Completion, Request, Search
+from langwright.inference.protocol import Candidate, Completion, Request, Search, Token
 from langwright.inference.rows import Row
 from langwright.inference.sampling import draw_seed
-from langwright.inference.scoring import encode_group, groups, judged, positions_at_once, score_group, taken
+from langwright.inference.scoring import encode_group, groups, judged, likeliest, positions_at_once, score_group, taken
 from langwright.inference.searching import refuse_drawing, searching
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
@@ -150,6 +150,20 @@ class TorchEngine:
         """
         return [[(logprob, hit == 1.0) for logprob, hit in row] for row in self._scores(rows, judged)]
 
+    def alternatives(self, rows: Sequence[Sequence[int]], top: int) -> list[list[Token]]:
+        """`score` with the `top` likeliest tokens at the place of each, whatever stands there.
+
+        raises  UserError for an empty row or one longer than the context
+        """
+        found = self._scores(rows, partial(likeliest, top=min(top, self.vocab_size)))
+        return [
+            [
+                Token(id, numbers[0], tuple((int(other), value) for other, value in pairs_of(numbers[1:])))
+                for id, numbers in zip(row[1:], of_row, strict=True)
+            ]
+            for row, of_row in zip(rows, found, strict=True)
+        ]
+
     def encode(self, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
         """Last hidden states, float32, one array (tokens, width) a row, padding left out.
 
@@ -210,6 +224,12 @@ class TorchEngine:
             for job in jobs:
                 job.cancel()
             raise
+
+
+def pairs_of(numbers: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """(id, log-probability) of alternatives, from all ids and then all values."""
+    half = len(numbers) // 2
+    return zip(numbers[:half], numbers[half:], strict=True)
 
 
 def completion(stream: QueuedStream) -> Completion:

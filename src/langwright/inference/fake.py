@@ -64,6 +64,14 @@ class Parrot:
             check_row(row, self._context)
         return [[-1.0] * (len(row) - 1) for row in rows]
 
+    def alternatives(self, rows: Sequence[Sequence[int]], top: int) -> list[list[Token]]:
+        """The token that stands there, and none beside it."""
+        scored = zip(rows, self.score(rows), strict=True)
+        return [
+            [Token(id, value, ((id, value),) if top else ()) for id, value in zip(row[1:], values, strict=True)]
+            for row, values in scored
+        ]
+
     def encode(self, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
         """Each token as its id in eight bits, lowest first."""
         import numpy as np

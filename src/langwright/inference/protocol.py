@@ -260,6 +260,25 @@ class Guide(Protocol):
         ...
 
 
+class Watermark(Protocol):
+    """A mark in which tokens are chosen; it holds nothing of any request, and its key is never shown."""
+
+    @property
+    def kind(self) -> str:
+        """What it is called in settings."""
+        ...
+
+    def marked(self, logits_V: Tensor, ids: Sequence[int], begin: int) -> Tensor:
+        """Logits of the next token in place of those given, shape (V,).
+
+        Those given are what is left when all else that chooses has had its say. A function of its arguments
+        alone, so that the mark depends on nothing beside the row itself.
+
+        ids  of the row so far, of which the prompt's are those before `begin`
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """One continuation to make."""
@@ -272,6 +291,7 @@ class Request:
     deadline_s: float | None = None  # seconds from submission
     constraint: Constraint | None = None  # which tokens may come
     guide: Guide | None = None  # which become likelier
+    watermark: Watermark | None = None  # the mark in which are chosen
 
 
 @dataclass(frozen=True)
@@ -359,6 +379,10 @@ class Engine(Protocol):
 
     def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
         """Log-probability in nats of each token given all before it; a row of n ids gives n - 1 numbers."""
+        ...
+
+    def alternatives(self, rows: Sequence[Sequence[int]], top: int) -> list[list[Token]]:
+        """`score` with the `top` likeliest tokens at the place of each, whatever stands there."""
         ...
 
     def encode(self, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]

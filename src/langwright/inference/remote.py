@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urldefrag
 
 from langwright.errors import UserError, unknown
+from langwright.inference.embedding import Embedded, Pooling, unit_length
 from langwright.inference.protocol import FinishReason, Sampling
 from langwright.inference.text import Prompt, StreamOptions, TextCompletion, TextPiece, TextScore, results
 from langwright.inference.wire import Refused, Wire, not_offered
 
 if TYPE_CHECKING:
     import httpx
-    from numpy.typing import NDArray
 
 KEY = "LANGWRIGHT_API_KEY"
 REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
@@ -111,8 +111,11 @@ class RemoteText:
         """Continue one prompt by each of the samplings, together, in their order."""
         return results([partial(self.stream, prompt, sampling, **options) for sampling in samplings])
 
-    def score_text(self, text: str, given: str = "") -> TextScore:
+    def score_text(self, text: str, given: str = "", *, top: int = 0, rolling: bool = False) -> TextScore:
         """How probable the model finds `text`, after `given`, where the server repeats a prompt with its log-probabilities.
+
+        top      how many of the likeliest tokens to report at the place of each
+        rolling  here: what a server makes of a text that is too long is its own affair
 
         raises  NotOffered where it does not
         """
@@ -122,39 +125,48 @@ class RemoteText:
             "model": self.name,
             "prompt": given + text,
             "echo": True,
-            "logprobs": 0,
+            "logprobs": top,
             "max_tokens": 0,
             "temperature": 0,
         }
         try:
             choice = self.wire.post("/completions", body)["choices"][0]
             told = choice["logprobs"]
-            found = list(zip(told["tokens"], told["token_logprobs"], told["text_offset"], strict=True))
+            tops = told["top_logprobs"] if top else [None] * len(told["tokens"])
+            found = list(zip(told["tokens"], told["token_logprobs"], told["text_offset"], tops, strict=True))
         except Refused as error:
             raise self._lacks("score", error) from error
         except (KeyError, TypeError, IndexError, ValueError):
             raise not_offered(self.name, "score") from None
-        scored = [(token, value) for token, value, at in found if at >= len(given) and value is not None]
+        found = [one for one in found if one[2] >= len(given) and one[1] is not None]
+        scored = [(token, value) for token, value, _, _ in found]
+        others = tuple(tuple((near or {}).items()) for _, _, _, near in found) if top else ()
         if not scored:
             raise not_offered(self.name, "score")
         size = sum(len(token.encode()) for token, _ in scored)
-        return TextScore(math.fsum(value for _, value in scored), (), tuple(scored), size)
+        return TextScore(math.fsum(value for _, value in scored), (), tuple(scored), size, others)
 
-    def embed(self, texts: Sequence[str]) -> NDArray:  # type: ignore[type-arg]
-        """One vector a text, shape (texts, width), as the server makes them.
+    def embed(
+        self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False
+    ) -> Embedded:
+        """One vector a text as the server makes them; how, and of how many tokens, it does not say.
 
         raises  NotOffered where it makes none
         """
         import numpy as np
 
         try:
-            rows = self.wire.post("/embeddings", {"model": self.name, "input": list(texts)})["data"]
+            body = {"model": self.name, "input": list(texts), **({} if pooling == "mean" else {"pooling": pooling})}
+            rows = self.wire.post("/embeddings", body)["data"]
             ordered = sorted(rows, key=lambda row: row["index"])
-            return np.array([row["embedding"] for row in ordered], dtype=np.float32)
+            vectors = np.array([row["embedding"] for row in ordered], dtype=np.float32)
         except Refused as error:
             raise self._lacks("embed", error) from error
         except (KeyError, TypeError, ValueError):
             raise not_offered(self.name, "embed") from None
+        if normalise and len(vectors):
+            vectors = unit_length(vectors)
+        return Embedded(vectors, (), (), pooling, normalise)
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,8 @@
 Shapes    B rows    D rows that draw    V vocabulary
 
 Order     the guide, penalties and what they rule out, the constraint, then for rows that draw the temperature and
-          the rules of `truncation.py` (top-k, top-p, min-p, typical, eta, mirostat), as in transformers
+          the rules of `truncation.py` (top-k, top-p, min-p, typical, eta, mirostat), then a watermark, as in
+          transformers
 Numbers   one uniform number a token, from the request's seed and the place of the token alone
           (`numbers.py`), so what a request draws depends on nothing else
 Rows      what is chosen for a row, and the log-probabilities reported, do not depend on the rows beside it,
@@ -100,6 +101,7 @@ class Chooser:
         self.rows_D = torch.tensor(self.drawing, device=device, dtype=torch.long)
         self.warper = Warper([samplings[row] for row in self.drawing], device)
         self.steered = [row for row, sampling in enumerate(samplings) if sampling.mirostat > 0]
+        self.marked = [row for row, history in enumerate(histories) if history.request.watermark is not None]
         self.top_logprobs = [history.request.top_logprobs for history in histories]
 
     def __call__(self, logits_BV: Tensor) -> Chosen:
@@ -109,6 +111,8 @@ class Chooser:
         logits_BV = altered(guided(own_BV, self.histories, refused), self.histories, refused)
         ids_B = logits_BV.argmax(-1)
         most_B1 = logits_BV.gather(-1, ids_B[:, None])
+        for row in set(self.marked) - set(self.drawing):
+            ids_B[row] = marked(logits_BV[row], self.histories[row]).argmax()
         if self.drawing:
             ids_B = ids_B.index_copy(0, self.rows_D, self._drawn(logits_BV))
         logprob_BV = own_BV.log_softmax(-1)
@@ -132,6 +136,8 @@ class Chooser:
         if self.steered:
             limits = [row.surprise if row.sampling.mirostat else math.inf for row in rows]
             kept_DV = unsurprising(kept_DV, kept_DV.new_tensor(limits))
+        if self.marked:
+            kept_DV = torch.stack([marked(kept_V, row) for kept_V, row in zip(kept_DV, rows, strict=True)])
         numbers_D = kept_DV.new_tensor([uniform(row.seed, row.made) for row in rows])
         ids_D = draw(kept_DV, numbers_D)
         if self.steered:
@@ -151,6 +157,14 @@ class Chooser:
         pairs = zip(ids[:wanted], values[:wanted], strict=True)
         top = tuple((int(other), value) for other, value in pairs if value > -math.inf)  # none that was ruled out
         return Token(int(id), logprob, top)
+
+
+def marked(logits_V: Tensor, history: History) -> Tensor:
+    """Logits as the row's watermark has them, shape (V,); a function of the row alone."""
+    watermark = history.request.watermark
+    if watermark is None or not logits_V.amax().isfinite():
+        return logits_V
+    return watermark.marked(logits_V, history.ids, len(history.request.prompt))
 
 
 def nothing_left(made: int) -> UserError:

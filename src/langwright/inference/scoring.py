@@ -61,6 +61,15 @@ def judged(logits_RTV: Tensor, targets_RT: Tensor) -> Tensor:
     return torch.stack([target_RT - logits_RTV.logsumexp(-1), (target_RT == logits_RTV.amax(-1)).float()], dim=-1)
 
 
+def likeliest(logits_RTV: Tensor, targets_RT: Tensor, *, top: int) -> Tensor:
+    """Log-probability of the target, then ids of the likeliest tokens, then their log-probabilities, (R, T, 1 + 2 top)."""
+    logits_RTV = logits_RTV.double()  # ids stay exact
+    norm_RT1 = logits_RTV.logsumexp(-1, keepdim=True)
+    found = logits_RTV.topk(top, -1)
+    target_RT1 = logits_RTV.gather(-1, targets_RT[..., None]) - norm_RT1
+    return torch.cat([target_RT1, found.indices.double(), found.values - norm_RT1], dim=-1)
+
+
 @torch.inference_mode()
 def score_group(
     model: PreTrainedModel, rows: Sequence[Sequence[int]], most: int, of: Callable[[Tensor, Tensor], Tensor] = taken
@@ -68,7 +77,7 @@ def score_group(
     """What the model says of all tokens but the first of each row; see `Engine.score`.
 
     most  positions at once; a single row that is longer is read in pieces of that length
-    of    `taken` gives a log-probability a token, `judged` a pair
+    of    `taken` gives a log-probability a token, `judged` a pair, `likeliest` a list
     """
     if len(rows) == 1 and len(rows[0]) - 1 > most:
         return [score_long(model, rows[0], most, of)]
@@ -94,6 +103,14 @@ def score_long(
         output = model(input_ids=ids_1T[:, at:until], past_key_values=cache, use_cache=True)
         found += of(output.logits, ids_1T[:, at + 1 : until + 1])[0].tolist()
     return found
+
+
+def encode_rows(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
+    """`encode_group` of any number of rows, in their order."""
+    found: dict[int, NDArray] = {}  # type: ignore[type-arg]
+    for part in groups([len(row) for row in rows], MOST_POSITIONS):
+        found.update(zip(part, encode_group(model, [rows[index] for index in part]), strict=True))
+    return [found[index] for index in range(len(rows))]
 
 
 @torch.inference_mode()

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 from langwright.data.schemas import Message
 from langwright.errors import UserError
 from langwright.inference.decoding import Alphabet, StopStrings, TextDecoder
-from langwright.inference.protocol import Engine, FinishReason, Request, Sampling, Stream, Token
+from langwright.inference.embedding import Embedded, Pooling, check_pooling, embed_rows
+from langwright.inference.protocol import Engine, FinishReason, Request, Sampling, Stream, Token, Watermark
 from langwright.inference.sliding import slid, slid_turns
+from langwright.inference.windows import Window, windows
 from langwright.tokenizers.templates import end_of_turn_ids, render
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
 Prompt = str | Sequence[Message]
@@ -31,6 +32,7 @@ class StreamOptions(TypedDict, total=False):
     priority: int  # higher goes first
     deadline_s: float | None  # seconds from submission
     slide: bool  # drop the oldest tokens or turns of a prompt that is too long
+    watermark: Watermark | None  # the model's own when left out; None for no mark
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,19 @@ class TextScore:
     log_probability  nats, of all scored tokens together
     tokens           (text of the token, log-probability) in order
     bytes            UTF-8 bytes that the scored tokens stand for
+    top              of each token the likeliest at its place, (text, log-probability); empty where not asked for
     """
 
     log_probability: float
     token_ids: tuple[int, ...]
     tokens: tuple[tuple[str, float], ...]
     bytes: int
+    top: tuple[tuple[tuple[str, float], ...], ...] = ()
+
+    @property
+    def surprisals(self) -> tuple[float, ...]:
+        """Bits of each token: 0 where it was certain, 1 more where it was half as likely."""
+        return tuple(-value / math.log(2) for _, value in self.tokens)
 
     @property
     def bits_per_byte(self) -> float:
@@ -186,6 +195,7 @@ class TextModel:
         self.name = name
         self.alphabet = Alphabet(tokenizer)
         self.stop_ids = stop_ids | ends_of(tokenizer)
+        self.watermark: Watermark | None = None  # in all that it writes, unless a request says otherwise
 
     @property
     def context(self) -> int:
@@ -269,6 +279,7 @@ class TextModel:
             priority=options.get("priority", 0),
             deadline_s=options.get("deadline_s"),
             constraint=self.alphabet.whole_characters,
+            watermark=options.get("watermark", self.watermark),
         )
 
     def complete(
@@ -296,8 +307,12 @@ class TextModel:
 
     # --- measuring -----------------------------------------------------------------------------
 
-    def score_text(self, text: str, given: str = "") -> TextScore:
+    def score_text(self, text: str, given: str = "", *, top: int = 0, rolling: bool = False) -> TextScore:
         """How probable the model finds `text`, after `given` when there is one.
+
+        top      how many of the likeliest tokens to report at the place of each
+        rolling  score a text longer than the context too, in windows that leave each token at least half a
+                 context before it, instead of refusing it
 
         The first token is scored after the tokenizer's start token, or its end token, which stands
         between documents in training, where there is no start token; as in lm-evaluation-harness. With
@@ -310,16 +325,51 @@ class TextModel:
         before, after, size = self._parted(text, given)
         if not after:
             raise UserError("the text has no tokens", fix="give a text that is not empty")
-        logprobs = self.engine.score([[*before, *after]])[0][-len(after) :]
-        pairs = tuple((self.token_text(id), value) for id, value in zip(after, logprobs, strict=True))
-        return TextScore(math.fsum(logprobs), tuple(after), pairs, size)
+        ids = [*before, *after]
+        long = rolling and len(ids) > self.context
+        rows = list(windows(ids, self.context, max(1, self.context // 2))) if long else [Window(ids, len(after))]
+        tokens: list[Token] = []
+        for row in rows:  # one at a time: alternatives of a long text are many
+            tokens += self.read([row.ids], top)[0][-row.scored :]
+        tokens = tokens[-len(after) :]
 
-    def embed(self, texts: Sequence[str]) -> NDArray:  # type: ignore[type-arg]
-        """One vector a text, shape (texts, width): the mean of the last hidden states over its tokens, padding left out."""
-        import numpy as np
+        def named(id: int, value: float) -> tuple[str, float]:
+            return self.token_text(id), value
 
-        rows = self.engine.encode([self.tokenize(text) for text in texts])
-        return np.stack([row.mean(axis=0) for row in rows]) if rows else np.zeros((0, 0), dtype=np.float32)
+        pairs = tuple(named(token.id, token.logprob) for token in tokens)
+        others = tuple(tuple(named(*pair) for pair in token.top) for token in tokens) if top else ()
+        return TextScore(math.fsum(token.logprob for token in tokens), tuple(after), pairs, size, others)
+
+    def read(self, rows: Sequence[Sequence[int]], top: int = 0) -> list[list[Token]]:
+        """The tokens of rows but the first of each, with their log-probabilities and `top` alternatives."""
+        if top:
+            return self.engine.alternatives(rows, top)
+        scored = zip(rows, self.engine.score(rows), strict=True)
+        return [[Token(id, value) for id, value in zip(row[1:], values, strict=True)] for row, values in scored]
+
+    def embed(
+        self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False
+    ) -> Embedded:
+        """One vector a text from its last hidden states; see `embedding.embed_rows`.
+
+        raises  UserError for a text that is empty or too long, and for "cls" where there is no such token
+        """
+        rows = [self.tokenize(text) for text in texts]
+        return self.embed_ids(rows, pooling=pooling, normalise=normalise, truncate=truncate)
+
+    def embed_ids(
+        self,
+        rows: Sequence[Sequence[int]],
+        *,
+        pooling: Pooling = "mean",
+        normalise: bool = False,
+        truncate: bool = False,
+    ) -> Embedded:
+        """`embed` for texts that are token ids already."""
+        check_pooling(self.tokenizer, pooling)
+        return embed_rows(
+            self.engine.encode, rows, context=self.context, pooling=pooling, normalise=normalise, truncate=truncate
+        )
 
     def _parted(self, text: str, given: str) -> tuple[list[int], list[int], int]:
         """(ids to condition on, ids to score, bytes of what is scored)."""

@@ -14,7 +14,13 @@ from langwright.metrics.comparison import DIFFERENCE, MCNEMAR, RANDOMISATION
 from langwright.metrics.containment import CONTAINMENT
 from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD, GAP
 from langwright.metrics.label_rates import MATTHEWS, PRECISION_MACRO, PRECISION_OF_LABEL, RECALL_MACRO, RECALL_OF_LABEL
-from langwright.metrics.likelihood import ASSISTANT_LOSS, BITS_PER_BYTE, NEXT_TOKEN_ACCURACY, PERPLEXITY
+from langwright.metrics.likelihood import (
+    ASSISTANT_LOSS,
+    BITS_PER_BYTE,
+    NEXT_TOKEN_ACCURACY,
+    PERPLEXITY,
+    WRITTEN_PERPLEXITY,
+)
 from langwright.metrics.meteor import METEOR
 from langwright.metrics.origin import COPIED, FREQUENT, VALID
 from langwright.metrics.preferences import BRADLEY_TERRY, ELO
@@ -30,6 +36,7 @@ from langwright.metrics.transcription import CHARACTER_ERRORS, WORD_ERRORS
 from langwright.metrics.translation import BLEU, CHRF, CHRF_WORDS, TER
 from langwright.metrics.values import ABSOLUTE_ERROR, SPEARMAN
 from langwright.metrics.variety import COVERAGE, DISTINCT, REPETITION
+from langwright.metrics.watermark import FALSE_ALARM, POWER, ROBUSTNESS
 from langwright.metrics.yardsticks import Yardstick
 
 MEASURES: dict[str, Yardstick] = {
@@ -87,6 +94,7 @@ MEASURES: dict[str, Yardstick] = {
     "Flesch-Kincaid grade level": GRADE_LEVEL,
     "characters a clause": CLAUSE_LENGTH,
     "uncommon characters": UNCOMMON,
+    "perplexity of what was written": WRITTEN_PERPLEXITY,
     "copied {n}-grams": COPIED,
     "frequent characters": FREQUENT,
     "valid UTF-8": VALID,
@@ -103,4 +111,7 @@ MEASURES: dict[str, Yardstick] = {
     "backward transfer": BACKWARD,
     "forward transfer": FORWARD,
     "average accuracy beyond naive": GAP,
+    "watermark found in {length} tokens": POWER,
+    "watermark found in {length} tokens, {edited} replaced": ROBUSTNESS,
+    "unmarked text called marked, {length} tokens": FALSE_ALARM,
 }

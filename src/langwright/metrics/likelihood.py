@@ -44,6 +44,12 @@ ASSISTANT_LOSS = Yardstick(
     does_not_show="models with another tokenizer or chat template; whether a reply is right",
 )  # fmt: skip
 
+WRITTEN_PERPLEXITY = Yardstick(
+    name="perplexity of what was written", unit="per token", better="neither",
+    method="exp of the mean negative log-probability that {judge} gives the {tokens} tokens of {texts} texts, at temperature 1 with nothing cut off; interval: {draws} bootstrap draws over texts",
+    does_not_show="whether text is good: what repeats itself has a low one, and people surprise a model more than it does itself",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class DocumentScore:
@@ -110,6 +116,20 @@ def assistant_loss(conversations: Sequence[DocumentScore], *, seed: int = 0) -> 
     interval = bootstrap_ratio([c.nats for c in conversations], [c.tokens for c in conversations], seed=seed)
     return ASSISTANT_LOSS.measure(
         nats / tokens, interval, n=tokens, seed=seed, tokens=tokens, documents=len(conversations), draws=DRAWS
+    )
+
+
+def written_perplexity(texts: Sequence[Sequence[float]], *, judge: str = "the model itself", seed: int = 0) -> Measure:
+    """exp of the mean negative log-probability per token of written texts.
+
+    texts   log-probability of each token of each text, in nats
+    raises  ValueError when there is no token
+    """
+    documents = [DocumentScore(-math.fsum(text), len(text), 0) for text in texts]
+    found = perplexity(documents, seed=seed)
+    interval = Interval(found.low, found.high) if found.low is not None and found.high is not None else None
+    return WRITTEN_PERPLEXITY.measure(
+        found.value, interval, n=found.n, seed=seed, judge=judge, tokens=found.n, texts=len(texts), draws=DRAWS
     )
 
 

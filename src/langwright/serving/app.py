@@ -17,6 +17,7 @@ from langwright.errors import UserError, unknown
 from langwright.inference.text import TextModel
 from langwright.serving.complaints import ApiError, ErrorBody
 from langwright.serving.docs_page import BODIES, docs_routes
+from langwright.serving.embedding_routes import embedding_routes
 from langwright.serving.guards import Audience, Guard
 from langwright.serving.health import health_routes
 from langwright.serving.house import House
@@ -56,8 +57,8 @@ def build_app(
         title="Langwright", docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False, responses=REFUSALS
     )
     app.state.desk = house.desk
-    for router in (openai_routes(house), tutorial_routes(house), health_routes(house), docs_routes(house)):
-        app.include_router(router)
+    for routes in (openai_routes, embedding_routes, tutorial_routes, health_routes, docs_routes):
+        app.include_router(routes(house))
     add_refusals(app)
     if audience.origins:
         app.add_middleware(

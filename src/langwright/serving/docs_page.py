@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from langwright.serving.complaints import asked_for
+from langwright.serving.embedding_routes import EmbeddingRequest
 from langwright.serving.house import House
 from langwright.serving.openai_models import ChatRequest, CompletionRequest
 from langwright.serving.tutorial_routes import GenerateRequest
@@ -28,6 +29,7 @@ table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:t
 BODIES: dict[str, type[BaseModel]] = {
     "/v1/chat/completions": ChatRequest,
     "/v1/completions": CompletionRequest,
+    "/v1/embeddings": EmbeddingRequest,
     "/generate": GenerateRequest,
 }
 OTHERS = {
@@ -87,6 +89,7 @@ def curl(path: str, model: str, url: str = "http://localhost:8000") -> str:
     bodies: dict[str, object] = {
         "/v1/chat/completions": {"model": model, "messages": [{"role": "user", "content": hello}], "temperature": 0},
         "/v1/completions": {"model": model, "prompt": hello, "max_tokens": 40},
+        "/v1/embeddings": {"model": model, "input": hello},
         "/generate": {"text": hello, "max_length": 40},
     }
     body = json.dumps(bodies[path], ensure_ascii=False).replace("'", "'\\''")

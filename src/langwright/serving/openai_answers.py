@@ -46,7 +46,7 @@ class Usage(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """One model. `context` and `template_sha256` are not in OpenAI's interface."""
+    """One model. What stands below `owned_by` is not in OpenAI's interface."""
 
     id: str
     object: Literal["model"] = "model"
@@ -54,6 +54,7 @@ class ModelCard(BaseModel):
     owned_by: Literal["langwright"] = "langwright"
     context: int  # most tokens of prompt and answer together
     template_sha256: str | None  # of the chat template, to compare with the model's card
+    watermark: str | None = None  # kind of the mark in what it writes
 
 
 class ModelList(BaseModel):

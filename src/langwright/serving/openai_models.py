@@ -189,7 +189,7 @@ class CompletionRequest(Asked):
         Field(
             ge=0,
             le=5,
-            description="Log-probabilities of the tokens in nats, with this many alternatives; with echo of the prompt too, 0",
+            description="Log-probabilities of the tokens in nats, with this many alternatives; with echo of the prompt too",
         ),
     ] = None
 
@@ -223,14 +223,6 @@ class CompletionRequest(Asked):
             )
         if self.max_tokens == 0 and not self.echo:
             raise needs("max_tokens = 0", "echo", "max_tokens")
-        if self.echo and self.logprobs:
-            raise ApiError(
-                UserError(
-                    "alternatives to the tokens of a prompt are not computed",
-                    fix="give logprobs = 0 with echo, or leave echo out",
-                ),
-                param="logprobs",
-            )
         return self
 
     @property

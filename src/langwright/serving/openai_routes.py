@@ -43,7 +43,13 @@ def openai_routes(house: House) -> APIRouter:
     """The routes, over the models of a house."""
     router = APIRouter(tags=["OpenAI"])
     cards = [
-        ModelCard(id=name, created=now(), context=model.context, template_sha256=template_sha256(model.tokenizer))
+        ModelCard(
+            id=name,
+            created=now(),
+            context=model.context,
+            template_sha256=template_sha256(model.tokenizer),
+            watermark=model.watermark.kind if model.watermark is not None else None,
+        )
         for name, model in house.models.items()
     ]
 
@@ -185,6 +191,7 @@ class Echo:
     ids: Sequence[int]
     text: str
     logprobs: Sequence[float | None]  # empty when they are not wanted
+    tops: Sequence[Sequence[tuple[int, float]]]  # alternatives of each, none of the first
 
 
 async def answer_completion(house: House, request: Request, asked: CompletionRequest) -> Response:
@@ -218,11 +225,11 @@ async def echo_of(house: House, model: TextModel, asked: CompletionRequest, numb
     """What stands before the answers to one prompt; scored when log-probabilities are wanted."""
     given = asked.prompts[number]
     text = given if isinstance(given, str) else model.alphabet.text_of(ids)
-    logprobs: list[float | None] = []
-    if asked.echo and asked.logprobs is not None:
-        async with house.desk.place():
-            logprobs = [None, *(await house.desk.aside(model.engine.score, [ids]))[0]]
-    return Echo(ids, text, logprobs)
+    if not asked.echo or asked.logprobs is None:
+        return Echo(ids, text, (), ())
+    async with house.desk.place():
+        (tokens,) = await house.desk.aside(model.read, [ids], asked.logprobs)
+    return Echo(ids, text, [None, *(token.logprob for token in tokens)], [(), *(token.top for token in tokens)])
 
 
 def best(done: Sequence[TextCompletion], written: int, wanted: int) -> list[TextCompletion]:
@@ -261,8 +268,8 @@ class Writing:
         """Entries for these tokens of a choice, after those of its prompt when it is the first piece of an echo."""
         if self.asked.logprobs is None:
             return None
-        before = self.echo(index) if first and self.wants_prompt_logprobs else Echo((), "", ())
-        tops = [token.top for token in tokens] if self.asked.logprobs else None
+        before = self.echo(index) if first and self.wants_prompt_logprobs else Echo((), "", (), ())
+        tops = [*before.tops, *(token.top for token in tokens)] if self.asked.logprobs else None
         return completion_logprobs(
             self.model,
             [*before.ids, *(token.id for token in tokens)],

@@ -21,6 +21,7 @@ from langwright.stages import (
     search,
     tokenizer_train,
     transfer,
+    watermark_power,
 )
 from langwright.stages.declaration import Stage
 
@@ -39,6 +40,7 @@ STAGES: dict[str, Stage] = {
         transfer,
         evaluate,
         compare,
+        watermark_power,
         report,
     )
 }

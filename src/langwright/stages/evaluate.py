@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from langwright.artifacts import Made
@@ -113,7 +114,11 @@ def shown(model: Model, shots: Sequence[Shot], settings: EvaluateSettings) -> Pr
 
     assert not isinstance(settings.few_shot, NoExamples)
     label = few_shot(
-        settings.few_shot, shots, embed=model.embed, writer=lambda: model.local("score"), seed=settings.seed
+        settings.few_shot,
+        shots,
+        embed=partial(model.embed, truncate=True),
+        writer=lambda: model.local("score"),
+        seed=settings.seed,
     )
     return lambda texts: [Guess(max(found, key=lambda one: found[one]), found) for found in label(texts)]
 

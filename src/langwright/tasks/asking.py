@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langwright.inference.remote import RemoteStream
     from langwright.inference.text import TextCompletion, TextPiece, TextScore, TextStream
     from langwright.tasks.classification import ClassificationOutput
+    from langwright.tasks.filling import Filled
     from langwright.tasks.loading import Conversation, Model
 
 
@@ -65,13 +66,17 @@ class AsyncModel:
         """`Model.predict`, awaited."""
         return await asyncio.to_thread(self.model.predict, text, labels, **options)
 
-    async def ascore(self, text: str, given: str = "") -> TextScore:
+    async def ascore(self, text: str, given: str = "", **options: Any) -> TextScore:
         """`Model.score`, awaited."""
-        return await asyncio.to_thread(self.model.score, text, given)
+        return await asyncio.to_thread(self.model.score, text, given, **options)
 
-    async def aembed(self, texts: str | Sequence[str]) -> NDArray:  # type: ignore[type-arg]
+    async def aembed(self, texts: str | Sequence[str], **options: Any) -> NDArray:  # type: ignore[type-arg]
         """`Model.embed`, awaited."""
-        return await asyncio.to_thread(self.model.embed, texts)
+        return await asyncio.to_thread(self.model.embed, texts, **options)
+
+    async def afill(self, text: str, **options: Any) -> Filled:
+        """`Model.fill`, awaited."""
+        return await asyncio.to_thread(self.model.fill, text, **options)
 
     async def aclose(self) -> None:
         """Free what the model holds."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from langwright.artifacts import read_card
 from langwright.errors import UserError, unknown
+from langwright.inference.embedding import Embedded, Pooling, embed_texts
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput
 from langwright.tasks.solvers import Solver
 
@@ -38,25 +39,13 @@ class Classifier:
 
         return Headed(self.model, Encoder(self.tokenizer, self.context)).probabilities(texts, max_batch)
 
-    def embed(self, texts: Sequence[str], max_batch: int = 32) -> NDArray:  # type: ignore[type-arg]
-        """The mean of the last hidden states over each text's tokens, float32 (B, D)."""
-        import numpy as np
-        import torch
-
-        found: list[tuple[list[int], NDArray]] = []  # type: ignore[type-arg]
-        with torch.inference_mode():
-            for rows, tokens_BT, mask_BT in self.batches(texts, max_batch):
-                output = self.model(
-                    input_ids=tokens_BT, attention_mask=mask_BT, use_cache=False, output_hidden_states=True
-                )
-                hidden_BTD = output.hidden_states[-1][:, -tokens_BT.shape[1] :].float()  # behind virtual tokens
-                weights_BT1 = mask_BT[..., None].float()
-                mean_BD = (hidden_BTD * weights_BT1).sum(1) / weights_BT1.sum(1)
-                found.append((rows, mean_BD.cpu().numpy()))
-        vectors_BD = np.zeros((len(texts), found[0][1].shape[1] if found else 0), dtype=np.float32)
-        for rows, part_BD in found:
-            vectors_BD[rows] = part_BD
-        return vectors_BD
+    def embed(
+        self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False
+    ) -> Embedded:
+        """One vector a text from its last hidden states; see `embedding.embed_texts`."""
+        return embed_texts(
+            self.model, self.tokenizer, texts, self.context, pooling=pooling, normalise=normalise, truncate=truncate
+        )
 
     def batches(self, texts: Sequence[str], max_batch: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """(row numbers, token ids (B, T) padded at the end, mask (B, T)), texts of like length together."""

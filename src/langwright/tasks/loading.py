@@ -12,10 +12,12 @@ from langwright.artifacts import Artifact, open_artifact
 from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
 from langwright.inference.addresses import is_url
-from langwright.inference.protocol import Beams, Sampling, Search
+from langwright.inference.protocol import Beams, Sampling, Search, Watermark
 from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
+from langwright.tasks.backbone import Backbone, open_backbone
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
+from langwright.tasks.filling import Filled, Filler, open_filler
 from langwright.tasks.head import Classifier, open_classifier
 from langwright.tasks.options import Ways, Writing, sampling_of, writing_of
 from langwright.tasks.solvers import Solver
@@ -25,6 +27,7 @@ from langwright.workspace import Workspace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from langwright.inference.embedding import Embedded, Pooling
     from langwright.inference.remote import RemoteStream, RemoteText
     from langwright.inference.text import TextCompletion, TextModel, TextScore, TextStream
     from langwright.tasks.asking import AsyncModel
@@ -53,17 +56,22 @@ def load(
     workspace: Workspace | None = None,
     adapter: str | None = None,
     head: str | None = None,
+    watermark: Watermark | None = None,
 ) -> Model:
     """Open a model: an artifact, a local Hugging Face folder, a workspace name, `hf:owner/name`, or a server's URL.
 
     max_batch  how many texts are continued at the same time
     adapter    name of one of the model's adapters; the one its card names for the task when left out
     head       name of one of the heads that `langwright multitask` puts beside the model's own
+    watermark  left in all that it writes; see langwright.inference.watermark.keys
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     if is_url(name):
         from langwright.inference.remote import open_remote
+        from langwright.inference.wire import not_offered
 
+        if watermark is not None:
+            raise not_offered(str(name), "mark what it writes")
         return Model(str(name), None, text=open_remote(str(name)))
     artifact = open_artifact(find_model(name, workspace), "model")
     abilities = [one for one in (artifact.card.abilities if artifact.card else ()) if head is None or one.head == head]
@@ -75,17 +83,28 @@ def load(
             name=str(name),
             task=taught,
         )
-    if head is not None or has_head(artifact):
+    if head is not None or has_class(artifact, "ForSequenceClassification"):
         return Model(str(name), artifact, classifier=open_classifier(artifact.path, str(name), adapter, head))
+    if has_class(artifact, "ForMaskedLM", "BertForPreTraining"):
+        return Model(str(name), artifact, filler=open_filler(artifact.path))
+    if is_bare(artifact):
+        return Model(str(name), artifact, backbone=open_backbone(artifact.path))
     from langwright.inference.opening import open_text_model
 
-    return Model(str(name), artifact, text=open_text_model(artifact.path, max_batch=max_batch, adapter=adapter))
+    text = open_text_model(artifact.path, max_batch=max_batch, adapter=adapter)
+    text.watermark = watermark
+    return Model(str(name), artifact, text=text)
 
 
-def has_head(artifact: Artifact) -> bool:
-    """Whether a model's own class is one with a classification head."""
+def has_class(artifact: Artifact, *endings: str) -> bool:
+    """Whether the name of a model's own class ends so."""
     config = json.loads((artifact.path / "config.json").read_text(encoding="utf-8"))
-    return any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
+    return any(str(name).endswith(endings) for name in config.get("architectures") or ())
+
+
+def is_bare(artifact: Artifact) -> bool:
+    """Whether a model's own class is one without a head, such as BertModel."""
+    return has_class(artifact, "Model") and not has_class(artifact, "LMHeadModel", "HeadsModel")
 
 
 class Model:
@@ -98,16 +117,22 @@ class Model:
         *,
         text: TextModel | RemoteText | None = None,
         classifier: Classifier | None = None,
+        filler: Filler | None = None,
+        backbone: Backbone | None = None,
     ) -> None:
         """A model of a folder, or without one behind a URL.
 
         text        for a model that writes
         classifier  for one with a trained head
+        filler      for one that fills blanks
+        backbone    for one without a head
         """
         self.name = name
         self.artifact = artifact
         self.text = text
         self.classifier = classifier
+        self.filler = filler
+        self.backbone = backbone or filler
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, {', '.join(sorted(self.abilities))})"
@@ -285,16 +310,66 @@ class Model:
 
     # --- measuring -----------------------------------------------------------------------------
 
-    def score(self, text: str, given: str = "") -> TextScore:
-        """How probable the model finds a text, in nats, token by token, and in bits per byte."""
-        return self.writer("score").score_text(text, given)
+    def score(self, text: str, given: str = "", *, top: int = 0, rolling: bool = False) -> TextScore:
+        """How probable the model finds a text, in nats, token by token, and in bits per byte.
 
-    def embed(self, texts: str | Sequence[str]) -> NDArray:  # type: ignore[type-arg]
-        """One vector a text, float32 (texts, width): the mean of the last hidden states."""
+        top      how many of the likeliest tokens to report at the place of each
+        rolling  score a text longer than the context too
+        """
+        return self.writer("score").score_text(text, given, top=top, rolling=rolling)
+
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        pooling: Pooling | None = None,
+        normalise: bool = False,
+        truncate: bool = False,
+    ) -> NDArray:  # type: ignore[type-arg]
+        """One vector a text, float32 (texts, width), of its last hidden states; `embeddings` tells more."""
+        return self.embeddings(texts, pooling=pooling, normalise=normalise, truncate=truncate).vectors
+
+    def embeddings(
+        self,
+        texts: str | Sequence[str],
+        *,
+        pooling: Pooling | None = None,
+        normalise: bool = False,
+        truncate: bool = False,
+    ) -> Embedded:
+        """One vector a text, with how many tokens it rests on and whether the text was cut.
+
+        pooling    mean of the last hidden states, cls for the first token's, last for the last one's; the model's
+                   own when left out
+        normalise  scale each to length 1
+        truncate   cut a text that is too long instead of refusing it
+        """
         rows = [texts] if isinstance(texts, str) else list(texts)
-        if self.classifier is not None:
-            return self.classifier.embed(rows)
-        return self.writer("embed").embed(rows)
+        embed = (self.classifier or self.backbone or self.writer("embed")).embed
+        return embed(rows, pooling=pooling or self.own_pooling, normalise=normalise, truncate=truncate)
+
+    @property
+    def own_pooling(self) -> Pooling:
+        """The vector that the model was taught to make: the first token's for one taught by pairs, else the mean."""
+        card = self.artifact.card if self.artifact else None
+        taught = any(ability.solver == "pooled" for ability in card.abilities) if card else False
+        return "cls" if taught else "mean"
+
+    def fill(self, text: str, *, top: int = 5, pieces: int = 1, words: Sequence[str] = ()) -> Filled:
+        """The best ways to fill the blanks of a text, each written [MASK].
+
+        top     how many
+        pieces  most tokens in a blank
+        words   to choose from, for a text with one blank
+        raises  UserError when the model is no masked language model, or the text has no blank
+        """
+        if self.filler is None:
+            raise UserError(
+                "{name} cannot fill blanks: that needs a model that was taught to see both sides of one",
+                fix="make one with `langwright pretrain DATASET TOKENIZER OUT --set objective.kind=masked`",
+                name=self.name,
+            )
+        return self.filler.fill(text, top=top, pieces=pieces, words=words)
 
     def close(self) -> None:
         """Free what it holds."""
@@ -304,7 +379,15 @@ class Model:
     # --- what it cannot do ----------------------------------------------------------------------
 
     def writer(self, doing: str) -> TextModel | RemoteText:
-        """The model as one that writes; UserError when it is a classifier."""
+        """The model as one that writes; UserError when it does not."""
+        if self.text is None and self.classifier is None:
+            raise UserError(
+                "{name} cannot {doing}: it is an encoder, and that needs a model that writes",
+                fix="make one with `{maker}`",
+                name=self.name,
+                doing=Term(doing),
+                maker=SOLVERS["likelihood"].maker,
+            )
         if self.text is None:
             solver = SOLVERS["generation"] if doing == "chat" else SOLVERS["likelihood"]
             raise self.cannot(doing, solver)
