@@ -369,7 +369,6 @@ def test_what_contradicts_itself_is_refused(client: TestClient, fields: dict[str
         ("tool_choice", "auto"),
         ("functions", [{"name": "f"}]),
         ("function_call", "auto"),
-        ("response_format", {"type": "json_object"}),
         ("user", "me"),
         ("metadata", {"a": "b"}),
         ("store", True),

@@ -7,6 +7,18 @@ from typing import Annotated
 
 import typer
 
+from langwright.cli.control import (
+    AwayFrom,
+    Choice,
+    Grammar,
+    LengthOption,
+    Must,
+    Never,
+    Regex,
+    Schema,
+    Strength,
+    read_control,
+)
 from langwright.cli.sampling import MaxNewTokens, Seed, Slide, Temperature, TopK, TopP, read_sampling
 from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
@@ -42,6 +54,15 @@ def generate(
     template: TemplateName = None,
     fields: TemplateFields = None,
     template_language: TemplateLanguage = None,
+    schema: Schema = None,
+    regex: Regex = None,
+    grammar: Grammar = None,
+    choice: Choice = None,
+    length: LengthOption = None,
+    must: Must = None,
+    never: Never = None,
+    away_from: AwayFrom = None,
+    strength: Strength = None,
 ) -> None:
     """Stream to a person, or give one object."""
     screen = screen_of(ctx)
@@ -50,7 +71,7 @@ def generate(
     )
     asked = read_prompt(prompt, template, fields or (), template_language)
     mark = read_mark_for(watermark, sampling)
-    ways = Writing(stop=stop or (), slide=slide)
+    ways = Writing(stop=stop or (), slide=slide, control=read_control(ctx.params))
     from langwright.tasks.loading import load
 
     with load(model, max_batch=1, watermark=mark) as opened, opened.stream(asked, sampling, **ways) as stream:
@@ -87,6 +108,7 @@ GENERATE = Command(
         "langwright generate runs/base 从前有座山 --temperature 0.8 --seed 7",
         "langwright generate runs/base 从前有座山 --temperature 0.8 --watermark keys/mine.json",
         "langwright generate runs/chat --template summary --field text=@letter.txt",
+        "langwright generate runs/chat 'A person:' --schema person.json",
     ),
     run=generate,
 )

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPACE, LETTER, CHINESE, DIGIT, PUNCTUATION, SYMBOL, REPLACED = range(7)
+# Han with its extensions and compatibility forms, iteration mark, zero; hiragana and katakana
+CHARACTERS = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 RUN = 8  # a character said this often in a row is a run
 
 

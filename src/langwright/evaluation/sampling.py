@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
+from langwright.data.characters import CHARACTERS
 from langwright.data.dataset import Dataset
 from langwright.errors import UserError
-from langwright.metrics.units import CHARACTERS
 
 T = TypeVar("T")
 PREFERENCE = ("validation", "test", "train")

@@ -81,6 +81,8 @@ class RemoteText:
             ("priority", "go first"),
             ("deadline_s", "end in time"),
             ("slide", "shorten a prompt"),
+            ("control", "keep to a form"),
+            ("guide", "be guided"),
         ):
             if options.get(name):
                 raise not_offered(self.name, doing)

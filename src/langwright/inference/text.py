@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from langwright.data.schemas import Message
 from langwright.errors import UserError
+from langwright.inference.control.building import Verdict, Wish, wish
+from langwright.inference.control.settings import Control
+from langwright.inference.control.vocabulary import Vocabulary
 from langwright.inference.decoding import Alphabet, StopStrings, TextDecoder
 from langwright.inference.embedding import Embedded, Pooling, check_pooling, embed_rows
-from langwright.inference.protocol import Engine, FinishReason, Request, Sampling, Stream, Token, Watermark
+from langwright.inference.protocol import Engine, FinishReason, Guide, Request, Sampling, Stream, Token, Watermark
 from langwright.inference.sliding import slid, slid_turns
 from langwright.inference.windows import Window, windows
-from langwright.tokenizers.templates import end_of_turn_ids, render
+from langwright.tokenizers.templates import ends_of, render
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,6 +36,8 @@ class StreamOptions(TypedDict, total=False):
     deadline_s: float | None  # seconds from submission
     slide: bool  # drop the oldest tokens or turns of a prompt that is too long
     watermark: Watermark | None  # the model's own when left out; None for no mark
+    control: Control | None  # what the text must be like
+    guide: Guide | None  # what becomes likelier
 
 
 @dataclass(frozen=True)
@@ -102,13 +107,23 @@ class TextStream:
     Leaving a `with` block cancels what still runs.
     """
 
-    def __init__(self, stream: Stream, decoder: TextDecoder, stop: Sequence[str], prompt_tokens: int) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        decoder: TextDecoder,
+        stop: Sequence[str],
+        prompt_tokens: int,
+        verdict: Verdict = lambda text, reason: reason,
+    ) -> None:
+        """verdict: why it ended, told from the whole text; raises UserError for one that is not what was asked for."""
         self.prompt_tokens = prompt_tokens
         self._stream = stream
         self._decoder = decoder
         self._stops = StopStrings(stop)
         self._tokens: list[Token] = []
         self._text: list[str] = []
+        self._verdict = verdict
+        self._reason: FinishReason | None = None
         self._done = False
         self._pieces = self._read()
 
@@ -135,9 +150,7 @@ class TextStream:
     @property
     def finish_reason(self) -> FinishReason | None:
         """Why it ended; None while there is more to read."""
-        if not self._done:
-            return None
-        return "stop" if self._stops.found else self._stream.finish_reason
+        return self._reason if self._done else None
 
     def cancel(self) -> None:
         """End it; the engine frees its place."""
@@ -167,16 +180,21 @@ class TextStream:
             text = self._stops.push(self._decoder.push(token.id))
             if self._stops.found:
                 self._stream.cancel()
-                self._done = True
-                yield self._piece(text, waiting)
+                yield self._last(text, waiting, "stop")
                 return
             if text:
                 yield self._piece(text, waiting)
                 waiting = []
-        self._done = True
         rest = self._stops.flush()  # an unfinished character at the very end is left out
+        last = self._last(rest, waiting, self._stream.finish_reason)
         if rest or waiting:
-            yield self._piece(rest, waiting)
+            yield last
+
+    def _last(self, text: str, tokens: list[Token], reason: FinishReason | None) -> TextPiece:
+        piece = self._piece(text, tokens)
+        self._reason = reason if reason is None else self._verdict("".join(self._text), reason)
+        self._done = True
+        return piece
 
     def _piece(self, text: str, tokens: list[Token]) -> TextPiece:
         self._text.append(text)
@@ -201,6 +219,11 @@ class TextModel:
     def context(self) -> int:
         """Most tokens a prompt and its continuation may take together."""
         return self.engine.context
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Its tokens as the parser of forms needs them."""
+        return Vocabulary(self.alphabet, sorted(self.stop_ids))
 
     @property
     def chats(self) -> bool:
@@ -263,14 +286,28 @@ class TextModel:
         self, prompt: Sequence[int], sampling: Sampling | None = None, **options: Unpack[StreamOptions]
     ) -> TextStream:
         """`stream` for a prompt that is token ids already."""
-        request = self.request_of(prompt, sampling, **options)
+        wanted = self.wish(prompt, sampling, **options)
         decoder = TextDecoder(self.alphabet, prompt)
-        return TextStream(self.engine.submit(request), decoder, options.get("stop", ()), len(prompt))
+        stream = self.engine.submit(self.request_of(prompt, sampling, wanted, **options))
+        return TextStream(stream, decoder, options.get("stop", ()), len(prompt), wanted.verdict)
+
+    def wish(self, prompt: Sequence[int], sampling: Sampling | None, **options: Unpack[StreamOptions]) -> Wish:
+        """What is asked of the continuation itself.
+
+        raises  UserError for what cannot be used, or contradicts itself
+        """
+        most = min((sampling or Sampling()).max_new_tokens, self.context - len(prompt))
+        return wish(self, options.get("control"), options.get("guide"), options.get("stop", ()), most)
 
     def request_of(
-        self, prompt: Sequence[int], sampling: Sampling | None = None, **options: Unpack[StreamOptions]
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling | None = None,
+        wanted: Wish | None = None,
+        **options: Unpack[StreamOptions],
     ) -> Request:
         """What the engine is asked for a prompt that is token ids."""
+        wanted = wanted or self.wish(prompt, sampling, **options)
         return Request(
             prompt,
             sampling or Sampling(),
@@ -278,7 +315,8 @@ class TextModel:
             top_logprobs=options.get("top_logprobs", 0),
             priority=options.get("priority", 0),
             deadline_s=options.get("deadline_s"),
-            constraint=self.alphabet.whole_characters,
+            constraint=wanted.constraint,
+            guide=wanted.guide,
             watermark=options.get("watermark", self.watermark),
         )
 
@@ -408,11 +446,3 @@ def results(begin: Sequence[Callable[[], Readable]]) -> list[TextCompletion]:
     finally:
         for stream in streams:
             stream.cancel()
-
-
-def ends_of(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Tokens after which nothing belongs to a text: its end, and the end of a turn."""
-    try:
-        return end_of_turn_ids(tokenizer)
-    except UserError:  # a template whose turns cannot be told apart; what the model's own settings name remains
-        return frozenset(() if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,))

@@ -17,9 +17,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from langwright.data.characters import CHARACTERS
 from langwright.measures import Measure
 from langwright.metrics.intervals import DRAWS, bootstrap_mean, wilson
-from langwright.metrics.units import CHARACTERS, units
+from langwright.metrics.units import units
 from langwright.metrics.yardsticks import Yardstick
 
 EXACT_MATCH = Yardstick(

@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from langwright.data.characters import CHARACTERS
 from langwright.measures import Measure
 from langwright.metrics.intervals import wilson
-from langwright.metrics.units import CHARACTERS
 from langwright.metrics.yardsticks import Yardstick
 
 CONTAINMENT = Yardstick(

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-# Han with its extensions and compatibility forms, iteration mark, zero; hiragana and katakana
-CHARACTERS = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+from langwright.data.characters import CHARACTERS
+
 _WORD = rf"[^\W_{CHARACTERS}]+"
 _UNIT = re.compile(rf"[{CHARACTERS}]|{_WORD}(?:['’]{_WORD})*|\S")
 _CHARACTER = re.compile(f"[{CHARACTERS}]")

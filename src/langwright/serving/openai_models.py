@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from langwright.data.schemas import Message
 from langwright.errors import UserError
+from langwright.inference.control.settings import Control
 from langwright.inference.protocol import Sampling
 from langwright.serving.complaints import NOT_DONE, ApiError
 from langwright.settings import Settings
@@ -73,6 +74,14 @@ class Asked(Settings):
             ge=0,
             le=LARGEST_SEED,
             description="Seed of the first answer, the next one has seed + 1; drawn and reported when left out",
+        ),
+    ] = None
+    control: Annotated[
+        Control | None,
+        Field(
+            description="What the answer must be like: json_schema, regex, grammar or choices; length; must, never; "
+            "contrast. Not in OpenAI's interface",
+            examples=['{"regex": "[0-9]{4}"} or {"length": {"unit": "words", "at_most": 50}}'],
         ),
     ] = None
     stream: Annotated[bool | None, Field(description="Send the answer as server-sent events; default false")] = False
@@ -278,6 +287,38 @@ class PlainText(Settings):
     type: Literal["text"]
 
 
+class JsonObject(Settings):
+    """The response format of any JSON object."""
+
+    type: Literal["json_object"]
+
+    @property
+    def json_form(self) -> dict[str, JsonValue] | bool:
+        """The schema it stands for."""
+        return {"type": "object"}
+
+
+class NamedSchema(Settings):
+    """A schema with the name and description that OpenAI's clients give it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64, description="What the schema is called")]
+    description: Annotated[str | None, Field(description="What it is for; not shown to the model")] = None
+    wanted: Annotated[dict[str, JsonValue] | bool, Field(alias="schema", description="JSON Schema, draft 2020-12")]
+    strict: Annotated[Literal[True] | None, NOT_DONE] = None
+
+
+class JsonOfSchema(Settings):
+    """The response format of JSON that fulfils a schema."""
+
+    type: Literal["json_schema"]
+    json_schema: Annotated[NamedSchema, Field(description="The schema")]
+
+    @property
+    def json_form(self) -> dict[str, JsonValue] | bool:
+        """The schema."""
+        return self.json_schema.wanted
+
+
 class ChatRequest(Asked):
     """POST /v1/chat/completions: the assistant's next turn."""
 
@@ -290,6 +331,14 @@ class ChatRequest(Asked):
         Field(ge=1, description="Most new tokens; default what the context has room for, up to the server's limit"),
     ] = None
     max_tokens: Annotated[int | None, Field(ge=1, description="The old name of max_completion_tokens")] = None
+    response_format: Annotated[
+        PlainText | JsonObject | JsonOfSchema | None,
+        Field(
+            discriminator="type",
+            description="The form of the answer: text, any JSON object, or JSON of a schema",
+            examples=['{"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}'],
+        ),
+    ] = None
     logprobs: Annotated[bool | None, Field(description="Log-probabilities of the tokens in nats; default false")] = (
         False
     )
@@ -310,7 +359,6 @@ class ChatRequest(Asked):
     prompt_cache_options: Unset = None
     prompt_cache_retention: Unset = None
     reasoning_effort: Unset = None
-    response_format: Annotated[PlainText | None, NOT_DONE] = None
     safety_identifier: Unset = None
     service_tier: Annotated[Literal["auto", "default"] | None, NOT_DONE] = None
     store: Annotated[Literal[False] | None, NOT_DONE] = None
@@ -336,6 +384,23 @@ class ChatRequest(Asked):
                 param="max_tokens",
             )
         return self
+
+    @property
+    def wanted(self) -> Control | None:
+        """What the answer must be like, said in either way.
+
+        raises  UserError where both name a form
+        """
+        if isinstance(self.response_format, PlainText | None):
+            return self.control
+        own = self.control.model_dump(exclude_defaults=True) if self.control else {}
+        if self.control is not None and self.control.form is not None:
+            raise UserError(
+                "response_format and control.{form} contradict each other",
+                fix="give one of them, and leave the other out",
+                form=self.control.form,
+            )
+        return Control(**own, json_schema=self.response_format.json_form)
 
     @property
     def most(self) -> int | None:

@@ -128,7 +128,10 @@ async def answer_chat(house: House, request: Request, asked: ChatRequest) -> Res
     messages = [message.message() for message in asked.messages]
     prompt = await house.desk.aside(model.render, messages)
     most = room_for(house, model, prompt, asked.most, default=None)
-    asks = [Ask(prompt, asked.sampling(i, most), asked.stops, asked.top_logprobs or 0) for i in range(asked.answers)]
+    asks = [
+        Ask(prompt, asked.sampling(i, most), asked.stops, asked.top_logprobs or 0, asked.wanted)
+        for i in range(asked.answers)
+    ]
     answers = await house.desk.open(model, asks)
     if asked.stream:
         return EventStream(chat_events(model, asked, answers, len(prompt)), answers.cancel)
@@ -206,7 +209,7 @@ async def answer_completion(house: House, request: Request, asked: CompletionReq
     for prompt in prompts if asked.max_tokens != 0 else ():
         most = room_for(house, model, prompt, asked.max_tokens, COMPLETION_TOKENS)
         for number in range(asked.written):
-            asks.append(Ask(prompt, asked.sampling(number, most), asked.stops, asked.logprobs or 0))
+            asks.append(Ask(prompt, asked.sampling(number, most), asked.stops, asked.logprobs or 0, asked.control))
     echoes = [await echo_of(house, model, asked, number, prompt) for number, prompt in enumerate(prompts)]
     work = Writing(model, asked, echoes, sum(map(len, prompts)))
     if not asks:

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from langwright.errors import UserError
+from langwright.inference.control.settings import Control
 from langwright.inference.protocol import Sampling
 from langwright.inference.text import TextCompletion, TextModel, TextPiece, TextStream
 from langwright.serving.complaints import ApiError
@@ -39,10 +40,13 @@ class Ask:
     sampling: Sampling
     stop: tuple[str, ...] = ()
     top_logprobs: int = 0
+    control: Control | None = None
 
     def begin(self, model: TextModel) -> TextStream:
         """Submit it. UserError when the prompt is empty or does not fit the context."""
-        return model.stream_ids(self.prompt, self.sampling, stop=self.stop, top_logprobs=self.top_logprobs)
+        return model.stream_ids(
+            self.prompt, self.sampling, stop=self.stop, top_logprobs=self.top_logprobs, control=self.control
+        )
 
 
 class Desk:

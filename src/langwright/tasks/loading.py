@@ -204,7 +204,9 @@ class Model:
         beams    search with so many beams instead of taking the likeliest token each time; `candidates` has more
         best_of  draw so many and give the n likeliest by the token
         ways     max_new_tokens (128), temperature (0) and the other settings of `Sampling`; stop: strings that end it;
-                 slide: drop the oldest tokens or turns of a prompt that is too long, instead of refusing it
+                 slide: drop the oldest tokens or turns of a prompt that is too long, instead of refusing it; what
+                 the text must be like: schema, regex, grammar, choices, length, must, never, contrast; guide: what
+                 becomes likelier
         raises   UserError for more than one text from greedy writing
         """
         if n is None and beams == 1 and best_of is None:

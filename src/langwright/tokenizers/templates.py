@@ -189,3 +189,11 @@ def disarm(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
         if token.special and len(token.content) > 1 and token.content in text:
             text = text.replace(token.content, token.content[0] + BREAK + token.content[1:])
     return text
+
+
+def ends_of(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Tokens after which nothing belongs to a text: its end, and the end of a turn."""
+    try:
+        return end_of_turn_ids(tokenizer)
+    except UserError:  # a template whose turns cannot be told apart; what the model's own settings name remains
+        return frozenset(() if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,))
