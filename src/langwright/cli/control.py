@@ -68,7 +68,7 @@ def read_control(given: Mapping[str, Any]) -> Control | None:
         table["contrast"] = {"prompt": away_from} | ({} if strength is None else {"strength": strength})
     elif strength is not None:
         raise UserError("--strength means nothing without --away-from", fix="give --away-from too, or leave it out")
-    asked = {name: value for name, value in table.items() if value is not None and value != []}
+    asked = {name: value for name, value in table.items() if value is not None and value != [] and value != ()}
     return validate(Control, asked) if asked else None
 
 
