@@ -17,8 +17,9 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.engine import TorchEngine
+from langwright.inference.limits import QueueFull
 from langwright.inference.protocol import Request, Sampling
-from langwright.inference.streams import EngineFailed
+from langwright.inference.streams import EngineDied, EngineFailed
 from langwright.inference.tiers import TIERS
 
 EngineOf = Callable[..., TorchEngine]
@@ -262,8 +263,8 @@ def test_a_deadline_ends_a_stream_that_runs(llama: PreTrainedModel, engine_of: E
 def test_a_deadline_ends_a_stream_that_waits(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
     engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
     gate.pause_s = 0.005
-    prompt = prompts_of((4,))[0]
-    running, waiting = engine.submit(greedy(prompt, 60)), engine.submit(greedy(prompt, 60, deadline_s=0.05))
+    prompt, other = prompts_of((4, 5))
+    running, waiting = engine.submit(greedy(prompt, 60)), engine.submit(greedy(other, 60, deadline_s=0.05))
     assert list(waiting) == []
     assert waiting.finish_reason == "deadline"
     assert running.finish_reason is None  # it did not have to wait for a place to be told so
@@ -432,6 +433,85 @@ def test_a_long_score_does_not_stop_the_streams(
     assert kinds != sorted(kinds)  # neither waited for all of the other
 
 
+@pytest.mark.spec("C8", "the same asked for twice at a time is computed once, and each reader has the whole of it")
+@pytest.mark.parametrize("best", TIERS)
+def test_what_is_asked_for_twice_is_made_once(
+    llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf, best: str
+) -> None:
+    prompt = prompts_of((6,))[0]
+    expected = reference(llama, prompt, 20)
+    engine, gate = engine_of(llama, max_batch=1, best_tier=best), gate_of(llama)
+    gate.shut()
+    first = engine.submit(greedy(prompt, 20))
+    gate.let(4)
+    gate.wait_for(5)
+    second, third = engine.submit(greedy(prompt, 20)), engine.submit(greedy(prompt, 20, deadline_s=60))
+    drawn = [Sampling(temperature=1.0, max_new_tokens=20, seed=seed) for seed in (3, 3, None)]
+    fourth, fifth, free = (engine.submit(Request(prompt, sampling)) for sampling in drawn)
+    gate.let(2)
+    gate.wait_for(7)
+    first.cancel()  # whoever came first may go
+    gate.open()
+    assert [token.id for token in second] == [token.id for token in third] == expected
+    assert second.finish_reason == "length"
+    assert [token.id for token in fourth] == [token.id for token in fifth]
+    assert len(list(free)) == 20
+    assert len(gate.shapes) == 3 * 20
+
+
+def test_the_line_has_an_end(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
+    engine, gate = engine_of(llama, max_batch=1, max_waiting=2), gate_of(llama)
+    gate.shut()
+    prompts = prompts_of((3, 4, 5, 6))
+    running = engine.submit(greedy(prompts[0], 3))
+    gate.wait_for(1)
+    waiting = [engine.submit(greedy(prompt, 3)) for prompt in prompts[1:3]]
+    with pytest.raises(QueueFull, match="2 requests wait already"):
+        engine.submit(greedy(prompts[3], 3))
+    gate.open()
+    assert [len(list(stream)) for stream in (running, *waiting)] == [3, 3, 3]
+    assert len(list(engine.submit(greedy(prompts[3], 3)))) == 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_when_the_thread_dies_everyone_is_told(
+    llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
+    gate.shut()
+    prompts = prompts_of((3, 4))
+    streams = [engine.submit(greedy(prompt, 30)) for prompt in prompts]
+    gate.wait_for(1)
+    failed: list[BaseException] = []
+
+    def score() -> None:
+        try:
+            engine.score(prompts)
+        except EngineDied as error:
+            failed.append(error)
+
+    scorer = threading.Thread(target=score)
+    scorer.start()
+    while not engine._worker._jobs:
+        time.sleep(0.001)
+    assert engine.alive
+
+    def struck(*_: object) -> None:
+        raise MemoryError("the lightning struck")
+
+    monkeypatch.setattr(engine._worker, "_turn", struck)
+    gate.open()
+    for stream in streams:
+        with pytest.raises(EngineDied):
+            list(stream)
+        assert stream.finish_reason is None
+    scorer.join(10)
+    assert len(failed) == 1
+    assert not engine.alive
+    with pytest.raises(EngineDied):
+        engine.submit(greedy(prompts[0], 3))
+
+
 # --- the model ---------------------------------------------------------------------------------
 
 
@@ -448,16 +528,16 @@ def start_loading(engine: TorchEngine, model: PreTrainedModel) -> threading.Thre
 
 def test_loading_other_weights_between_requests(engine_of: EngineOf, gate_of: GateOf) -> None:
     old, new = random_model(LLAMA, seed=1), random_model(LLAMA, seed=2)
-    engine, gate, prompt = engine_of(old, max_batch=1), gate_of(old), prompts_of((5,))[0]
+    engine, gate, (prompt, other) = engine_of(old, max_batch=1), gate_of(old), prompts_of((5, 8))
     gate.shut()
-    running, waiting = engine.submit(greedy(prompt, 6)), engine.submit(greedy(prompt, 6))
+    running, waiting = engine.submit(greedy(prompt, 6)), engine.submit(greedy(other, 6))
     gate.wait_for(1)
     loader = start_loading(engine, new)
     gate.open()
     ids = [[token.id for token in stream] for stream in (running, waiting)]
     loader.join(10)
     gate.remove()
-    assert ids == [reference(old, prompt, 6), reference(new, prompt, 6)]
+    assert ids == [reference(old, prompt, 6), reference(new, other, 6)]
 
 
 def test_nobody_joins_before_a_model_is_exchanged(engine_of: EngineOf, gate_of: GateOf) -> None:

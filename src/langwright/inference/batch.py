@@ -140,7 +140,7 @@ class PaddedRunner:
     def fail(self, error: BaseException) -> None:
         """End every row with an error and begin with an empty cache."""
         for row in self.rows:
-            row.stream.fail(error)
+            row.fail(error)
         self.rows = []
         self._last_B = self._lengths_B = self._lengths_B[:0]
         self.cache.release()

@@ -20,8 +20,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.limits import check_prompt, check_row, check_sampling
+from langwright.inference.packed import PREFIX_BYTES
 from langwright.inference.protocol import Candidate, Completion, Request, Search, Token
-from langwright.inference.rows import Row
+from langwright.inference.rows import Reader, Row
 from langwright.inference.sampling import draw_seed
 from langwright.inference.scoring import encode_group, groups, judged, likeliest, positions_at_once, score_group, taken
 from langwright.inference.searching import refuse_drawing, searching
@@ -43,6 +44,9 @@ class TorchEngine:
                 as rows grow; in the packed tier a request that finds none left waits again (packed.py), in
                 the others it begins only when what may yet come has room too
     context     most positions of one request, where the model's own limit is not wanted or not known
+    max_waiting most requests that wait for a place; without it there is no limit
+    prefix_bytes memory for keys and values of prompts that were read, so that others which begin alike need not
+                read it again; packed tier only, 0 keeps nothing
     best_tier   the first way of running rows together that may be tried (tiers.py); the others are slower
 
     raises  UserError when the model does not say how long its context is, or max_tokens is below the context
@@ -55,12 +59,14 @@ class TorchEngine:
         max_batch: int = 8,
         max_tokens: int | None = None,
         context: int | None = None,
+        max_waiting: int | None = None,
+        prefix_bytes: int = PREFIX_BYTES,
         best_tier: TierName = "packed",
     ) -> None:
         if max_batch < 1:
             raise ValueError(f"max_batch is {max_batch}; an engine needs at least one place")
         self._context_wish = context
-        self._worker = Worker(Subject(model, context), max_batch, max_tokens, best_tier)
+        self._worker = Worker(Subject(model, context), max_batch, max_tokens, best_tier, max_waiting, prefix_bytes)
         thread = threading.Thread(target=self._worker.run, name="langwright-engine", daemon=True)
         self._worker.thread = thread
         thread.start()
@@ -82,13 +88,18 @@ class TorchEngine:
         """How requests run together, and why not in a better way; None for a model that does not write."""
         return self._worker.tier
 
+    @property
+    def alive(self) -> bool:
+        """False when its thread has died; every request then ends with `EngineDied`."""
+        return self._worker.died is None
+
     # --- asking --------------------------------------------------------------------------------
 
     def submit(self, request: Request) -> QueuedStream:
         """Begin one continuation.
 
         raises  UserError when the prompt is empty or does not fit, or this kind of model cannot write;
-                RuntimeError when the engine is closed
+                QueueFull when as many wait as may; EngineDied when its thread has died; RuntimeError when it is closed
         """
         subject = self._worker.subject
         subject.refuse_unable()
@@ -97,7 +108,7 @@ class TorchEngine:
         seed = request.sampling.seed
         stream = QueuedStream(draw_seed() if seed is None else seed, self._wake)
         deadline = None if request.deadline_s is None else time.monotonic() + request.deadline_s
-        self._worker.add(Row(request, stream, deadline))
+        self._worker.add(Row(request, [Reader(stream, deadline)]))
         return stream
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:

@@ -8,6 +8,17 @@ from langwright.errors import UserError
 from langwright.inference.protocol import Sampling
 
 
+class QueueFull(UserError):
+    """The line of those who wait has its full length; who comes now has to come again."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(
+            "{waiting} requests wait already, and no more may",
+            fix="ask again when some have been answered",
+            waiting=waiting,
+        )
+
+
 def check_prompt(prompt: Sequence[int], context: int, vocab_size: int | None = None) -> None:
     """UserError when a prompt is empty, leaves no room for one new token, or names tokens that do not exist."""
     if not prompt:

@@ -6,6 +6,9 @@ arXiv:2308.16369, section 4). Keys and values lie on shelves (shelves.py). Where
 memory, the youngest row of the lowest priority gives its place back and waits again; it keeps its tokens,
 and the place that it gets next it keeps to its end.
 
+What was read before is not read again: prompts that begin alike share blocks (prefixes.py), rows that begin
+while another reads the same wait for it, and rows with the same prompt go on from one reading of it.
+
 Shapes    T packed tokens    V vocabulary
 """
 
@@ -20,11 +23,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.attention import Manner, attend_piece, attend_rows, configs_of, earlier, packed
+from langwright.inference.prefixes import BLOCK, PrefixStore, names_of
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
-from langwright.inference.shelves import Layout, Loose, Place, Shelf, Shelves
+from langwright.inference.shelves import Layout, Loose, Place, Shelf, Shelves, Slot
 from langwright.inference.subject import arguments_of
 
+PREFIX_BYTES = 256 * 2**20
 STEP_TOKENS = 512  # of prompts that are read, and rows that write, in one forward pass
 
 
@@ -103,6 +108,16 @@ class Plan:
         for row in shelf.rows:
             self.add(row, row.computed + 1)
 
+    def read(self, row: Row, end: int, most: int | None = None) -> None:
+        """A row up to `end`, in one piece or in pieces that begin and end at multiples of `most`."""
+        assert row.place is not None
+        begin = row.computed
+        while begin < end:
+            until = end if most is None else min(end, (begin // most + 1) * most)
+            self.parts.append(ReadingPart(row.place, begin, until))
+            begin = until
+        self.add(row, end)
+
     def done(self) -> None:
         """The pass is made."""
         for row, end in self.ends:
@@ -133,14 +148,29 @@ class PackedForward:
 
 
 class PackedRunner:
-    """The rows that run in the packed tier. Memory is counted in positions, `max_tokens` of them."""
+    """The rows that run in the packed tier. Memory is counted in positions, `max_tokens` of them.
 
-    def __init__(self, model: PreTrainedModel, layout: Layout, context: int, max_rows: int, max_tokens: int) -> None:
+    prefix_bytes  kept of prompts that were read, for those that begin alike
+    strict        rows are read in pieces of BLOCK positions, and what they wrote a token at a time, whatever else runs
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        layout: Layout,
+        context: int,
+        max_rows: int,
+        max_tokens: int,
+        prefix_bytes: int = PREFIX_BYTES,
+        strict: bool = False,
+    ) -> None:
         self.forward = PackedForward(model)
         self.layout = layout
         self.max_rows = max_rows
         self.max_tokens = max(max_tokens, context)
+        self.strict = strict
         self.shelves: Shelves[Row] = Shelves(layout, max_rows, context)
+        self.store = PrefixStore(layout, prefix_bytes)
         self.rows: list[Row] = []  # in order of admission
         self.reading: list[Row] = []  # those whose prompts are not read to their ends
         self._chooser: Chooser | None = None
@@ -161,6 +191,7 @@ class PackedRunner:
         """Let rows take part from the next step on."""
         for row in rows:
             row.claim = self._first_claim(row)
+            row.names = names_of(row.request.prompt)
         self.rows.extend(rows)
         self.reading.extend(rows)
 
@@ -169,9 +200,10 @@ class PackedRunner:
         back = self._make_room()
         plan = self._plan()
         if plan.parts:
-            logits_TV = self.forward(plan)
+            logits_RV = self.forward(plan)
+            self._keep(plan)
             plan.done()
-            self._choose(plan.asking, logits_TV)
+            self._choose(*self._with_twins(plan.asking, logits_RV))
             self.drop_ended()
         return back
 
@@ -187,7 +219,7 @@ class PackedRunner:
     def fail(self, error: BaseException) -> None:
         """End every row with an error and begin with empty shelves."""
         for row in self.rows:
-            row.stream.fail(error)
+            row.fail(error)
             row.place = None
         self.rows, self.reading, self._chooser, self._chooses_for = [], [], None, []
         self.shelves = Shelves(self.layout, self.max_rows, self.shelves.longest)
@@ -200,9 +232,9 @@ class PackedRunner:
     def _make_room(self) -> list[Row]:
         """Move rows that outgrow their shelves; those that had to give back their places for it."""
         back: list[Row] = []
-        grown = [row for shelf in self.shelves for row in shelf.rows if len(row.ids) > shelf.size]
+        grown = [row for shelf in self.shelves for row in shelf.rows if row.computed == shelf.size]
         for row in sorted(grown, key=self.rows.index):
-            want = max(row.claim, self.shelves.size_for(len(row.ids)))
+            want = max(row.claim, self.shelves.size_for(row.computed + 1))
             while row.place is not None and self.used - row.claim + want > self.max_tokens:
                 last = self._last()
                 self._take_out(last)
@@ -210,7 +242,7 @@ class PackedRunner:
                 back.append(last)
             if row.place is not None:
                 row.claim = want
-                self.shelves.put(row, len(row.ids))
+                self.shelves.put(row, row.computed + 1)
         return back
 
     def _last(self) -> Row:
@@ -222,6 +254,9 @@ class PackedRunner:
 
     def _take_out(self, row: Row) -> None:
         if row.place is not None:
+            if not self.strict and any(reader.stream.finish_reason in ("stop", "length") for reader in row.readers):
+                row.names = names_of(row.ids)
+                self._keep_blocks(row, len(row.request.prompt) // BLOCK * BLOCK, row.computed)
             row.place.leave()
             row.place = None
         self.rows.remove(row)
@@ -238,24 +273,62 @@ class PackedRunner:
         for row in list(self.reading):
             if budget <= 0:
                 break
-            begin, end = row.computed, min(len(row.ids), row.computed + budget)
-            if end == len(row.ids):
+            if row.place is None and not self._begin(row):
+                continue
+            all_of_it = len(row.request.prompt if self.strict else row.ids)
+            end = min(all_of_it, row.computed + budget)
+            if self.strict and end < all_of_it:
+                end = max(end // BLOCK * BLOCK, min(all_of_it, row.computed + BLOCK))
+            budget -= end - row.computed
+            if end == all_of_it:
                 self.shelves.put(row, end + 1)
-                self.reading.remove(row)
-            elif row.place is None:
-                row.place = Loose(self.layout, len(row.ids))
-            assert row.place is not None
-            plan.parts.append(ReadingPart(row.place, begin, end))
-            plan.add(row, end)
-            budget -= end - begin
+            plan.read(row, end, BLOCK if self.strict else None)
         return plan
 
-    def _choose(self, rows: list[Row], logits_TV: Tensor) -> None:
+    def _begin(self, row: Row) -> bool:
+        """Give a row a place with what is known of its beginning; False while another row reads more of the same."""
+        names = row.names[: (len(row.ids) - 1) // BLOCK]  # the last token must be read for its logits
+        known = self.store.known(names)
+        for other in self.reading:
+            if other.place is None:
+                continue
+            promised = self.store.most > 0 and names[known : known + 1] and names[known] in other.names
+            if promised or (other.ids == row.ids and not other.returned):
+                return False
+        row.place = Loose(self.layout, len(row.ids))
+        self.store.copy(names[:known], row.place)
+        row.computed = known * BLOCK
+        return True
+
+    def _keep(self, plan: Plan) -> None:
+        """Keep the blocks that this step has read."""
+        for row, end in plan.ends:
+            if row.computed < len(row.names) * BLOCK:
+                self._keep_blocks(row, row.computed, end)
+
+    def _keep_blocks(self, row: Row, begin: int, end: int) -> None:
+        assert row.place is not None
+        for number in range(begin // BLOCK, min(end // BLOCK, len(row.names))):
+            self.store.put(row.names[number], row.place, number)
+
+    def _with_twins(self, rows: list[Row], logits_RV: Tensor) -> tuple[list[Row], Tensor]:
+        """Let those who wait for the same prompt go on from where it was read to its end."""
+        places = list(range(len(rows)))
+        for place, row in enumerate(rows.copy()):
+            for twin in self.reading if row in self.reading else ():
+                if twin.place is None and twin.ids == row.ids:
+                    self.shelves.fork(row, twin)
+                    rows.append(twin)
+                    places.append(place)
+        self.reading = [row for row in self.reading if not isinstance(row.place, Slot)]
+        return rows, logits_RV if len(places) == len(logits_RV) else logits_RV[places]
+
+    def _choose(self, rows: list[Row], logits_RV: Tensor) -> None:
         """The next token of each of these rows."""
         if not rows:
             return
         if self._chooser is None or self._chooses_for != rows:
             self._chooser, self._chooses_for = Chooser([row.history for row in rows], self.forward.device), rows
-        chosen = self._chooser(logits_TV)
+        chosen = self._chooser(logits_RV)
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.take(token)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from langwright.errors import UserError
 from langwright.inference.history import History
 from langwright.inference.limits import prompt_too_long
-from langwright.inference.protocol import Request, Token
+from langwright.inference.protocol import FinishReason, Request, Token
 from langwright.inference.streams import QueuedStream
 
 if TYPE_CHECKING:
@@ -17,28 +17,42 @@ if TYPE_CHECKING:
     from langwright.inference.shelves import Place
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Who reads what a row writes.
+
+    deadline  of time.monotonic()
+    """
+
+    stream: QueuedStream
+    deadline: float | None = None
+
+
 @dataclass(eq=False)
 class Row:
     """What is known of one request: its tokens so far, and how many of them the model has read.
 
+    readers   more than one where the same was asked for more than once
     computed  positions whose keys and values the runner holds
     claim     positions it is counted with against the engine's memory
     returned  it had to give its place back once; when it gets one again, that is kept until the end
+    names     of the blocks of its prompt, where beginnings are kept
     """
 
     request: Request
-    stream: QueuedStream
-    deadline: float | None  # time.monotonic()
+    readers: list[Reader]
     limit: int = 0  # most new tokens: what was asked for, or what the context leaves; set when it is admitted
     history: History = field(init=False)  # its tokens so far, and what its next choice depends on
+    tokens: list[Token] = field(default_factory=list)
     computed: int = 0
     claim: int = 0
     returned: bool = False
     place: Place | None = None
+    names: list[bytes] = field(default_factory=list)
     cache: Any = None  # of a model that keeps its own, where rows run one at a time
 
     def __post_init__(self) -> None:
-        self.history = History(self.request, self.stream.seed)
+        self.history = History(self.request, self.readers[0].stream.seed)
 
     @property
     def ids(self) -> list[int]:
@@ -50,6 +64,11 @@ class Row:
         """Positions it may come to need."""
         return len(self.request.prompt) + self.limit
 
+    @property
+    def ended(self) -> bool:
+        """True when nobody reads it any more."""
+        return all(reader.stream.ended for reader in self.readers)
+
     def begin(self, model: PreTrainedModel) -> None:
         """The model that will write is known: its guide may read the prompt."""
         if self.history.guidance is not None:
@@ -57,32 +76,65 @@ class Row:
         try:
             self.history.begin(model)
         except UserError as error:
-            self.stream.fail(error)
+            self.fail(error)
 
     def settle(self, context: int) -> bool:
-        """Set the limit; False, and the stream ended, when the prompt does not fit (the model was exchanged)."""
+        """Set the limit; False, and the streams ended, when the prompt does not fit (the model was exchanged)."""
         prompt = len(self.request.prompt)
         self.limit = min(self.request.sampling.max_new_tokens, context - prompt)
         if self.limit < 1:
-            self.stream.fail(prompt_too_long(prompt, context))
+            self.fail(prompt_too_long(prompt, context))
         return self.limit >= 1
 
+    def asks_the_same(self, other: Row) -> bool:
+        """True when both write the same tokens, whoever reads them."""
+        mine, theirs = self.request, other.request
+        if len(mine.prompt) != len(theirs.prompt) or mine.sampling != theirs.sampling:
+            return False
+        drawn = mine.sampling.temperature > 0 and mine.sampling.seed is None
+        return not drawn and alike(mine) == alike(theirs)
+
+    def join(self, other: Row) -> None:
+        """Let the readers of another row that asks the same read this one, from its beginning."""
+        for reader in other.readers:
+            for token in self.tokens:
+                reader.stream.put(token)
+        self.readers.extend(other.readers)
+
     def expire(self, now: float) -> bool:
-        """End the stream if its time is over; True when it has ended for any reason."""
-        if self.deadline is not None and now >= self.deadline:
-            self.stream.finish("deadline")
-        return self.stream.ended
+        """End the streams whose time is over; True when all have ended for any reason."""
+        for reader in self.readers:
+            if reader.deadline is not None and now >= reader.deadline:
+                reader.stream.finish("deadline")
+        return self.ended
+
+    def finish(self, reason: FinishReason) -> None:
+        """End all streams that have not ended."""
+        for reader in self.readers:
+            reader.stream.finish(reason)
+
+    def fail(self, error: BaseException) -> None:
+        """End all streams that have not ended with an error."""
+        for reader in self.readers:
+            reader.stream.fail(error)
 
     def take(self, token: Token | UserError) -> None:
-        """Hand a token to the reader, and end the stream where this was the last."""
+        """Hand a token to those who read, and end the streams where this was the last."""
         if isinstance(token, UserError):
-            self.stream.fail(token)
+            self.fail(token)
         elif token.id in self.request.stop_ids:
-            self.stream.finish("stop")
+            self.finish("stop")
         else:
-            self.stream.put(token)
+            self.tokens.append(token)
+            for reader in self.readers:
+                reader.stream.put(token)
             self.history.take(token.id)
             if self.history.ended is not None:
-                self.stream.finish(self.history.ended)
+                self.finish(self.history.ended)
             if self.history.made >= self.limit:
-                self.stream.finish("length")
+                self.finish("length")
+
+
+def alike(request: Request) -> Request:
+    """A request without what its tokens do not depend on, to be compared."""
+    return replace(request, prompt=tuple(request.prompt), priority=0, deadline_s=None)

@@ -169,18 +169,18 @@ class Shelf(Generic[R]):
             found = self._pairs[layer] = self.stacks[one][key], self.stacks[other][value]
         return found
 
-    def add(self, row: R) -> None:
-        """Bring a row here from where it lies, if anywhere, behind the others."""
+    def add(self, row: R, source: Place | None = None) -> None:
+        """Bring a row here behind the others, with what lies where it lies now or at `source`, if anywhere."""
         if len(self.rows) == self.slots:
             self._resize(min(self.most, max(1, 2 * self.slots)))
-        number, old = len(self.rows), row.place
+        number, old = len(self.rows), source or row.place
         for index, stack in enumerate(self.stacks):
             mine = stack[:, number]
             if old is not None:
                 mine[:, :, : row.computed] = old.tensors()[index][:, :, : row.computed]
             mine[:, :, row.computed :] = 0  # what is masked still takes part as 0 × what stands there
-        if old is not None:
-            old.leave()
+        if row.place is not None:
+            row.place.leave()
         self.rows.append(row)
         row.place = Slot(self, number)
 
@@ -231,7 +231,15 @@ class Shelves(Generic[R]):
 
     def put(self, row: R, positions: int) -> None:
         """Bring a row to the shelf for this many positions."""
+        self._shelf(positions).add(row)
+
+    def fork(self, row: R, twin: R) -> None:
+        """Let another row go on from all that this one holds, with room for one position more."""
+        twin.computed = row.computed
+        self._shelf(row.computed + 1).add(twin, row.place)
+
+    def _shelf(self, positions: int) -> Shelf[R]:
         size = self.size_for(positions)
         if size not in self._shelves:
             self._shelves[size] = Shelf(self.layout, size, self.most_rows)
-        self._shelves[size].add(row)
+        return self._shelves[size]

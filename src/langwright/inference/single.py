@@ -69,7 +69,7 @@ class SingleRunner:
     def fail(self, error: BaseException) -> None:
         """End every row with an error."""
         for row in self.rows:
-            row.stream.fail(error)
+            row.fail(error)
             row.cache = None
         self.rows = []
         self._choosers = {}

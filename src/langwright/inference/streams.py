@@ -14,6 +14,10 @@ class EngineFailed(RuntimeError):
     """The engine could not go on with this request; the cause is attached."""
 
 
+class EngineDied(EngineFailed):
+    """The engine's thread has ended though nobody closed it; this engine will not answer any more."""
+
+
 class _End:
     """Stands in the queue behind the last token."""
 
@@ -44,6 +48,8 @@ class QueuedStream:
             return item
         self._items.put(item)  # whoever asks again is told again
         if isinstance(self._error, UserError):
+            raise self._error
+        if isinstance(self._error, EngineDied):
             raise self._error
         if self._error is not None:
             raise EngineFailed(f"the engine failed: {self._error}") from self._error

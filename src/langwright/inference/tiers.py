@@ -21,9 +21,9 @@ from transformers import PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.attention import Manner, Unpackable, configs_of, packed
 from langwright.inference.batch import PaddedRunner, padded_logits
-from langwright.inference.packed import PackedForward, PackedRunner, Plan, ReadingPart
+from langwright.inference.packed import PREFIX_BYTES, PackedForward, PackedRunner, Plan, ReadingPart
 from langwright.inference.protocol import Request
-from langwright.inference.rows import Row
+from langwright.inference.rows import Reader, Row
 from langwright.inference.shelves import Heads, Layout, Shelves
 from langwright.inference.single import SingleRunner
 from langwright.inference.streams import QueuedStream
@@ -109,11 +109,19 @@ class Runner(Protocol):
         ...
 
 
-def runner_for(tier: Tier, model: PreTrainedModel, context: int, max_rows: int, max_tokens: int) -> Runner:
+def runner_for(
+    tier: Tier,
+    model: PreTrainedModel,
+    context: int,
+    max_rows: int,
+    max_tokens: int,
+    prefix_bytes: int = PREFIX_BYTES,
+    strict: bool = False,
+) -> Runner:
     """What runs the rows of a model in its tier."""
     if tier.layout is not None:
-        return PackedRunner(model, tier.layout, context, max_rows, max_tokens)
-    kind = PaddedRunner if tier.name == "padded" else SingleRunner
+        return PackedRunner(model, tier.layout, context, max_rows, max_tokens, prefix_bytes, strict)
+    kind = PaddedRunner if tier.name == "padded" and not strict else SingleRunner
     return kind(model, max_rows, max_tokens)
 
 
@@ -197,7 +205,7 @@ def packed_logits(model: PreTrainedModel, layout: Layout, prompts: list[list[int
     """Logits of the last token of each prompt: read in chunks beside each other, the last tokens as rows that write."""
     forward = PackedForward(model)
     shelves: Shelves[Row] = Shelves(layout, len(prompts), max(map(len, prompts)))
-    rows = [Row(Request(prompt), QueuedStream(0, lambda: None), None) for prompt in prompts]
+    rows = [Row(Request(prompt), [Reader(QueuedStream(0, lambda: None))]) for prompt in prompts]
     for row in rows:
         shelves.put(row, len(row.ids))
     for left in (4, 1):  # tokens of each prompt that are not read yet after the chunk

@@ -14,7 +14,10 @@ import torch
 from transformers import PreTrainedModel
 
 from langwright.errors import UserError
+from langwright.inference.limits import QueueFull
+from langwright.inference.packed import PREFIX_BYTES
 from langwright.inference.rows import Row
+from langwright.inference.streams import EngineDied
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Runner, Tier, TierName, find_tier, runner_for
 from langwright.inference.waiting import WaitingLine
@@ -31,12 +34,23 @@ class Job:
 class Worker:
     """Holds no reference to the engine, so that an engine nobody uses is closed."""
 
-    def __init__(self, subject: Subject, max_batch: int, max_tokens: int | None, best: TierName = "packed") -> None:
-        """best: the first tier that may be tried."""
+    def __init__(
+        self,
+        subject: Subject,
+        max_batch: int,
+        max_tokens: int | None,
+        best: TierName = "packed",
+        max_waiting: int | None = None,
+        prefix_bytes: int = PREFIX_BYTES,
+    ) -> None:
+        """best: the first tier that may be tried; the others as in `TorchEngine`."""
         self.max_batch = max_batch
         self.thread: threading.Thread | None = None
         self._max_tokens_wish = max_tokens
         self._best: TierName = best
+        self._max_waiting = max_waiting
+        self._prefix_bytes = prefix_bytes
+        self.died: BaseException | None = None  # what ended the thread, where that was not `close`
         self._line: WaitingLine[Row] = WaitingLine()
         self._back: deque[Row] = deque()  # those that gave back their places, before everyone in the line
         self._jobs: deque[tuple[Job, Future[Any]]] = deque()
@@ -53,6 +67,8 @@ class Worker:
         """Let a request wait for its place."""
         with self._changed:
             self._refuse_closed()
+            if self._max_waiting is not None and len(self._line) >= self._max_waiting:
+                raise QueueFull(len(self._line))
             self._line.add(row, row.request.priority)
             self._changed.notify()
 
@@ -79,6 +95,8 @@ class Worker:
             self.thread.join()
 
     def _refuse_closed(self) -> None:
+        if self.died is not None:
+            raise EngineDied("the engine's thread has died") from self.died
         if self._closed:
             raise RuntimeError("the engine is closed")
 
@@ -121,6 +139,9 @@ class Worker:
             with torch.inference_mode():
                 while self._wait():
                     self._turn()
+        except BaseException as error:
+            self.died = error
+            raise
         finally:  # whatever happens here, nobody is left waiting
             self._end_all()
 
@@ -131,7 +152,7 @@ class Worker:
             admitted = self._next_rows()
             for row in admitted:
                 row.begin(self.subject.model)
-            admitted = [row for row in admitted if not row.stream.ended]
+            admitted = [row for row in admitted if not row.ended]
             if admitted:
                 self._ready().admit(admitted)
             if self._runner is not None:
@@ -142,7 +163,7 @@ class Worker:
             with self._changed:
                 waiting = self._everyone_waiting()
             for row in (*admitted, *waiting):
-                row.stream.fail(error)
+                row.fail(error)
             if self._runner is not None:
                 self._runner.fail(error)
 
@@ -161,7 +182,7 @@ class Worker:
         if self._runner is None:
             assert self.tier is not None  # a model that does not write was refused before
             self._runner = runner_for(
-                self.tier, self.subject.model, self.subject.context, self.max_batch, self.max_tokens
+                self.tier, self.subject.model, self.subject.context, self.max_batch, self.max_tokens, self._prefix_bytes
             )
         return self._runner
 
@@ -192,6 +213,10 @@ class Worker:
                 if not row.settle(self.subject.context):
                     self._line.take()
                     continue
+                twin = next((one for one in (*self._ready().rows, *rows) if one.asks_the_same(row)), None)
+                if twin is not None and not twin.ended:
+                    twin.join(self._line.take())
+                    continue
                 if not self._ready().fits(row, rows):
                     break
                 rows.append(self._line.take())
@@ -209,9 +234,16 @@ class Worker:
             waiting, jobs = self._everyone_waiting(), list(self._jobs)
             self._jobs.clear()
         for row in [*waiting, *(self._runner.rows if self._runner is not None else ())]:
-            row.stream.finish("cancelled")
+            if self.died is None:
+                row.finish("cancelled")
+            else:
+                row.fail(EngineDied("the engine's thread has died"))
         for _, future in jobs:
             if future.set_running_or_notify_cancel():
-                future.set_exception(RuntimeError("the engine is closed"))
+                future.set_exception(
+                    RuntimeError("the engine is closed")
+                    if self.died is None
+                    else EngineDied("the engine's thread has died")
+                )
         self.subject.release()
         self._runner = None
