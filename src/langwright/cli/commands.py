@@ -12,6 +12,7 @@ from langwright.cli.generate import GENERATE
 from langwright.cli.history import HISTORY
 from langwright.cli.inspect import INSPECT
 from langwright.cli.predict import PREDICT
+from langwright.cli.rate import RATE
 from langwright.cli.recipe import RECIPE
 from langwright.cli.run import RUN
 from langwright.cli.runs import RUNS
@@ -72,7 +73,7 @@ def all_commands() -> dict[str, Command]:
     checks = [check_command(stage) for stage in STAGES.values()]
     commands = [
         *stages, RUN, GENERATE, PREDICT, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *RUNS,
-        HISTORY, GATE, RECIPE, *checks, DOCTOR,
+        HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR,
     ]  # fmt: skip
     return {command.name: command for command in commands}
 

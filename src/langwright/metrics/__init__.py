@@ -26,6 +26,7 @@ from langwright.metrics.origin import COPIED, FREQUENT, VALID
 from langwright.metrics.preferences import BRADLEY_TERRY, ELO
 from langwright.metrics.programs import PASS_AT
 from langwright.metrics.ranking import AUC, AUC_MACRO
+from langwright.metrics.ratings import MEAN_RATING
 from langwright.metrics.readability import CLAUSE_LENGTH, GRADE_LEVEL, READING_EASE, UNCOMMON
 from langwright.metrics.rouge import ROUGE
 from langwright.metrics.self_bleu import SELF_BLEU
@@ -104,6 +105,7 @@ MEASURES: dict[str, Yardstick] = {
     "Cohen's kappa": COHEN,
     "Fleiss' kappa": FLEISS,
     "Krippendorff's alpha": ALPHA,
+    "mean rating": MEAN_RATING,
     "Elo rating": ELO,
     "Bradley-Terry rating": BRADLEY_TERRY,
     "average accuracy": AVERAGE_ACCURACY,
