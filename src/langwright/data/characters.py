@@ -8,9 +8,11 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SPACE, LETTER, CHINESE, DIGIT, PUNCTUATION, SYMBOL, REPLACED = range(7)
 # Han with its extensions and compatibility forms, iteration mark, zero; hiragana and katakana
@@ -39,6 +41,8 @@ class Makeup:
 
 def makeup(text: str) -> Makeup:
     """What a text is made of."""
+    import numpy as np
+
     codes_N = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     kinds_N = kinds()[codes_N]
     counts = np.bincount(kinds_N, minlength=7)
@@ -56,6 +60,8 @@ def makeup(text: str) -> Makeup:
 
 def in_runs(codes_N: NDArray[np.uint32], kinds_N: NDArray[np.uint8]) -> int:
     """Characters, spaces aside, in runs of `RUN` or more of the same."""
+    import numpy as np
+
     if not len(codes_N):
         return 0
     begins = np.flatnonzero(np.concatenate([[True], codes_N[1:] != codes_N[:-1]]))
@@ -67,6 +73,8 @@ def in_runs(codes_N: NDArray[np.uint32], kinds_N: NDArray[np.uint8]) -> int:
 @cache
 def kinds() -> NDArray[np.uint8]:
     """The kind of every code point, from its Unicode category; shape (0x110000,)."""
+    import numpy as np
+
     by_category = {
         "L": LETTER, "M": LETTER, "Nd": DIGIT, "N": SYMBOL, "P": PUNCTUATION, "S": SYMBOL, "Z": SPACE, "Cc": SPACE,
     }  # fmt: skip
