@@ -81,8 +81,14 @@ def rows(result: Result) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     shown = [m for m in result.measures if m.better != "neither" or m.name.startswith("difference")] or result.measures
     for m in shown:
-        name = f"{m.name} · {say(m.name, lang='zh')}" if say(m.name, lang="zh") != m.name else m.name
-        yield f"| {name} | {m.model.replace('|', '/')} | {value_of(m).en} | {interval_of(m)} | {m.n} | {m.data} |"
+        yield f"| {called(m.name)} | {m.model.replace('|', '/')} | {value_of(m).en} | {interval_of(m)} | {m.n} | {m.data} |"
+
+
+def called(name: str) -> str:
+    """A measure's name in both languages."""
+    of = name.removeprefix("difference in ")
+    zh = say(of, lang="zh") if of == name else say("difference in {of}", lang="zh", of=say(of, lang="zh"))
+    return name if zh == name else f"{name} · {zh}"
 
 
 def main() -> None:

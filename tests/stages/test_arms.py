@@ -60,10 +60,10 @@ def read(folder: Path, text: str) -> Pipeline:
 
 def test_what_differs_is_made_for_every_arm_and_seed_and_the_rest_once(folder: Path) -> None:
     steps = {step.name: step for step in read(folder, PIPELINE).steps}
-    runs = [f"{arm}/seed-{seed}/drilled" for arm in ("short", "long") for seed in (1, 2, 3)]
+    runs = [f"{arm}/seed-{seed}/drilled" for seed in (1, 2, 3) for arm in ("short", "long")]
     assert list(steps) == ["text", "both", *runs, "comparison"]
-    assert [steps[name].settings.steps for name in runs] == [2, 2, 2, 4, 4, 4]
-    assert [steps[name].settings.seed for name in runs] == [1, 2, 3, 1, 2, 3]
+    assert [steps[name].settings.steps for name in runs] == [2, 4, 2, 4, 2, 4]
+    assert [steps[name].settings.seed for name in runs] == [1, 1, 2, 2, 3, 3]
     assert steps["long/seed-2/drilled"].out == Path("runs/long/seed-2/drilled")
     assert steps["long/seed-2/drilled"].inputs == {"dataset": ("both",), "base": ()}
 

@@ -67,11 +67,11 @@ def duration(seconds: float) -> Words:
 def size(count: float) -> str:
     """Bytes: '1.2 MB'.
 
-    >>> size(1_234_567)
-    '1.23 MB'
+    >>> [size(v) for v in (1_234_567, -2e9)]
+    ['1.23 MB', '-2 GB']
     """
     for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= limit:
+        if abs(count) >= limit:
             return f"{count / limit:.3g} {unit}"
     return f"{count:.0f} B"
 
@@ -83,7 +83,7 @@ def flops(count: float) -> str:
     ['81.5 GFLOP', '3.2 PFLOP']
     """
     for limit, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
-        if count >= limit:
+        if abs(count) >= limit:
             return f"{count / limit:.3g} {unit}FLOP"
     return f"{count:.0f} FLOP"
 
@@ -110,5 +110,5 @@ def interval_of(measure: Measure) -> str:
     """A measure's 95 % interval, or a dash."""
     if measure.low is None or measure.high is None:
         return "–"
-    form = share if measure.unit == "share" else number
+    form = {"share": share, "bytes": size, "FLOP": flops}.get(measure.unit, number)
     return f"{form(measure.low)} – {form(measure.high)}"

@@ -102,7 +102,8 @@ def with_arms(table: Table, steps: Sequence[StepTable], stages: Mapping[str, Sta
     varying = varying_steps(arms, steps)
     seeded = {name for name, stage in stages.items() if "seed" in stage.settings.model_fields}
     common = [step for step in steps if step.name not in varying]
-    runs = [(arm, seed) for arm in arms.arm for seed in arms.seeds]
+    # arms in turn, so that a slow hour of the machine falls on all of them
+    runs = [(arm, seed) for seed in arms.seeds for arm in arms.arm]
     repeated = []
     for arm, seed in runs:
         own = [step.model_copy(update={"inputs": arm.inputs.get(step.name, step.inputs)}) for step in steps]
