@@ -18,6 +18,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.engine import TorchEngine
 from langwright.inference.limits import QueueFull
+from langwright.inference.precision import Precision, Preparation
 from langwright.inference.protocol import Request, Sampling
 from langwright.inference.streams import EngineDied, EngineFailed
 from langwright.inference.tiers import TIERS
@@ -661,3 +662,26 @@ def test_a_model_that_does_not_say_how_long_its_context_is(engine_of: EngineOf) 
     with pytest.raises(UserError, match="how long its context"):
         engine_of(mamba)
     assert len(engine_of(mamba, context=64).generate([greedy([1], 1)])[0].ids) == 1
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_a_model_whose_numbers_are_changed_is_given_back(engine_of: EngineOf, precision: Precision) -> None:
+    model, other = random_model(LLAMA), random_model(LLAMA, seed=2)
+    before = dict(model.state_dict(keep_vars=True))
+    engine = engine_of(model, preparation=Preparation(precision, rows=()))
+    assert engine.report is not None
+    assert set(engine.report.counts()) <= {"packed", "int8"}
+    request = Request(prompts_of((9,))[0], Sampling(max_new_tokens=5))
+    first = engine.generate([request])[0].ids
+    engine.load(other)
+    assert {name: id(w) for name, w in model.state_dict(keep_vars=True).items()} == {
+        n: id(w) for n, w in before.items()
+    }
+    assert engine.generate([request])[0].ids != first
+    engine.load(model)
+    with torch.no_grad():
+        for weight in before.values():
+            weight.mul_(-1.0)
+    assert engine.generate([request])[0].ids == first
+    engine.load(model)  # the same model, after its weights were changed
+    assert engine.generate([request])[0].ids != first

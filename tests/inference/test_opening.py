@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.fake import letters
 from langwright.inference.opening import open_text_model
+from langwright.inference.precision import Numbers, Precision
 from langwright.inference.protocol import Request, Sampling
 from langwright.inference.text import TextModel
 from langwright.models.loading import save_model
@@ -46,6 +47,28 @@ def test_stories260k_writes_its_golden_text(stories: TextModel, golden: dict, st
     assert prompt + written == text
     assert done.text == written
     assert (done.finish_reason, done.prompt_tokens) == ("stop" if ended else "length", len(head))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8", "int4"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_stories260k_in_every_precision(
+    shared_data: Callable[[str], Path], golden: dict, precision: Precision, strict: bool
+) -> None:
+    """The golden text itself in float32; in the others its first words, and the whole prompt about as probable."""
+    model = open_text_model(
+        shared_data("model-stories260k") / "hf", numbers=Numbers(precision=precision, strict=strict)
+    )
+    try:
+        assert model.engine.report.precision == precision
+        ids, head = golden["greedy_from_bos_ids"], [1]
+        done = model.complete("", Sampling(max_new_tokens=len(ids) - 1))
+        made = [*head, *done.token_ids]
+        same = next((at for at, (a, b) in enumerate(zip(made, ids, strict=False)) if a != b), len(made))
+        assert same >= (len(ids) - 1 if precision == "float32" else 20)
+        score = model.score_text(golden["prompt"])
+        assert -score.log_probability / len(score.tokens) == pytest.approx(golden["mean_nll_of_prompt"], abs=0.02)
+    finally:
+        model.close()
 
 
 def test_stories260k_ends_where_its_settings_say(stories: TextModel) -> None:

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from langwright.cli.sampling import MaxNewTokens, Seed, Slide, Temperature, TopK, TopP, read_sampling
+from langwright.cli.sampling import (
+    MaxNewTokens,
+    PrecisionName,
+    Seed,
+    Slide,
+    Strict,
+    Temperature,
+    TopK,
+    TopP,
+    read_numbers,
+    read_sampling,
+)
 from langwright.cli.screen import screen_of
 from langwright.cli.talk import Conversation
 from langwright.cli.teaching import Command
@@ -34,6 +45,8 @@ def chat(
     top_p: TopP = None,
     seed: Seed = None,
     slide: Slide = False,
+    precision: PrecisionName = None,
+    strict: Strict = False,
 ) -> None:
     """Read turns from the keyboard or from a pipe until it ends."""
     screen = screen_of(ctx)
@@ -41,9 +54,10 @@ def chat(
         {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed},
         max_new_tokens=256,
     )
+    numbers = read_numbers(precision, strict)
     from langwright.tasks.loading import load
 
-    with load(model, max_batch=1) as opened:
+    with load(model, max_batch=1, numbers=numbers) as opened:
         opened.require("chat")
         interactive = sys.stdin.isatty() and not screen.as_json
         talk = Conversation(screen, opened, sampling, system, interactive=interactive, slide=slide)

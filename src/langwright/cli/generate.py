@@ -19,7 +19,18 @@ from langwright.cli.control import (
     Strength,
     read_control,
 )
-from langwright.cli.sampling import MaxNewTokens, Seed, Slide, Temperature, TopK, TopP, read_sampling
+from langwright.cli.sampling import (
+    MaxNewTokens,
+    PrecisionName,
+    Seed,
+    Slide,
+    Strict,
+    Temperature,
+    TopK,
+    TopP,
+    read_numbers,
+    read_sampling,
+)
 from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
 from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateName, read_prompt
@@ -63,6 +74,8 @@ def generate(
     never: Never = None,
     away_from: AwayFrom = None,
     strength: Strength = None,
+    precision: PrecisionName = None,
+    strict: Strict = False,
 ) -> None:
     """Stream to a person, or give one object."""
     screen = screen_of(ctx)
@@ -72,9 +85,13 @@ def generate(
     asked = read_prompt(prompt, template, fields or (), template_language)
     mark = read_mark_for(watermark, sampling)
     ways = Writing(stop=stop or (), slide=slide, control=read_control(ctx.params))
+    numbers = read_numbers(precision, strict)
     from langwright.tasks.loading import load
 
-    with load(model, max_batch=1, watermark=mark) as opened, opened.stream(asked, sampling, **ways) as stream:
+    with (
+        load(model, max_batch=1, watermark=mark, numbers=numbers) as opened,
+        opened.stream(asked, sampling, **ways) as stream,
+    ):
         try:
             for piece in stream:
                 screen.piece(piece.text)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from langwright.errors import UserError
+from langwright.inference.precision import Numbers
 from langwright.inference.protocol import Sampling
 from langwright.settings import parse_value, read_settings
 
@@ -38,12 +39,32 @@ Seed = Annotated[
     typer.Option("--seed", metavar="S", help="Seed of this request alone; drawn at random and reported when left out"),
 ]
 
+PrecisionName = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="P",
+        help="Numbers a model computes in: float32, bfloat16, int8 or int4; the last two on the CPU, within 1% of perplexity",
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Give a request the same bits whatever else runs; on the CPU only, a little slower"),
+]
+
 Slide = Annotated[
     bool,
     typer.Option(
         "--slide", help="Drop the oldest tokens or turns of a prompt longer than the context, instead of refusing it"
     ),
 ]
+
+
+def read_numbers(precision: str | None, strict: bool) -> Numbers:
+    """How a model computes, from options; UserError names what is not allowed."""
+    return read_settings(
+        Numbers, given={"strict": strict} if precision is None else {"strict": strict, "precision": precision}
+    )
 
 
 def read_sampling(given: Mapping[str, str | None], **defaults: int | float) -> Sampling:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import Field
 
+from langwright.cli.sampling import PrecisionName, Strict, read_numbers
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.cli.watermark import WatermarkFile
 from langwright.errors import UserError
+from langwright.inference.precision import Numbers
 from langwright.settings import Settings, parse_value, read_settings
 from langwright.wording import say
 
@@ -43,6 +45,8 @@ def serve(
         str, typer.Option("--max-batch", metavar="N", help="Most texts a model writes at the same time")
     ] = "8",
     watermark: WatermarkFile = None,
+    precision: PrecisionName = None,
+    strict: Strict = False,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
@@ -57,6 +61,7 @@ def serve(
             "setting {key} = {value!r} is not allowed", fix="give {allowed}", key="max_batch", value=max_batch,
             allowed=say("a whole number") + ", " + say("at least {bound}", bound=1),
         )  # fmt: skip
+    numbers = read_numbers(precision, strict)
     from langwright.inference.watermark.keys import read_mark
     from langwright.serving.running import listen, url_of
     from langwright.serving.running import serve as answer
@@ -66,7 +71,7 @@ def serve(
     mark = None if watermark is None else read_mark(Path(watermark))
     listener = listen(address.host, address.port)  # a taken port is said before a model is loaded
     try:
-        opened = open_all(screen, models, batch, mark)
+        opened = open_all(screen, models, batch, numbers, mark)
     except BaseException:
         listener.close()
         raise
@@ -79,7 +84,7 @@ def serve(
 
 
 def open_all(
-    screen: Screen, names: Sequence[str], max_batch: int, watermark: Mark | None = None
+    screen: Screen, names: Sequence[str], max_batch: int, numbers: Numbers, watermark: Mark | None = None
 ) -> dict[str, TextModel]:
     """The models by the name requests ask for: a folder's own name.
 
@@ -93,7 +98,7 @@ def open_all(
         if called in found:
             raise UserError("two models are called {name!r}", fix="rename one of the folders", name=called)
         screen.note(say("loading {name}", name=name))
-        model = load(name, max_batch=max_batch, watermark=watermark)
+        model = load(name, max_batch=max_batch, watermark=watermark, numbers=numbers)
         try:
             found[called] = model.local("serve")
         except BaseException:

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from langwright.inference.kernels.preparing import Report
 from langwright.inference.limits import check_prompt, check_row, check_sampling
 from langwright.inference.packed import PREFIX_BYTES
+from langwright.inference.precision import Preparation
 from langwright.inference.protocol import Candidate, Completion, Request, Search, Token
 from langwright.inference.rows import Reader, Row
 from langwright.inference.sampling import draw_seed
@@ -47,6 +49,8 @@ class TorchEngine:
     max_waiting most requests that wait for a place; without it there is no limit
     prefix_bytes memory for keys and values of prompts that were read, so that others which begin alike need not
                 read it again; packed tier only, 0 keeps nothing
+    preparation  numbers to compute in, and whether a request's bits may depend on others; not before the engine is
+                closed, or `load`ed with the same model, are its weights the caller's again
     best_tier   the first way of running rows together that may be tried (tiers.py); the others are slower
 
     raises  UserError when the model does not say how long its context is, or max_tokens is below the context
@@ -62,11 +66,13 @@ class TorchEngine:
         max_waiting: int | None = None,
         prefix_bytes: int = PREFIX_BYTES,
         best_tier: TierName = "packed",
+        preparation: Preparation = Preparation(),
     ) -> None:
         if max_batch < 1:
             raise ValueError(f"max_batch is {max_batch}; an engine needs at least one place")
-        self._context_wish = context
-        self._worker = Worker(Subject(model, context), max_batch, max_tokens, best_tier, max_waiting, prefix_bytes)
+        self._context_wish, self._preparation = context, preparation
+        subject = Subject(model, context, preparation)
+        self._worker = Worker(subject, max_batch, max_tokens, best_tier, max_waiting, prefix_bytes)
         thread = threading.Thread(target=self._worker.run, name="langwright-engine", daemon=True)
         self._worker.thread = thread
         thread.start()
@@ -92,6 +98,11 @@ class TorchEngine:
     def alive(self) -> bool:
         """False when its thread has died; every request then ends with `EngineDied`."""
         return self._worker.died is None
+
+    @property
+    def report(self) -> Report | None:
+        """What was done to the model to make it ready."""
+        return self._worker.subject.report
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -191,7 +202,7 @@ class TorchEngine:
         Requests that run are finished with the old one first; those that wait get the new one. Blocks
         until the change is made.
         """
-        subject = Subject(model, self._context_wish)
+        subject = Subject(model, self._context_wish, self._preparation)
         self._results([self._worker.do(Job(partial(self._worker.adopt, subject), alone=True))])
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from langwright.artifacts import Artifact, open_artifact
 from langwright.inference.engine import TorchEngine
+from langwright.inference.precision import Numbers, Preparation
 from langwright.inference.text import TextModel
 from langwright.models.adapters import named_adapter, opened
 from langwright.models.loading import load_model
@@ -14,7 +15,6 @@ from langwright.tokenizers.loading import load_tokenizer
 from langwright.training.devices import choose_device
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 
@@ -24,7 +24,7 @@ def open_text_model(
     max_batch: int = 8,
     max_tokens: int | None = None,
     context: int | None = None,
-    dtype: torch.dtype | None = None,
+    numbers: Numbers = Numbers(),
     device: str = "auto",
     name: str | None = None,
     adapter: str | None = None,
@@ -36,7 +36,7 @@ def open_text_model(
     adapter, or one is asked for, it is merged in memory, or works beside the model where it cannot be.
 
     max_batch   most continuations made at the same time; max_tokens, context: see `TorchEngine`
-    dtype       float32 when left out: exact, and on a CPU without matrix units for bfloat16 also fastest
+    numbers     what it computes in; float32 when left out, exactly as transformers does
     device      auto takes a GPU where there is one, else the CPU
     name        what it is called in answers; the folder's name when left out
     adapter     name of one of the model's adapters; the one its card names when left out
@@ -44,8 +44,10 @@ def open_text_model(
     """
     artifact = open_artifact(path, "model")
     tokenizer = load_tokenizer(path)
-    model = read_model(artifact, dtype, adapter).to(choose_device(device))
-    engine = TorchEngine(model, max_batch=max_batch, max_tokens=max_tokens, context=context)
+    model = read_model(artifact, adapter).to(choose_device(device))
+    precision = None if numbers.precision == "float32" else numbers.precision  # it is opened in float32
+    preparation = Preparation(precision, numbers.strict, keep=False)  # nobody else has the model
+    engine = TorchEngine(model, max_batch=max_batch, max_tokens=max_tokens, context=context, preparation=preparation)
     return TextModel(engine, tokenizer, name or path.resolve().name, stop_ids=named_ends(model))
 
 
@@ -57,11 +59,11 @@ def named_ends(model: PreTrainedModel) -> frozenset[int]:
     return frozenset(ends if isinstance(ends, list) else [ends])
 
 
-def read_model(artifact: Artifact, dtype: torch.dtype | None = None, adapter: str | None = None) -> PreTrainedModel:
+def read_model(artifact: Artifact, adapter: str | None = None) -> PreTrainedModel:
     """The weights of an artifact, with an adapter at work: the one asked for, else the one its card names for writing."""
     abilities = artifact.card.abilities if artifact.card else ()
     learned = [ability.adapter for ability in abilities if ability.solver == "generation" and ability.adapter]
     name = adapter or (learned[0] if learned else None)
     if name is None:
-        return load_model(artifact.path, "causal", dtype=dtype)
-    return opened(load_model(artifact.path, "causal"), named_adapter(artifact.path, name)).to(dtype)
+        return load_model(artifact.path, "causal")
+    return opened(load_model(artifact.path, "causal"), named_adapter(artifact.path, name))

@@ -7,20 +7,33 @@ import inspect
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
+from langwright.inference.kernels.preparing import Prepared, Report, prepared
+from langwright.inference.precision import Preparation
 from langwright.models.adapters import virtual_tokens
 
 
 class Subject:
-    """A model in evaluation mode. `release` gives it back as it was."""
+    """A model in evaluation mode. `begin` makes it ready, `release` gives it back as it was."""
 
-    def __init__(self, model: PreTrainedModel, context: int | None = None) -> None:
+    def __init__(
+        self, model: PreTrainedModel, context: int | None = None, preparation: Preparation = Preparation()
+    ) -> None:
         """context: where the model's own limit is not wanted or not known."""
         self.model: PreTrainedModel = getattr(model, "_orig_mod", model)  # compiled: shapes change at every step here
         self.context = (context or context_of(self.model.config)) - virtual_tokens(self.model)
         self.vocab_size = int(self.model.get_input_embeddings().num_embeddings)
         self.unable = why_unable(self.model)
+        self.preparation = preparation
+        self.report: Report | None = None  # what was done to the model, once it is ready
+        self._prepared: Prepared | None = None
         self._was_training = self.model.training
         self.model.eval()
+
+    def begin(self) -> None:
+        """Make the model ready; once more after its weights were changed."""
+        self._give_back()
+        self._prepared = prepared(self.model, self.preparation)
+        self.report = self._prepared.report
 
     def refuse_unable(self) -> None:
         """UserError when this model cannot continue a text."""
@@ -28,8 +41,14 @@ class Subject:
             raise self.unable
 
     def release(self) -> None:
-        """Put the model back into the mode it came in."""
+        """Put the model back into the state and the mode it came in."""
+        self._give_back()
         self.model.train(self._was_training)
+
+    def _give_back(self) -> None:
+        if self._prepared is not None:
+            self._prepared.release()
+            self._prepared = None
 
 
 def why_unable(model: PreTrainedModel) -> UserError | None:

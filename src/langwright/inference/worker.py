@@ -59,6 +59,7 @@ class Worker:
         self._runner: Runner | None = None  # made with the first request
         self.max_tokens = self._checked_max_tokens(subject)
         self.subject = subject
+        subject.begin()
         self.tier = self._tier_of(subject)
 
     # --- called from any thread ----------------------------------------------------------------
@@ -109,12 +110,12 @@ class Worker:
     def adopt(self, subject: Subject) -> None:
         """Go on with another model, or with the same one as it is now."""
         self._runner = None
-        self.tier = self._tier_of(subject)
-        if subject.model is self.subject.model:
-            return
-        self.max_tokens = self._checked_max_tokens(subject)
-        self.subject.release()
-        self.subject = subject
+        if subject.model is not self.subject.model:
+            self.max_tokens = self._checked_max_tokens(subject)
+            self.subject.release()
+            self.subject = subject
+        self.subject.begin()
+        self.tier = self._tier_of(self.subject)
 
     def _tier_of(self, subject: Subject) -> Tier | None:
         """How this model's rows run; None for a model that does not write."""
@@ -181,8 +182,15 @@ class Worker:
     def _ready(self) -> Runner:
         if self._runner is None:
             assert self.tier is not None  # a model that does not write was refused before
+            subject = self.subject
             self._runner = runner_for(
-                self.tier, self.subject.model, self.subject.context, self.max_batch, self.max_tokens, self._prefix_bytes
+                self.tier,
+                subject.model,
+                subject.context,
+                self.max_batch,
+                self.max_tokens,
+                self._prefix_bytes,
+                subject.preparation.strict,
             )
         return self._runner
 

@@ -12,6 +12,7 @@ from langwright.artifacts import Artifact, open_artifact
 from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
 from langwright.inference.addresses import is_url
+from langwright.inference.precision import Numbers
 from langwright.inference.protocol import Beams, Sampling, Search, Watermark
 from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
@@ -57,6 +58,7 @@ def load(
     adapter: str | None = None,
     head: str | None = None,
     watermark: Watermark | None = None,
+    numbers: Numbers = Numbers(),
 ) -> Model:
     """Open a model: an artifact, a local Hugging Face folder, a workspace name, `hf:owner/name`, or a server's URL.
 
@@ -64,6 +66,7 @@ def load(
     adapter    name of one of the model's adapters; the one its card names for the task when left out
     head       name of one of the heads that `langwright multitask` puts beside the model's own
     watermark  left in all that it writes; see langwright.inference.watermark.keys
+    numbers    what a model that writes computes in
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     if is_url(name):
@@ -91,7 +94,7 @@ def load(
         return Model(str(name), artifact, backbone=open_backbone(artifact.path))
     from langwright.inference.opening import open_text_model
 
-    text = open_text_model(artifact.path, max_batch=max_batch, adapter=adapter)
+    text = open_text_model(artifact.path, max_batch=max_batch, adapter=adapter, numbers=numbers)
     text.watermark = watermark
     return Model(str(name), artifact, text=text)
 

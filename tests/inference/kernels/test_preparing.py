@@ -15,11 +15,12 @@ from tests.inference.tiny import GPT2, LLAMA, prompts_of, random_model
 from transformers import PreTrainedModel
 
 from langwright.inference.kernels import preparing
-from langwright.inference.kernels.preparing import PRECISIONS, Precision, prepared
+from langwright.inference.kernels.preparing import prepared
 from langwright.inference.kernels.products import Product
 from langwright.inference.kernels.quality import Quality, own_text
 from langwright.inference.kernels.rows import same_bits
 from langwright.inference.kernels.sharing import forward
+from langwright.inference.precision import PRECISIONS, Precision, Preparation
 from langwright.models.loading import load_model
 
 IDS = torch.tensor(prompts_of((23,)))
@@ -43,7 +44,7 @@ def test_near_what_it_was_and_given_back(name: str, precision: Precision, strict
     modules, tensors = dict(model.named_modules()), dict(model.state_dict(keep_vars=True))
     values = {key: tensor.detach().clone() for key, tensor in tensors.items()}
     before_TV = forward(model, IDS)
-    done = prepared(model, precision, strict)
+    done = prepared(model, Preparation(precision, strict, rows=()))
     distance = float((forward(model, IDS) - before_TV).norm() / before_TV.norm())
     assert distance <= FAR[precision]
     assert (distance == 0) == (precision == "float32" and not strict) or precision == "float32"
@@ -57,12 +58,12 @@ def test_near_what_it_was_and_given_back(name: str, precision: Precision, strict
 
 
 def test_what_is_done_is_reported() -> None:
-    report = prepared(small("llama"), "int8").report
+    report = prepared(small("llama"), Preparation("int8", rows=())).report
     assert report.counts() == {"int8": 15}  # four sites a layer hold seven linears, and the head
     assert len(report.layers) == 9
     assert all(0 < layer.error < 0.03 and layer.why is None for layer in report.layers)
     assert 0 < report.error < 0.06
-    four = prepared(small("llama"), "int4").report  # 97 tokens are no multiple of 16
+    four = prepared(small("llama"), Preparation("int4", rows=())).report  # 97 tokens are no multiple of 16
     assert {layer.names for layer in four.layers if layer.kind != "int4"} == {("lm_head",), ("model.layers.0.mlp.down_proj",), ("model.layers.1.mlp.down_proj",)}  # fmt: skip
     assert all(layer.why for layer in four.layers if layer.kind != "int4")
 
@@ -71,7 +72,7 @@ def test_tied_weights_stay_the_embeddings() -> None:
     model = small("gpt2")
     embedding = model.get_input_embeddings().weight
     assert model.get_output_embeddings().weight is embedding
-    done = prepared(model, "int8")
+    done = prepared(model, Preparation("int8", rows=()))
     assert model.get_input_embeddings().weight.dtype == torch.bfloat16
     done.release()
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight is embedding
@@ -80,13 +81,13 @@ def test_tied_weights_stay_the_embeddings() -> None:
 def test_rotary_angles_are_not_rounded() -> None:
     model = small("llama")
     angles = model.model.rotary_emb.inv_freq.clone()
-    prepared(model, "bfloat16")
+    prepared(model, Preparation("bfloat16", rows=()))
     assert same_bits(model.model.rotary_emb.inv_freq, angles)
 
 
 def test_a_kernel_that_this_machine_lacks_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparing, "works", lambda kind, dtype: kind == "plain")
-    report = prepared(small("llama"), "int8").report
+    report = prepared(small("llama"), Preparation("int8", rows=())).report
     assert report.counts() == {"plain": 15}
     assert all("this processor does not compute" in (layer.why or "") for layer in report.layers)
 
@@ -99,7 +100,7 @@ def test_a_layer_that_int8_would_spoil_stays_in_bfloat16(monkeypatch: pytest.Mon
         return 0.4 if weight_NK.shape == (32, 48) and product.kind == "int8" else error_of(product, weight_NK, *rest)
 
     monkeypatch.setattr(preparing, "error_of", far_off)
-    report = prepared(small("llama"), "int8").report
+    report = prepared(small("llama"), Preparation("int8", rows=())).report
     kept = [layer for layer in report.layers if layer.kind != "int8"]
     assert {layer.names[0].split(".", 3)[-1] for layer in kept} == {wrong}
     assert {(layer.kind, layer.why) for layer in kept} == {("packed", "its error in int8 is 40.0%")}
@@ -125,7 +126,7 @@ def test_the_perplexity_of_a_real_model_stays_within_one_per_cent(
 ) -> None:
     """Measured on the text that layers were kept by, and, kept by what the model wrote itself, on text it did not see."""
     loss = own_loss(stories, told)
-    done = prepared(stories, precision, rows=told if seen else own_text(stories))
+    done = prepared(stories, Preparation(precision, rows=told if seen else None))
     try:
         assert done.report.counts()[precision] > 0
         assert done.report.quality is not None
@@ -147,13 +148,13 @@ def own_loss(model: PreTrainedModel, rows: list[list[int]]) -> float:
 
 def test_layers_are_kept_until_the_quality_holds(stories: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = own_text(stories, rows=2, tokens=32)
-    free = prepared(stories, "int8", rows=rows)
+    free = prepared(stories, Preparation("int8", rows=rows))
     assert free.report.counts() == {"int8": 36}
     assert free.report.quality is not None
     most = free.report.quality.divergence * 0.7
     free.release()
     monkeypatch.setattr(Quality, "holds", lambda self: self.divergence < most)
-    held = prepared(stories, "int8", rows=rows)
+    held = prepared(stories, Preparation("int8", rows=rows))
     kept = [layer for layer in held.report.layers if layer.kind == "packed"]
     assert 0 < len(kept) < len(held.report.layers)
     assert all(layer.why == "kept in bfloat16 for the quality of the model" for layer in kept)
@@ -161,7 +162,7 @@ def test_layers_are_kept_until_the_quality_holds(stories: PreTrainedModel, monke
     assert {"lm_head", "down_proj"} <= names  # they go first
     monkeypatch.setattr(Quality, "holds", lambda self: False)
     held.release()
-    none = prepared(stories, "int8", rows=rows)
+    none = prepared(stories, Preparation("int8", rows=rows))
     assert none.report.counts() == {"packed": 36}
     none.release()
 

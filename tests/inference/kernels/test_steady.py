@@ -13,6 +13,7 @@ from torch import nn
 from langwright.inference.kernels.preparing import prepared
 from langwright.inference.kernels.rows import same_bits
 from langwright.inference.kernels.steady import LANES, SteadyMode, end_to_end, make_steady, undo_steady
+from langwright.inference.precision import Preparation
 
 WIDE = transformers.LlamaConfig(
     vocab_size=256, hidden_size=256, intermediate_size=512, num_hidden_layers=1, num_attention_heads=2,
@@ -32,10 +33,10 @@ def test_nothing_is_left_over_in_any_threads_share(elements: int, width: int, th
 
 
 def test_small_models_have_such_modules_and_even_ones_have_none() -> None:
-    assert prepared(random_model(LLAMA), strict=True).report.steady == (
+    assert prepared(random_model(LLAMA), Preparation(strict=True, precision="float32")).report.steady == (
         "model.layers.0.mlp.act_fn", "model.layers.1.mlp.act_fn", "model.rotary_emb",
     )  # fmt: skip
-    assert prepared(random_model(WIDE), strict=True).report.steady == ()
+    assert prepared(random_model(WIDE), Preparation(strict=True, precision="float32")).report.steady == ()
 
 
 def test_a_router_and_experts_multiply_by_weights_of_their_own() -> None:
@@ -45,7 +46,7 @@ def test_a_router_and_experts_multiply_by_weights_of_their_own() -> None:
     )  # fmt: skip
     model = random_model(config)
     before = model.get_experts_implementation()
-    done = prepared(model, strict=True)
+    done = prepared(model, Preparation(strict=True, precision="float32"))
     assert done.report.steady == ("model.layers.0.mlp.experts", "model.layers.0.mlp.gate")
     done.release()
     assert model.get_experts_implementation() == before

@@ -18,7 +18,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +27,13 @@ from langwright.errors import UserError
 from langwright.inference.kernels.linears import Site, Stand, joined, weighed_alike
 from langwright.inference.kernels.machine import MOST_ERROR, error_of, product_of, why_not, works
 from langwright.inference.kernels.products import FEW, Int4, Int8, Kind, Product
-from langwright.inference.kernels.quality import Quality, Yardstick, keep_until
+from langwright.inference.kernels.quality import Quality, Yardstick, keep_until, own_text
 from langwright.inference.kernels.rows import Multiply, Steady, same_bits, trial_rows
 from langwright.inference.kernels.sharing import apart, forward, linear_names, shared_inputs, trial_ids
 from langwright.inference.kernels.steady import make_steady, undo_steady
+from langwright.inference.precision import Precision, Preparation, Rows
 from langwright.wording import say
 
-Precision = Literal["float32", "bfloat16", "int8", "int4"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 WISHES: dict[Precision, tuple[Kind, ...]] = {
     "float32": ("plain",),
     "bfloat16": ("packed", "plain"),
@@ -43,7 +41,7 @@ WISHES: dict[Precision, tuple[Kind, ...]] = {
     "int4": ("int4", "int8", "packed", "plain"),
 }
 """What each layer is to be, the first that it can be."""
-CHEAP: frozenset[Kind] = frozenset({"int8", "int4"})
+CHEAP: tuple[Kind, ...] = ("int8", "int4")
 
 
 @dataclass(frozen=True)
@@ -111,59 +109,41 @@ class Place:
     site: Site
 
 
-def prepared(
-    model: PreTrainedModel,
-    precision: Precision = "float32",
-    strict: bool = False,
-    *,
-    rows: Sequence[Sequence[int]] = (),
-    share: bool = True,
-    keep: bool = True,
-) -> Prepared:
+def prepared(model: PreTrainedModel, preparation: Preparation) -> Prepared:
     """Make a model in evaluation mode ready to serve, in place.
 
-    rows    token ids, texts as the model will see them, of which perplexity may grow by one per cent in int8 and
-            int4: layers go back to bfloat16 until it does. Without any nothing is measured
-    share   linears with the same input are computed at once
-    keep    hold what is exchanged, so that `release` can put it back; without, memory is freed, and the model is of
-            no use after the release
     raises  UserError for int8, int4 and strict elsewhere than on the CPU
     """
-    if model.device.type != "cpu" and (strict or precision in ("int8", "int4")):
+    precision = preparation.precision or ("float32" if model.dtype == torch.float32 else "bfloat16")
+    if model.device.type != "cpu" and (preparation.strict or precision in CHEAP):
         raise UserError(
             "{what} is computed on the CPU, and this model is on {device}",
             fix="open it with device cpu, or take bfloat16 without strict",
-            what=say("strict mode") if strict else precision,
+            what=say("strict mode") if preparation.strict else precision,
             device=str(model.device),
         )
-    done = Prepared(model, Report(precision, strict))
-    dtype = torch.float32 if precision == "float32" else torch.bfloat16
-    if not strict and precision == "float32" and model.dtype == dtype:
+    done = Prepared(model, Report(precision, preparation.strict))
+    if preparation.precision is None and not preparation.strict:
         return done
     try:
-        prepare(done, dtype, rows, share)
+        prepare(done, preparation)
     except BaseException:
         done.release()
         raise
-    if not keep:
+    if not preparation.keep:
         done.undo.clear()
     return done
 
 
-def prepare(done: Prepared, dtype: torch.dtype, rows: Sequence[Sequence[int]], share: bool) -> None:
+def prepare(done: Prepared, preparation: Preparation) -> None:
     """Exchange layers, cast the rest, and see that the model still says the same."""
     model, report = done.model, done.report
+    dtype = torch.float32 if report.precision == "float32" else torch.bfloat16
     expected_TV = forward(model, trial_ids(model))
-    yardstick = Yardstick(model, rows) if len(rows) and report.precision in ("int8", "int4") else None
+    yardstick = yardstick_of(model, preparation.rows) if report.precision in CHEAP else None
     if report.strict:
         one_expert_at_a_time(done)
-    places: list[Place] = []
-    if report.strict or report.precision != "float32":
-        linears = linear_names(model) if model.device.type == "cpu" else {}
-        shares = share and report.precision != "float32"  # there the weights stay where they are
-        groups = shared_inputs(model, linears) if shares else [(name,) for name in linears]
-        for names in groups:
-            places += placed([linears[name] for name in names], names, report, dtype)
+    places = exchanged(model, report, dtype) if model.device.type == "cpu" else []
     for place in places:
         install(done, place)
     cast(done, dtype)
@@ -176,6 +156,23 @@ def prepare(done: Prepared, dtype: torch.dtype, rows: Sequence[Sequence[int]], s
     done.report = replace(
         report, layers=tuple(place.layer for place in places), steady=tuple(steady), error=error, quality=quality
     )
+
+
+def yardstick_of(model: PreTrainedModel, rows: Rows | None) -> Yardstick | None:
+    """What quality is measured on, if it is to be."""
+    if rows is None:
+        rows = own_text(model) if model.can_generate() and not model.config.is_encoder_decoder else ()
+    return Yardstick(model, rows) if len(rows) else None
+
+
+def exchanged(model: PreTrainedModel, report: Report, dtype: torch.dtype) -> list[Place]:
+    """What comes to stand for the linear layers; in float32 nothing, unless rows are to be kept apart."""
+    if report.precision == "float32" and not report.strict:
+        return []
+    linears = linear_names(model)
+    # float32 weights stay where they are, and are not copied to lie end to end
+    groups = [(name,) for name in linears] if report.precision == "float32" else shared_inputs(model, linears)
+    return [place for names in groups for place in placed([linears[name] for name in names], names, report, dtype)]
 
 
 # --- layers --------------------------------------------------------------------------------------
