@@ -23,7 +23,8 @@ class Bigrams:
     def context(self) -> int:
         return self._context
 
-    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+    def score(self, rows: Sequence[Sequence[int]], given: Sequence[Sequence[int]] | None = None) -> list[list[float]]:
+        assert given is None
         assert all(2 <= len(row) <= self._context for row in rows)
         self.rows_scored += [list(row) for row in rows]
         return [[float(self.logp_VV[a, b]) for a, b in itertools.pairwise(row)] for row in rows]

@@ -10,7 +10,7 @@ from transformers import Cache, LlamaConfig
 from transformers.cache_utils import DynamicLayer
 
 from langwright.inference import cache as module
-from langwright.inference.cache import RunningCache, causal_mask
+from langwright.inference.cache import RunningCache, blank_layers, causal_mask
 
 CONFIG = LlamaConfig(num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, hidden_size=4)
 
@@ -52,7 +52,7 @@ def test_rows_keep_what_is_theirs(data: st.DataObject) -> None:
     """Any order of joining, stepping and leaving; a little room, so that the buffer is often moved."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "ROOM", data.draw(st.integers(1, 4)))
-        cache, rows, made = RunningCache(CONFIG, max_rows=6), [], 0
+        cache, rows, made = RunningCache(blank_layers(CONFIG), max_rows=6), [], 0
         for _ in range(data.draw(st.integers(1, 25))):
             what = data.draw(st.sampled_from(["join", "step", "step", "leave"]))
             if what == "join" and len(rows) < 6:
@@ -79,7 +79,7 @@ def test_rows_keep_what_is_theirs(data: st.DataObject) -> None:
 
 
 def test_columns_shrink_when_the_longest_row_leaves() -> None:
-    cache = RunningCache(CONFIG, max_rows=4)
+    cache = RunningCache(blank_layers(CONFIG), max_rows=4)
     cache.join(prefill([9, 2], 0), [9, 2])
     cache.leave(0)
     cache.fit(2)
@@ -88,7 +88,7 @@ def test_columns_shrink_when_the_longest_row_leaves() -> None:
 
 
 def test_memory_is_given_back_when_nothing_runs() -> None:
-    cache = RunningCache(CONFIG, max_rows=4)
+    cache = RunningCache(blank_layers(CONFIG), max_rows=4)
     cache.join(prefill([3], 0), [3])
     cache.leave(0)
     cache.release()

@@ -651,7 +651,7 @@ def test_models_that_cannot_write_say_so(engine_of: EngineOf) -> None:
     bert = BertModel(
         BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
     )
-    with pytest.raises(UserError, match="models of type bert do not continue a text"):
+    with pytest.raises(UserError, match="models of type bert do not write"):
         engine_of(bert).submit(greedy([1], 1))
 
 

@@ -37,6 +37,7 @@ class Gate:
         self.shapes: list[tuple[int, int]] = []
         self.pause_s = 0.0
         self.fail_at: int | None = None
+        self.key = "input_ids"
         self._permits = threading.Semaphore(0)
         self._open = True
         self._arrived = threading.Condition()
@@ -67,7 +68,7 @@ class Gate:
 
     def _before(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         with self._arrived:
-            self.shapes.append(tuple(kwargs["input_ids"].shape))
+            self.shapes.append(tuple(kwargs[self.key].shape))
             self._arrived.notify_all()
         while not self._open and not self._permits.acquire(timeout=0.01):
             pass

@@ -23,6 +23,7 @@ from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
 from langwright.stages.lessons import rewriting
+from langwright.tasks.loading import load
 from langwright.workspace import Workspace
 
 SMOOTHED = {"loss.kind": "cross-entropy", "loss.smoothing": 0.1}
@@ -98,6 +99,10 @@ def test_words_are_translated(world, model, rate, steps):
         ids = tokenizer(said[-1].prompt + tokenizer.eos_token, return_tensors="pt").input_ids
         out = opened.generate(ids, max_new_tokens=8, do_sample=False)[0]
         assert tokenizer.decode(out, skip_special_tokens=True) == said[-1].text
+        with load(artifact.path) as ours:
+            assert ours.generate(said[-1].prompt, max_new_tokens=8) == said[-1].text
+            right, wrong = (ours.score(word, given="translate English to Chinese: 1: two") for word in ("二", "三"))
+            assert right.log_probability > wrong.log_probability
 
 
 def test_a_bart_learns_summaries_with_smoothed_labels(world):

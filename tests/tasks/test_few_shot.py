@@ -36,8 +36,8 @@ def points(texts: Sequence[str]) -> np.ndarray:
 class Copies(Parrot):
     """A model that finds a label the likelier the more often its letters stand before it."""
 
-    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
-        return [[math.log((1 + row[:i].count(row[i])) / (len(row) + i)) for i in range(1, len(row))] for row in rows]
+    def chances(self, row: Sequence[int]) -> list[float]:
+        return [math.log((1 + row[:i].count(row[i])) / (len(row) + i)) for i in range(1, len(row))]
 
 
 @pytest.mark.spec(

@@ -20,8 +20,8 @@ from langwright.tasks.likelihood import FITS, Question, classify, language_of, s
 class Bigrams(Parrot):
     """A whole language model in one line: the next id's log-probability depends on the one before it."""
 
-    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
-        return [[self.logp(a, b) for a, b in itertools.pairwise(row)] for row in rows]
+    def chances(self, row: Sequence[int]) -> list[float]:
+        return [self.logp(a, b) for a, b in itertools.pairwise(row)]
 
     @staticmethod
     def logp(before: int, after: int) -> float:
@@ -89,8 +89,11 @@ def test_a_model_that_converses_is_asked_in_a_turn() -> None:
     bigrams = model()
     question = Question(bigrams, "Q: {text}", ("yes", "no"), "en", converses=True)
     row = question.row("Q: x", "yes")
-    assert bigrams.tokenizer.decode(row.row) == "<|im_start|>user\nQ: x<|im_end|>\n<|im_start|>assistant\nyes"
-    assert row.answer == 3
+    assert (
+        bigrams.tokenizer.decode([*row.question, *row.answer])
+        == "<|im_start|>user\nQ: x<|im_end|>\n<|im_start|>assistant\nyes"
+    )
+    assert len(row.answer) == 3
 
 
 @given(text=st.text(max_size=300), context=st.integers(90, 400))

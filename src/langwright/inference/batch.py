@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 
-from langwright.inference.cache import RunningCache, causal_mask, prefill_cache
+from langwright.inference.cache import RunningCache, blank_layers, causal_mask, prefill_cache
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
 from langwright.inference.subject import arguments_of
@@ -59,7 +59,7 @@ class Forward:
 
 def padded_logits(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Tensor:
     """Logits of the last token of each prompt, all but that one read together and then a step made; shape (prompts, V)."""
-    forward, cache = Forward(model), RunningCache(model.config, len(prompts))
+    forward, cache = Forward(model), RunningCache(blank_layers(model.config), len(prompts))
     lengths = [len(prompt) - 1 for prompt in prompts]
     _, filled = forward.read([prompt[:-1] for prompt in prompts])
     cache.join(filled, lengths, forward.ahead)
@@ -73,12 +73,16 @@ class PaddedRunner:
     """The running rows, their cache, and what each step needs of them."""
 
     def __init__(self, model: PreTrainedModel, max_rows: int, max_tokens: int) -> None:
-        self.forward = Forward(model)
-        self.cache = RunningCache(model.config, max_rows)
+        self.prepare(model, max_rows)
         self.max_tokens = max_tokens
         self.rows: list[Row] = []
         self._last_B = self._lengths_B = torch.zeros(0, dtype=torch.long, device=self.forward.device)
         self._chooser = self._choose([])
+
+    def prepare(self, model: PreTrainedModel, max_rows: int) -> None:
+        """Make what the rows are run with."""
+        self.forward = Forward(model)
+        self.cache = RunningCache(blank_layers(model.config), max_rows)
 
     def admit(self, rows: Sequence[Row]) -> None:
         """Read the prompts of these rows together, hand out their first tokens, and let those that go on join."""

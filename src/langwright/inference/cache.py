@@ -93,12 +93,11 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
 class RunningCache(Cache):  # type: ignore[misc]
     """The cache of a running batch, handed to the model at every step."""
 
-    def __init__(self, config: PretrainedConfig, max_rows: int) -> None:
+    def __init__(self, layers: Sequence[DummyLayer | None], max_rows: int) -> None:
+        """layers: as `blank_layers` gives them."""
         self.columns = Columns()
         self.max_rows = max_rows
-        super().__init__(
-            layers=[RoomyLayer(self.columns) if layer is None else layer for layer in blank_layers(config)]
-        )
+        super().__init__(layers=[RoomyLayer(self.columns) if layer is None else layer for layer in layers])
 
     @property
     def holders(self) -> list[RoomyLayer]:

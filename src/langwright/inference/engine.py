@@ -1,4 +1,4 @@
-"""An engine over any causal language model of transformers: continuous batching with a key-value cache.
+"""An engine over any language model of transformers, causal, encoder-decoder or encoder: continuous batching with a key-value cache.
 
 One thread owns the model. Between two steps requests join the running batch, after their prompts were
 read together, and finished ones leave it at once (iteration-level scheduling: Yu et al. 2022, "Orca",
@@ -14,19 +14,36 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.kernels.preparing import Report
-from langwright.inference.limits import check_prompt, check_row, check_sampling
+from langwright.inference.limits import (
+    cannot_guide,
+    cannot_score,
+    cannot_search,
+    check_prompt,
+    check_row,
+    check_sampling,
+    check_source,
+)
 from langwright.inference.packed import PREFIX_BYTES
 from langwright.inference.precision import Preparation
-from langwright.inference.protocol import Candidate, Completion, Request, Search, Token
+from langwright.inference.protocol import Candidate, Completion, Kind, Request, Search, Token
 from langwright.inference.rows import Reader, Row
 from langwright.inference.sampling import draw_seed
-from langwright.inference.scoring import encode_group, groups, judged, likeliest, positions_at_once, score_group, taken
+from langwright.inference.scoring import (
+    encode_group,
+    groups,
+    judged,
+    likeliest,
+    positions_at_once,
+    score_group,
+    score_pairs,
+    taken,
+)
 from langwright.inference.searching import refuse_drawing, searching
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
@@ -35,6 +52,8 @@ from langwright.inference.worker import Job, Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
 class TorchEngine:
@@ -85,6 +104,11 @@ class TorchEngine:
         return self._worker.subject.context
 
     @property
+    def kind(self) -> Kind:
+        """What the model does with a text."""
+        return self._worker.subject.kind
+
+    @property
     def vocab_size(self) -> int:
         """Token ids run from 0 to one below this."""
         return self._worker.subject.vocab_size
@@ -114,12 +138,16 @@ class TorchEngine:
         """
         subject = self._worker.subject
         subject.refuse_unable()
-        check_prompt(request.prompt, subject.context, subject.vocab_size)
         check_sampling(request.sampling, subject.vocab_size)
+        if subject.beginning is not None and request.guide is not None:
+            raise cannot_guide(subject.model.config.model_type)
+        check = check_prompt if subject.beginning is None else check_source
+        check(request.prompt, subject.context, subject.vocab_size)
         seed = request.sampling.seed
         stream = QueuedStream(draw_seed() if seed is None else seed, self._wake)
         deadline = None if request.deadline_s is None else time.monotonic() + request.deadline_s
-        self._worker.add(Row(request, [Reader(stream, deadline)]))
+        ends = subject.beginning is not None and subject.beginning.ends
+        self._worker.add(Row(request, [Reader(stream, deadline)], subject.begun, ends))
         return stream
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
@@ -140,6 +168,8 @@ class TorchEngine:
         """
         worker, subject = self._worker, self._worker.subject
         subject.refuse_unable()
+        if subject.beginning is not None:
+            raise cannot_search(subject.model.config.model_type)
         check_prompt(request.prompt, subject.context, subject.vocab_size)
         check_sampling(request.sampling, subject.vocab_size)
         refuse_drawing(request.sampling)
@@ -158,19 +188,22 @@ class TorchEngine:
             if found is not None:
                 return list(found)
 
-    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+    def score(self, rows: Sequence[Sequence[int]], given: Sequence[Sequence[int]] | None = None) -> list[list[float]]:
         """Log-probability in nats of each token given all before it; a row of n ids gives n - 1 numbers.
 
-        raises  UserError for an empty row or one longer than the context
+        given   one prompt, or source for an encoder-decoder, a row: then all n ids of the row are scored after it
+        raises  UserError for an empty row or one longer than the context, or where this kind of model has no such numbers
         """
-        return self._scores(rows, taken)
+        return self._scores(rows, taken, given)
 
-    def judge(self, rows: Sequence[Sequence[int]]) -> list[list[tuple[float, bool]]]:
+    def judge(
+        self, rows: Sequence[Sequence[int]], given: Sequence[Sequence[int]] | None = None
+    ) -> list[list[tuple[float, bool]]]:
         """`score`, and of each token whether the model found none likelier; both from one pass.
 
         raises  UserError for an empty row or one longer than the context
         """
-        return [[(logprob, hit == 1.0) for logprob, hit in row] for row in self._scores(rows, judged)]
+        return [[(logprob, hit == 1.0) for logprob, hit in row] for row in self._scores(rows, judged, given)]
 
     def alternatives(self, rows: Sequence[Sequence[int]], top: int) -> list[list[Token]]:
         """`score` with the `top` likeliest tokens at the place of each, whatever stands there.
@@ -191,8 +224,8 @@ class TorchEngine:
 
         raises  UserError for an empty row or one longer than the context
         """
-        found = self._in_groups(rows, range(len(rows)), positions_at_once(self.vocab_size), encode_group)
-        return [found[index] for index in range(len(rows))]
+        self._check_rows(rows, self.context)
+        return self._in_groups(rows, len, positions_at_once(self.vocab_size), encode_group)
 
     # --- the model -----------------------------------------------------------------------------
 
@@ -212,32 +245,60 @@ class TorchEngine:
     def _wake(self) -> None:  # a method of the engine, so that a stream keeps its engine alive
         self._worker.wake()
 
-    def _scores(self, rows: Sequence[Sequence[int]], of: Callable[[Tensor, Tensor], Tensor]) -> list[list[Any]]:
+    def _scores(
+        self,
+        rows: Sequence[Sequence[int]],
+        of: Callable[[Tensor, Tensor], Tensor],
+        given: Sequence[Sequence[int]] | None = None,
+    ) -> list[list[Any]]:
+        subject = self._worker.subject
+        if subject.kind == "reads" or (subject.beginning is not None and given is None):
+            raise cannot_score(subject.model.config.model_type, subject.kind)
+        if given is not None:
+            return self._scores_given(rows, given, of)
+        self._check_rows(rows, self.context)
         most = positions_at_once(self.vocab_size)
         long_enough = [index for index, row in enumerate(rows) if len(row) > 1]
-        scores = self._in_groups(rows, long_enough, most, partial(score_group, most=most, of=of))
+        found = self._in_groups(
+            [rows[index] for index in long_enough], len, most, partial(score_group, most=most, of=of)
+        )
+        scores = dict(zip(long_enough, found, strict=True))
         return [scores.get(index, []) for index in range(len(rows))]
+
+    def _scores_given(
+        self, rows: Sequence[Sequence[int]], given: Sequence[Sequence[int]], of: Callable[[Tensor, Tensor], Tensor]
+    ) -> list[list[Any]]:
+        """Scores of whole rows, each after its prompt or source."""
+        subject = self._worker.subject
+        pairs = list(zip(given, rows, strict=True))
+        self._check_rows(given, subject.context)
+        if subject.beginning is None:
+            whole = self._scores([[*before, *row] for before, row in pairs], of)
+            return [found[len(found) - len(row) :] for found, row in zip(whole, rows, strict=True)]
+        subject.refuse_unable()
+        self._check_rows(rows, subject.context - len(subject.beginning.start))
+        work = partial(score_pairs, begun=subject.beginning, of=of)
+        return self._in_groups(pairs, lambda pair: max(map(len, pair)), positions_at_once(self.vocab_size), work)
+
+    def _check_rows(self, rows: Sequence[Sequence[int]], most: int) -> None:
+        for row in rows:
+            check_row(row, most, self.vocab_size)
 
     def _in_groups(
         self,
-        rows: Sequence[Sequence[int]],
-        indices: Sequence[int],
+        rows: Sequence[T],
+        length: Callable[[T], int],
         most: int,
-        work: Callable[[PreTrainedModel, list[Sequence[int]]], list[Any]],
-    ) -> dict[int, Any]:
-        """Work on the rows with these indices, a group at a time between steps; index -> result."""
-        for row in rows:
-            check_row(row, self.context, self.vocab_size)
-        cuts = groups([len(rows[index]) for index in indices], most)
-        parts = [[indices[place] for place in cut] for cut in cuts]
+        work: Callable[[PreTrainedModel, list[T]], list[Any]],
+    ) -> list[Any]:
+        """Work on rows, a group of like length at a time between steps; the results in the order of the rows."""
+        parts = list(groups([length(row) for row in rows], most))
         worker = self._worker
         jobs = [worker.do(Job(partial(worker.apply, work, [rows[index] for index in part]))) for part in parts]
-        results = self._results(jobs)
-        return {
-            index: value
-            for part, got in zip(parts, results, strict=True)
-            for index, value in zip(part, got, strict=True)
-        }
+        found: dict[int, Any] = {}
+        for part, got in zip(parts, self._results(jobs), strict=True):
+            found |= dict(zip(part, got, strict=True))
+        return [found[index] for index in range(len(rows))]
 
     def _results(self, jobs: Sequence[Future[Any]]) -> list[Any]:
         try:

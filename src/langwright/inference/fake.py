@@ -58,11 +58,20 @@ class Parrot:
             done.append(Completion(tokens, stream.finish_reason or "stop", stream.seed))
         return done
 
-    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
-        """One nat a token, whatever it is."""
-        for row in rows:
+    def score(self, rows: Sequence[Sequence[int]], given: Sequence[Sequence[int]] | None = None) -> list[list[float]]:
+        whole = [list(row) for row in rows] if given is None else [[*a, *b] for a, b in zip(given, rows, strict=True)]
+        for row in whole:
             check_row(row, self._context)
-        return [[-1.0] * (len(row) - 1) for row in rows]
+        found = [self.chances(row) for row in whole]
+        return (
+            found
+            if given is None
+            else [values[len(values) - len(row) :] for values, row in zip(found, rows, strict=True)]
+        )
+
+    def chances(self, row: Sequence[int]) -> list[float]:
+        """One nat a token, whatever it is."""
+        return [-1.0] * (len(row) - 1)
 
     def alternatives(self, rows: Sequence[Sequence[int]], top: int) -> list[list[Token]]:
         """The token that stands there, and none beside it."""

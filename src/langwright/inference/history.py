@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ class History:
     counts    how often each token was written, the prompt not counted; kept only where a penalty needs it
     """
 
-    def __init__(self, request: Request, seed: int) -> None:
+    def __init__(self, request: Request, seed: int, begun: Sequence[int] | None = None) -> None:
+        """begun: what a decoder begins with, where the prompt is read by an encoder and no part of the text."""
         self.request = request
         self.sampling = sampling = request.sampling
         self.seed = seed
-        self.ids = list(request.prompt)
+        self.ids = list(request.prompt if begun is None else begun)
         self.made = 0
         self.cursor: Cursor | None = None if request.constraint is None else request.constraint.start()
         self.guidance: Guidance | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from langwright.errors import UserError
-from langwright.inference.protocol import Sampling
+from langwright.inference.protocol import Kind, Sampling
 
 
 class QueueFull(UserError):
@@ -62,6 +62,54 @@ def check_sampling(sampling: Sampling, vocab_size: int | None) -> None:
         raise UserError("a bad word has no tokens", fix="leave it out of bad_words")
     named = [*sampling.logit_bias, *(id for word in sampling.bad_words for id in word)]
     check_vocabulary(named, vocab_size)
+
+
+def cannot_guide(type: str) -> UserError:
+    """What is said where a guide cannot read along."""
+    return UserError(
+        "models of type {type} read one text and write another, which guides cannot follow",
+        fix="leave the guide out, or use a causal language model",
+        type=type,
+    )
+
+
+def cannot_search(type: str) -> UserError:
+    """What is said where beams cannot be kept."""
+    return UserError(
+        "models of type {type} read one text and write another, which beam and contrastive search do not do here",
+        fix="leave the search out, or use a causal language model",
+        type=type,
+    )
+
+
+def cannot_score(type: str, kind: Kind) -> UserError:
+    """What is said where a model has no probability of a text by itself."""
+    if kind == "rewrites":
+        return UserError(
+            "models of type {type} give a text a probability only after another that it was written from",
+            fix="give that text too: score(text, given=source)",
+            type=type,
+        )
+    return UserError(
+        "models of type {type} give a text no probability: they see what comes after a word too",
+        fix="use a causal language model, or an encoder-decoder with the text that was read",
+        type=type,
+    )
+
+
+def check_source(source: Sequence[int], context: int, vocab_size: int | None = None) -> None:
+    """UserError when what an encoder is to read is empty, longer than it can read, or names tokens that do not exist."""
+    if not source:
+        raise UserError("the prompt is empty", fix="give a text to write another from")
+    if len(source) > context:
+        raise UserError(
+            "the text to read has {tokens} tokens, and the model's encoder reads {context}: {over} too many",
+            fix="shorten it, or use a model with a longer context",
+            tokens=len(source),
+            context=context,
+            over=len(source) - context,
+        )
+    check_vocabulary(source, vocab_size)
 
 
 def check_vocabulary(ids: Sequence[int], vocab_size: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Opening a model that writes: an artifact of ours, or any Hugging Face folder."""
+"""Opening a model that reads and writes: an artifact of ours, or any Hugging Face folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from langwright.inference.engine import TorchEngine
 from langwright.inference.precision import Numbers, Preparation
 from langwright.inference.text import TextModel
 from langwright.models.adapters import named_adapter, opened
-from langwright.models.loading import load_model
+from langwright.models.heads import Head
+from langwright.models.loading import load_model, read_config
 from langwright.tokenizers.loading import load_tokenizer
 from langwright.training.devices import choose_device
 
@@ -48,7 +49,7 @@ def open_text_model(
     precision = None if numbers.precision == "float32" else numbers.precision  # it is opened in float32
     preparation = Preparation(precision, numbers.strict, keep=False)  # nobody else has the model
     engine = TorchEngine(model, max_batch=max_batch, max_tokens=max_tokens, context=context, preparation=preparation)
-    return TextModel(engine, tokenizer, name or path.resolve().name, stop_ids=named_ends(model))
+    return TextModel(engine, tokenizer, name or path.resolve().name, stop_ids=named_ends(model), kind=engine.kind)
 
 
 def named_ends(model: PreTrainedModel) -> frozenset[int]:
@@ -64,6 +65,12 @@ def read_model(artifact: Artifact, adapter: str | None = None) -> PreTrainedMode
     abilities = artifact.card.abilities if artifact.card else ()
     learned = [ability.adapter for ability in abilities if ability.solver == "generation" and ability.adapter]
     name = adapter or (learned[0] if learned else None)
+    head = head_of(artifact.path)
     if name is None:
-        return load_model(artifact.path, "causal")
-    return opened(load_model(artifact.path, "causal"), named_adapter(artifact.path, name))
+        return load_model(artifact.path, head)
+    return opened(load_model(artifact.path, head), named_adapter(artifact.path, name))
+
+
+def head_of(path: Path) -> Head:
+    """What a model folder that writes is opened as."""
+    return "seq2seq" if read_config(path).is_encoder_decoder else "causal"

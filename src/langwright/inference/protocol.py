@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 FinishReason = Literal["stop", "length", "cancelled", "deadline"]
+Kind = Literal["continues", "rewrites", "reads"]  # a text, a text into another, a text and writes nothing
 
 
 class Sampling(Settings):
@@ -377,8 +378,11 @@ class Engine(Protocol):
         """The blocking form of `submit`, in the order asked."""
         ...
 
-    def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Log-probability in nats of each token given all before it; a row of n ids gives n - 1 numbers."""
+    def score(self, rows: Sequence[Sequence[int]], given: Sequence[Sequence[int]] | None = None) -> list[list[float]]:
+        """Log-probability in nats of each token given all before it; a row of n ids gives n - 1 numbers.
+
+        given  one prompt, or source for an encoder-decoder, a row: then all n ids of the row are scored after it
+        """
         ...
 
     def alternatives(self, rows: Sequence[Sequence[int]], top: int) -> list[list[Token]]:

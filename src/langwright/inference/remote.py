@@ -17,7 +17,7 @@ from urllib.parse import urldefrag
 
 from langwright.errors import UserError, unknown
 from langwright.inference.embedding import Embedded, Pooling, unit_length
-from langwright.inference.protocol import FinishReason, Sampling
+from langwright.inference.protocol import FinishReason, Kind, Sampling
 from langwright.inference.text import Prompt, StreamOptions, TextCompletion, TextPiece, TextScore, results
 from langwright.inference.wire import Refused, Wire, not_offered
 
@@ -63,6 +63,7 @@ def open_remote(address: str) -> RemoteText:
 class RemoteText:
     """`TextModel`'s verbs over a server."""
 
+    kind: Kind = "continues"
     chats = True  # whether it does is found by asking: the interface does not say
 
     def __init__(self, wire: Wire, name: str) -> None:

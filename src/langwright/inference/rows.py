@@ -41,6 +41,8 @@ class Row:
 
     request: Request
     readers: list[Reader]
+    begun: tuple[int, ...] | None = None  # what a decoder begins with, where the prompt is read by an encoder
+    ends: bool = False  # an end token takes the last place of a text that reaches its limit
     limit: int = 0  # most new tokens: what was asked for, or what the context leaves; set when it is admitted
     history: History = field(init=False)  # its tokens so far, and what its next choice depends on
     tokens: list[Token] = field(default_factory=list)
@@ -52,17 +54,17 @@ class Row:
     cache: Any = None  # of a model that keeps its own, where rows run one at a time
 
     def __post_init__(self) -> None:
-        self.history = History(self.request, self.readers[0].stream.seed)
+        self.history = History(self.request, self.readers[0].stream.seed, self.begun)
 
     @property
     def ids(self) -> list[int]:
-        """The prompt and what was written."""
+        """The prompt, or what the decoder begins with, and what was written."""
         return self.history.ids
 
     @property
     def reserve(self) -> int:
         """Positions it may come to need."""
-        return len(self.request.prompt) + self.limit
+        return len(self.request.prompt) + len(self.begun or ()) + self.limit
 
     @property
     def ended(self) -> bool:
@@ -81,9 +83,12 @@ class Row:
     def settle(self, context: int) -> bool:
         """Set the limit; False, and the streams ended, when the prompt does not fit (the model was exchanged)."""
         prompt = len(self.request.prompt)
-        self.limit = min(self.request.sampling.max_new_tokens, context - prompt)
-        if self.limit < 1:
+        room = context - (prompt if self.begun is None else len(self.begun))
+        self.limit = min(self.request.sampling.max_new_tokens, room) - self.ends
+        if room < 1 or prompt > context:
             self.fail(prompt_too_long(prompt, context))
+        elif self.limit < 1:  # room for the end token alone
+            self.finish("length")
         return self.limit >= 1
 
     def asks_the_same(self, other: Row) -> bool:
@@ -125,14 +130,18 @@ class Row:
         elif token.id in self.request.stop_ids:
             self.finish("stop")
         else:
-            self.tokens.append(token)
-            for reader in self.readers:
-                reader.stream.put(token)
-            self.history.take(token.id)
-            if self.history.ended is not None:
-                self.finish(self.history.ended)
-            if self.history.made >= self.limit:
-                self.finish("length")
+            self.say(token)
+
+    def say(self, token: Token) -> None:
+        """Hand over a token that was chosen, or that the model always begins with."""
+        self.tokens.append(token)
+        for reader in self.readers:
+            reader.stream.put(token)
+        self.history.take(token.id)
+        if self.history.ended is not None:
+            self.finish(self.history.ended)
+        if self.history.made >= self.limit:
+            self.finish("length")
 
 
 def alike(request: Request) -> Request:

@@ -17,7 +17,7 @@ from transformers import Cache, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.cache import prefill_cache
-from langwright.inference.subject import arguments_of
+from langwright.inference.subject import Beginning, arguments_of
 from langwright.models.adapters import virtual_tokens
 
 if TYPE_CHECKING:
@@ -114,13 +114,46 @@ def encode_rows(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[N
 
 
 @torch.inference_mode()
+def score_pairs(
+    model: PreTrainedModel,
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    begun: Beginning,
+    of: Callable[[Tensor, Tensor], Tensor] = taken,
+) -> list[Any]:
+    """What an encoder-decoder says of every token of each second text, having read the first.
+
+    A first token that the model always begins with is one of the text's: it gets a number like any other.
+    """
+    start = begun.silent
+    ids_RS, mask_RS = padded([source for source, _ in pairs], model)
+    told_RT, _ = padded([[*start, *target[:-1]] for _, target in pairs], model)
+    targets_RT, _ = padded([target for _, target in pairs], model)
+    logits_RTV = model(input_ids=ids_RS, attention_mask=mask_RS, decoder_input_ids=told_RT, use_cache=False).logits
+    found_RT = of(logits_RTV[:, len(start) - 1 :], targets_RT).tolist()
+    return [values[: len(target)] for values, (_, target) in zip(found_RT, pairs, strict=True)]
+
+
+@torch.inference_mode()
 def encode_group(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
     """Last hidden states of each row's own tokens, float32, (tokens, width) a row."""
+    inside = reader_of(model)
+    if inside is not None:
+        ids_RT, mask_RT = padded(rows, model)
+        states_RTW = inside(input_ids=ids_RT, attention_mask=mask_RT).last_hidden_state.float().cpu().numpy()
+        return [states_RTW[number, : len(row)].copy() for number, row in enumerate(rows)]
     ids_RT, mask_RT = padded(rows, model)
     keep = {"logits_to_keep": 1} if "logits_to_keep" in arguments_of(model) else {}
     output = model(input_ids=ids_RT, attention_mask=mask_RT, output_hidden_states=True, **keep)
     hidden_RTW = output.hidden_states[-1][:, -ids_RT.shape[1] :].float().cpu().numpy()  # behind virtual tokens
     return [hidden_RTW[number, : len(row)].copy() for number, row in enumerate(rows)]
+
+
+def reader_of(model: PreTrainedModel) -> PreTrainedModel | None:
+    """The part of a model that reads in both directions, without heads; None where there is none."""
+    if model.config.is_encoder_decoder:
+        reader: PreTrainedModel = model.get_encoder()
+        return reader
+    return None if model.can_generate() else model.base_model
 
 
 def padded(rows: Sequence[Sequence[int]], model: PreTrainedModel) -> tuple[Tensor, Tensor]:

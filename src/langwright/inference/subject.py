@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.kernels.preparing import Prepared, Report, prepared
 from langwright.inference.precision import Preparation
+from langwright.inference.protocol import Kind
 from langwright.models.adapters import virtual_tokens
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a decoder begins with and never writes, as the model's generation settings say.
+
+    start      ids that the decoder reads first
+    forced     how many of them, at the end, belong to what is written: the first token, where it is forced
+    ends       whether an end token takes the last place of a text that reaches its limit
+    forbidden  ids that are never written
+    """
+
+    start: tuple[int, ...]
+    forced: int
+    ends: bool
+    forbidden: tuple[int, ...]
+
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """What it begins with without what belongs to the text."""
+        return self.start[: len(self.start) - self.forced]
 
 
 class Subject:
@@ -22,7 +45,11 @@ class Subject:
         self.model: PreTrainedModel = getattr(model, "_orig_mod", model)  # compiled: shapes change at every step here
         self.context = (context or context_of(self.model.config)) - virtual_tokens(self.model)
         self.vocab_size = int(self.model.get_input_embeddings().num_embeddings)
-        self.unable = why_unable(self.model)
+        self.kind = kind_of(self.model)
+        self.unable = why_unable(self.model, self.kind)
+        self.beginning: Beginning | None = (
+            beginning_of(self.model) if self.kind == "rewrites" and self.unable is None else None
+        )
         self.preparation = preparation
         self.report: Report | None = None  # what was done to the model, once it is ready
         self._prepared: Prepared | None = None
@@ -34,6 +61,16 @@ class Subject:
         self._give_back()
         self._prepared = prepared(self.model, self.preparation)
         self.report = self._prepared.report
+
+    @property
+    def begun(self) -> tuple[int, ...] | None:
+        """What a decoder begins with before it writes; None where the prompt is what it begins with."""
+        return None if self.beginning is None else self.beginning.silent
+
+    @property
+    def positions(self) -> int:
+        """Most positions that one request may take."""
+        return self.context if self.beginning is None else 2 * self.context
 
     def refuse_unable(self) -> None:
         """UserError when this model cannot continue a text."""
@@ -51,16 +88,47 @@ class Subject:
             self._prepared = None
 
 
-def why_unable(model: PreTrainedModel) -> UserError | None:
-    """Why a model cannot continue a text in this engine, or None when it can."""
-    config = model.config
-    if config.is_encoder_decoder or not model.can_generate():
+def kind_of(model: PreTrainedModel) -> Kind:
+    """What a model does with a text."""
+    if model.config.is_encoder_decoder:
+        return "rewrites"
+    return "continues" if model.can_generate() else "reads"
+
+
+def why_unable(model: PreTrainedModel, kind: Kind) -> UserError | None:
+    """Why a model cannot write in this engine, or None when it can."""
+    if not model.can_generate():
         return UserError(
-            "models of type {type} do not continue a text",
-            fix="use a causal language model, such as Llama, Qwen, Mistral, Gemma or GPT-2",
-            type=config.model_type,
+            "models of type {type} do not write: they read",
+            fix="use a causal language model, such as Llama, Qwen, Mistral, Gemma or GPT-2, or an encoder-decoder, "
+            "such as T5 or BART",
+            type=model.config.model_type,
+        )
+    if kind == "rewrites" and virtual_tokens(model):
+        return UserError(
+            "a prefix or prompt before an encoder-decoder cannot be used in writing here",
+            fix="teach it with --method lora instead",
         )
     return None
+
+
+def beginning_of(model: PreTrainedModel) -> Beginning:
+    """Read the generation settings of an encoder-decoder.
+
+    raises  UserError when they do not say what its decoder begins with
+    """
+    told = model.generation_config
+    named = (told.decoder_start_token_id, getattr(model.config, "decoder_start_token_id", None), told.bos_token_id)
+    start = next((id for id in named if isinstance(id, int)), None)
+    if start is None:
+        raise UserError(
+            "the model's settings do not say which token its decoder begins with",
+            fix="name it in generation_config.json: decoder_start_token_id",
+        )
+    forced = () if told.forced_bos_token_id is None else (int(told.forced_bos_token_id),)
+    alone = [words[0] for words in told.bad_words_ids or () if len(words) == 1]
+    forbidden = (*alone, *(told.suppress_tokens or ()))
+    return Beginning((start, *forced), len(forced), told.forced_eos_token_id is not None, forbidden)
 
 
 def context_of(config: PretrainedConfig) -> int:

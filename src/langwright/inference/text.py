@@ -16,7 +16,8 @@ from langwright.inference.control.settings import Control
 from langwright.inference.control.vocabulary import Vocabulary
 from langwright.inference.decoding import Alphabet, StopStrings, TextDecoder
 from langwright.inference.embedding import Embedded, Pooling, check_pooling, embed_rows
-from langwright.inference.protocol import Engine, FinishReason, Guide, Request, Sampling, Stream, Token, Watermark
+from langwright.inference.limits import check_prompt, check_source
+from langwright.inference.protocol import Engine, FinishReason, Guide, Kind, Request, Sampling, Stream, Token, Watermark
 from langwright.inference.sliding import slid, slid_turns
 from langwright.inference.windows import Window, windows
 from langwright.tokenizers.templates import ends_of, render
@@ -24,6 +25,7 @@ from langwright.tokenizers.templates import ends_of, render
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+MOST_BEGUN = 2  # tokens that a decoder begins with: its start, and a first one that is forced
 Prompt = str | Sequence[Message]
 
 
@@ -205,12 +207,23 @@ class TextModel:
     """A model that reads and writes text: an engine, its tokenizer and a name to be called by."""
 
     def __init__(
-        self, engine: Engine, tokenizer: PreTrainedTokenizerBase, name: str, *, stop_ids: frozenset[int] = frozenset()
+        self,
+        engine: Engine,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str,
+        *,
+        stop_ids: frozenset[int] = frozenset(),
+        kind: Kind = "continues",
     ) -> None:
-        """stop_ids: further tokens that end a text, beside the tokenizer's end token and its template's end of turn."""
+        """What stands over an engine.
+
+        stop_ids  further tokens that end a text, beside the tokenizer's end token and its template's end of turn
+        kind      whether it continues a text, writes another from it, or only reads
+        """
         self.engine = engine
         self.tokenizer = tokenizer
         self.name = name
+        self.kind = kind
         self.alphabet = Alphabet(tokenizer)
         self.stop_ids = stop_ids | ends_of(tokenizer)
         self.watermark: Watermark | None = None  # in all that it writes, unless a request says otherwise
@@ -235,9 +248,12 @@ class TextModel:
     def tokenize(self, text: str) -> list[int]:
         """A plain prompt as ids, with the tokenizer's own start token if it adds one.
 
-        An end token that the tokenizer adds behind the text is taken off: a prompt is to be continued.
+        An end token that the tokenizer adds behind the text is taken off: a prompt is to be continued. What an
+        encoder is to read keeps it, and what an encoder-decoder is to read gets it, as in training.
         """
         ids = list(self.tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"])
+        if self.kind != "continues":
+            return self._ended(ids) if self.kind == "rewrites" else ids
         if not ids or ids[-1] != self.tokenizer.eos_token_id or ids[-1] == self.tokenizer.bos_token_id:
             return ids
         bare = list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -287,7 +303,7 @@ class TextModel:
     ) -> TextStream:
         """`stream` for a prompt that is token ids already."""
         wanted = self.wish(prompt, sampling, **options)
-        decoder = TextDecoder(self.alphabet, prompt)
+        decoder = TextDecoder(self.alphabet, prompt if self.kind == "continues" else ())
         stream = self.engine.submit(self.request_of(prompt, sampling, wanted, **options))
         return TextStream(stream, decoder, options.get("stop", ()), len(prompt), wanted.verdict)
 
@@ -363,6 +379,8 @@ class TextModel:
         before, after, size = self._parted(text, given)
         if not after:
             raise UserError("the text has no tokens", fix="give a text that is not empty")
+        if self.kind == "rewrites":
+            return self._score_rewritten(before, after, size)
         ids = [*before, *after]
         long = rolling and len(ids) > self.context
         rows = list(windows(ids, self.context, max(1, self.context // 2))) if long else [Window(ids, len(after))]
@@ -377,6 +395,12 @@ class TextModel:
         pairs = tuple(named(token.id, token.logprob) for token in tokens)
         others = tuple(tuple(named(*pair) for pair in token.top) for token in tokens) if top else ()
         return TextScore(math.fsum(token.logprob for token in tokens), tuple(after), pairs, size, others)
+
+    def _score_rewritten(self, source: list[int], target: list[int], size: int) -> TextScore:
+        """A text that an encoder-decoder would write of a source."""
+        logprobs = self.engine.score([target], [source] if source else None)[0]
+        pairs = tuple((self.token_text(id), value) for id, value in zip(target, logprobs, strict=True))
+        return TextScore(math.fsum(logprobs), tuple(target), pairs, size)
 
     def read(self, rows: Sequence[Sequence[int]], top: int = 0) -> list[list[Token]]:
         """The tokens of rows but the first of each, with their log-probabilities and `top` alternatives."""
@@ -409,8 +433,31 @@ class TextModel:
             self.engine.encode, rows, context=self.context, pooling=pooling, normalise=normalise, truncate=truncate
         )
 
+    def room(self, prompt: Sequence[int]) -> int:
+        """New tokens that fit behind a prompt.
+
+        raises  UserError when it is empty or leaves no room
+        """
+        if self.kind == "continues":
+            check_prompt(prompt, self.context)
+            return self.context - len(prompt)
+        check_source(prompt, self.context)
+        return self.context - MOST_BEGUN
+
+    def _ended(self, ids: list[int]) -> list[int]:
+        """Ids with the end token behind them, once."""
+        end = self.tokenizer.eos_token_id
+        return ids if end is None or (ids and ids[-1] == end) else [*ids, end]
+
+    def told(self, text: str) -> list[int]:
+        """A text as an encoder-decoder would write it, without its end."""
+        ids = list(self.tokenizer(text_target=text, verbose=False)["input_ids"])
+        return ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids
+
     def _parted(self, text: str, given: str) -> tuple[list[int], list[int], int]:
         """(ids to condition on, ids to score, bytes of what is scored)."""
+        if self.kind != "continues":
+            return self.tokenize(given) if given else [], self.told(text), len(text.encode())
         blanks = len(given) - len(given.rstrip())
         if blanks:
             given, text = given[:-blanks], given[-blanks:] + text

@@ -23,11 +23,12 @@ from langwright.inference.attention import Manner, Unpackable, configs_of, packe
 from langwright.inference.batch import PaddedRunner, padded_logits
 from langwright.inference.packed import PREFIX_BYTES, PackedForward, PackedRunner, Plan, ReadingPart
 from langwright.inference.protocol import Request
+from langwright.inference.rewriting import RewritingRunner, joined_logits, lone_logits
 from langwright.inference.rows import Reader, Row
 from langwright.inference.shelves import Heads, Layout, Shelves
 from langwright.inference.single import SingleRunner
 from langwright.inference.streams import QueuedStream
-from langwright.inference.subject import arguments_of
+from langwright.inference.subject import arguments_of, beginning_of
 from langwright.models.adapters import virtual_tokens
 from langwright.wording import Language, say
 
@@ -65,6 +66,8 @@ def find_tier(model: PreTrainedModel, best: TierName = "packed") -> Tier:
 
     The model is in evaluation mode; it is run a few times on a dozen tokens.
     """
+    if model.config.is_encoder_decoder:
+        return rewriting_tier(model, best)
     allowed = TIERS[TIERS.index(best) :]
     why = Why("asked for") if best != "packed" else Why()
     prompts = random_prompts(model)
@@ -81,6 +84,19 @@ def find_tier(model: PreTrainedModel, best: TierName = "packed") -> Tier:
             except Unpackable as error:
                 why = Why(error.problem, error.values)
     return Tier("single", why)
+
+
+def rewriting_tier(model: PreTrainedModel, best: TierName) -> Tier:
+    """The tier of an encoder-decoder: padded where two rows, one of which joins, get the logits that each gets alone."""
+    apart, beginning = "it reads one text and writes another", beginning_of(model)
+    if best == "single":
+        return Tier("single", Why("asked for"))
+    try:
+        with torch.inference_mode():
+            compare(refused(lambda: joined_logits(model, beginning)), lone_logits(model, beginning))
+        return Tier("padded", Why(apart))
+    except Unpackable as error:
+        return Tier("single", Why(error.problem, error.values))
 
 
 class Runner(Protocol):
@@ -119,6 +135,10 @@ def runner_for(
     strict: bool = False,
 ) -> Runner:
     """What runs the rows of a model in its tier."""
+    if model.config.is_encoder_decoder:
+        return RewritingRunner(
+            model, max_rows if tier.name == "padded" and not strict else 1, max_tokens, beginning_of(model)
+        )
     if tier.layout is not None:
         return PackedRunner(model, tier.layout, context, max_rows, max_tokens, prefix_bytes, strict)
     kind = PaddedRunner if tier.name == "padded" and not strict else SingleRunner

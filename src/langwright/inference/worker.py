@@ -123,14 +123,14 @@ class Worker:
 
     def _checked_max_tokens(self, subject: Subject) -> int:
         wish = self._max_tokens_wish
-        if wish is not None and wish < subject.context:
+        if wish is not None and wish < subject.positions:
             raise UserError(
                 "max_tokens is {max_tokens}, and one request may take the model's whole context of {context}",
                 fix="give at least {context}, or a smaller context",
                 max_tokens=wish,
-                context=subject.context,
+                context=subject.positions,
             )
-        return self.max_batch * subject.context if wish is None else wish
+        return self.max_batch * subject.positions if wish is None else wish
 
     # --- the thread ----------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from langwright.errors import UserError
-from langwright.inference.limits import check_prompt
 from langwright.inference.protocol import Token
 from langwright.inference.text import TextCompletion, TextModel, TextPiece
 from langwright.serving.house import House, documented
@@ -89,8 +88,7 @@ def room_for(house: House, model: TextModel, prompt: Sequence[int], asked: int |
     default  what holds when the caller said nothing; None for all that the context has room for
     raises   UserError when the prompt leaves no room, or not as much as was asked for
     """
-    check_prompt(prompt, model.context)
-    room = model.context - len(prompt)
+    room = model.room(prompt)
     if asked is None:
         return min(house.settings.max_new_tokens, room if default is None else min(default, room))
     house.check_new_tokens(asked)

@@ -17,7 +17,6 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from langwright.errors import UserError
-from langwright.inference.limits import check_prompt
 from langwright.inference.protocol import Sampling
 from langwright.serving.complaints import ApiError
 from langwright.serving.guards import media_type, read_body
@@ -60,8 +59,7 @@ def tutorial_routes(house: House) -> APIRouter:
         model = house.model(asked.model if asked.model is not None else next(iter(house.models)))
         house.check_new_tokens(asked.max_length)
         prompt = await house.desk.aside(model.tokenize, asked.text)
-        check_prompt(prompt, model.context)
-        room = min(asked.max_length, model.context - len(prompt))
+        room = min(asked.max_length, model.room(prompt))
         answers = await house.desk.open(model, [Ask(prompt, Sampling(temperature=0.0, max_new_tokens=room))])
         try:
             (done,) = await unless_gone(request.receive, answers.completions())

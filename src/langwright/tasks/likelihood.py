@@ -100,10 +100,10 @@ def language_of(text: str) -> Language:
 
 @dataclass(frozen=True)
 class Asked:
-    """A row for the engine: a question and one answer."""
+    """A question and one answer, for the engine."""
 
-    row: list[int]
-    answer: int  # tokens at the end of the row that are the answer
+    question: list[int]
+    answer: list[int]
     bytes: int  # of the answer
 
 
@@ -122,15 +122,15 @@ class Question:
         rows = self.rows(text)
         if normalise == "pmi":
             rows += self.rows("")
-        logprobs = self.model.engine.score([asked.row for asked in rows])
-        sums = [math.fsum(values[-asked.answer :]) for asked, values in zip(rows, logprobs, strict=True)]
+        logprobs = self.model.engine.score([asked.answer for asked in rows], [asked.question for asked in rows])
+        sums = [math.fsum(values) for values in logprobs]
         if normalise == "pmi":
             count = len(self.answers)
             return [told - untold for told, untold in zip(sums[:count], sums[count:], strict=True)]
         if normalise == "byte":
             return [value / asked.bytes for value, asked in zip(sums, rows, strict=True)]
         if normalise == "token":
-            return [value / asked.answer for value, asked in zip(sums, rows, strict=True)]
+            return [value / len(asked.answer) for value, asked in zip(sums, rows, strict=True)]
         return sums
 
     def rows(self, text: str) -> list[Asked]:
@@ -143,10 +143,12 @@ class Question:
         if self.converses:
             head = self.model.render([Message(role="user", content=prompt)])
             tail = list(self.model.tokenizer(answer, add_special_tokens=False)["input_ids"])
-            return Asked([*head, *tail], len(tail), len(answer.encode()))
+            return Asked(head, tail, len(answer.encode()))
+        if self.model.kind == "rewrites":
+            return Asked(self.model.tokenize(prompt), self.model.told(answer), len(answer.encode()))
         said = answer if self.language == "zh" else " " + answer
         head, whole = self.model.tokenize(prompt), self.model.tokenize(prompt + said)
-        return Asked(whole, len(whole) - len(head), len(said.encode()))
+        return Asked(whole[: len(head)], whole[len(head) :], len(said.encode()))
 
     def fitted(self, text: str) -> tuple[str, bool]:
         """The text, cut at its end so that the question with the longest answer fits the context, and whether it was cut.
@@ -170,7 +172,10 @@ class Question:
 
     def room(self, text: str) -> int:
         """Tokens left in the context; negative when the longest row is too long."""
-        return self.model.context - max(len(asked.row) for asked in self.rows(text))
+        rows = self.rows(text)
+        if self.model.kind == "rewrites":
+            return self.model.context - max(max(len(asked.question), len(asked.answer) + 1) for asked in rows)
+        return self.model.context - max(len(asked.question) + len(asked.answer) for asked in rows)
 
 
 def softmax(scores: Sequence[float]) -> list[float]:

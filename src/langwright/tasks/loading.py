@@ -180,7 +180,9 @@ class Model:
         if self.text is None or not self.text.chats:
             return False
         card = self.artifact.card if self.artifact is not None else None
-        return card is None or any(ability.task == "chat" for ability in card.abilities)
+        if card is None:
+            return self.text.kind == "continues"
+        return any(ability.task == "chat" for ability in card.abilities)
 
     # --- writing -------------------------------------------------------------------------------
 
