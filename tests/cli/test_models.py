@@ -18,6 +18,8 @@ from tests.cli.conftest import Run
 from tests.tasks.tiny import give_card, write_labeller, write_writer
 
 from langwright.artifacts import Ability
+from langwright.errors import UserError
+from langwright.inference.protocol import Beams, Sampling
 from langwright.tasks.loading import load
 
 
@@ -286,3 +288,66 @@ def test_the_doctor_names_the_cure(monkeypatch: pytest.MonkeyPatch, request: pyt
     monkeypatch.setattr(doctor, "installed", lambda name: None)
     assert {check.state for check in doctor.libraries()} == {"good", "problem"}
     assert all(check.advice for check in doctor.extras())
+
+
+# --- candidates and searches ---------------------------------------------------------------------
+
+
+@pytest.mark.spec("G5", "several candidates on the command line, no two alike, each with its seed and its score")
+def test_candidates(run: Run, models: Path) -> None:
+    command = ["generate", str(models / "base"), "ab", "--max-new-tokens", "6", "--candidates", "3"]
+    found = run(*command, "--temperature", "1", "--seed", "4", "--json").json["candidates"]
+    assert [set(one) for one in found] == [{"text", "token_ids", "finish_reason", "mean_logprob", "seed"}] * 3
+    assert len({one["text"] for one in found}) == 3
+    said = run(*command, "--temperature", "1", "--seed", "4")
+    assert all(f"[{number}]  {one['text']}" in said.out for number, one in enumerate(found, start=1))
+    assert "nats a token" in said.err
+    best = run(*command, "--temperature", "1", "--seed", "4", "--best-of", "7", "--json").json["candidates"]
+    assert [one["mean_logprob"] for one in best] == sorted((one["mean_logprob"] for one in best), reverse=True)
+    assert best[0]["mean_logprob"] >= max(one["mean_logprob"] for one in found)
+    refused = run(*command, "--json")
+    assert refused.code == 2
+    assert refused.json["error"]["code"] == "temperature-0-always-writes-the-same-text-and"
+
+
+@pytest.mark.spec("G3", "beams, length penalty, early stopping, groups and contrast on the command line and in Python")
+def test_searches(run: Run, models: Path) -> None:
+    command = ["generate", str(models / "base"), "ab", "--max-new-tokens", "6", "--json"]
+    beams = run(*command, "--beams", "4", "--candidates", "2", "--length-penalty", "0.5").json["candidates"]
+    with load(models / "base") as model:
+        search = Beams(width=4, length_penalty=0.5)
+        found = model.candidates("ab", Sampling(max_new_tokens=6), n=2, search=search)
+        assert [made.text for made in found] == [one["text"] for one in beams]
+        assert model.generate("ab", max_new_tokens=6, n=3, beams=4)[0] == model.generate(
+            "ab", max_new_tokens=6, beams=4
+        )
+        with pytest.raises(UserError, match="a search draws none"):
+            model.candidates("ab", search=search, best_of=3)
+    grouped = run(*command, "--beams", "4", "--groups", "2", "--diversity", "1.0", "--early-stopping", "never").json
+    assert len(grouped["candidates"]) == 1
+    plain = run(*command).json
+    (contrast,) = run(*command, "--contrast", "0").json["candidates"]
+    assert contrast["token_ids"] == plain["token_ids"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--length-penalty", "2"], "means-nothing-without-beams"),
+        (["--contrast", "0.5", "--beams", "3"], "contrast-and-are-two-searches"),
+        (["--candidates", "none"], "is-no-number-of-texts"),
+        (["--beams", "2", "--candidates", "3"], "different-texts-are-more-than-this-search-finds"),
+        (["--beams", "3", "--temperature", "1"], "temperature-draws-tokens-and-a-search-looks-for"),
+        (["--set", "min_p=0.1"], "says-among-which-tokens-to-draw-and-temperature"),
+        (["--set", "mni_p=0.1"], "no-called"),
+    ],
+)
+def test_searches_that_make_no_sense(run: Run, models: Path, options: list[str], code: str) -> None:
+    refused = run("generate", str(models / "base"), "ab", "--json", *options)
+    assert (refused.code, refused.json["error"]["code"]) == (2, code)
+
+
+def test_any_setting_of_sampling(run: Run, models: Path) -> None:
+    command = ["generate", str(models / "base"), "aaaa", "--max-new-tokens", "12", "--json"]
+    found = run(*command, "--set", "no_repeat_ngram=1", "--set", "min_new_tokens=12").json
+    assert len(set(found["token_ids"])) == 12

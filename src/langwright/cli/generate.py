@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,24 +21,38 @@ from langwright.cli.control import (
     read_control,
 )
 from langwright.cli.sampling import (
+    BeamCount,
+    BestOf,
+    Candidates,
+    Contrast,
+    Diversity,
+    EarlyStopping,
+    Groups,
+    LengthPenalty,
     MaxNewTokens,
     PrecisionName,
     Seed,
+    Sets,
     Slide,
     Strict,
     Temperature,
     TopK,
     TopP,
+    read_count,
     read_numbers,
     read_sampling,
+    read_search,
 )
-from langwright.cli.screen import screen_of
+from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateName, read_prompt
 from langwright.cli.watermark import WatermarkFile, read_mark_for
 from langwright.inference.addresses import is_url
 from langwright.tasks.options import Writing
 from langwright.wording import say
+
+if TYPE_CHECKING:
+    from langwright.inference.text import TextCompletion
 
 
 def generate(
@@ -76,18 +91,43 @@ def generate(
     strength: Strength = None,
     precision: PrecisionName = None,
     strict: Strict = False,
+    candidates: Candidates = None,
+    best_of: BestOf = None,
+    beams: BeamCount = None,
+    length_penalty: LengthPenalty = None,
+    early_stopping: EarlyStopping = None,
+    groups: Groups = None,
+    diversity: Diversity = None,
+    contrast: Contrast = None,
+    sets: Sets = None,
 ) -> None:
     """Stream to a person, or give one object."""
     screen = screen_of(ctx)
     sampling = read_sampling(
-        {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed},
+        sets or (),
     )
     asked = read_prompt(prompt, template, fields or (), template_language)
     mark = read_mark_for(watermark, sampling)
+    search = read_search(
+        {
+            "width": beams, "length_penalty": length_penalty, "early_stopping": early_stopping, "groups": groups,
+            "diversity": diversity,
+        },
+        contrast,
+    )  # fmt: skip
     ways = Writing(stop=stop or (), slide=slide, control=read_control(ctx.params))
     numbers = read_numbers(precision, strict)
+    following = "" if is_url(model) else shlex.join(["langwright", "serve", model])
     from langwright.tasks.loading import load
 
+    if search is not None or candidates is not None or best_of is not None:
+        wanted = read_count(candidates, "--candidates")
+        best = None if best_of is None else read_count(best_of, "--best-of")
+        with load(model, max_batch=max(wanted, best or 1), watermark=mark, numbers=numbers) as opened:
+            found = opened.candidates(asked, sampling, n=wanted, search=search, best_of=best, **ways)
+        show_candidates(screen, found, wanted, following)
+        return
     with (
         load(model, max_batch=1, watermark=mark, numbers=numbers) as opened,
         opened.stream(asked, sampling, **ways) as stream,
@@ -111,7 +151,40 @@ def generate(
     )
     screen.answer(
         {"text": made.text, "token_ids": list(made.token_ids), "finish_reason": made.finish_reason, "seed": made.seed},
-        next="" if is_url(model) else shlex.join(["langwright", "serve", model]),
+        next=following,
+        beside=True,
+    )
+
+
+def show_candidates(screen: Screen, found: Sequence[TextCompletion], wanted: int, following: str) -> None:
+    """Several texts, each under its number, or one object with all of them."""
+    for number, made in enumerate(found, start=1):
+        screen.line(f"[{number}]  {made.text}")
+        screen.note(
+            say(
+                "({tokens} tokens, ended by {reason}, {score} nats a token, seed {seed})",
+                tokens=len(made.token_ids),
+                reason=say(made.finish_reason),
+                score=f"{made.mean_logprob:.3f}",
+                seed=made.seed,
+            )
+        )
+    if len(found) < wanted:
+        screen.note(say("There are only {found} different texts.", found=len(found)))
+    screen.answer(
+        {
+            "candidates": [
+                {
+                    "text": made.text,
+                    "token_ids": list(made.token_ids),
+                    "finish_reason": made.finish_reason,
+                    "mean_logprob": made.mean_logprob,
+                    "seed": made.seed,
+                }
+                for made in found
+            ]
+        },
+        next=following,
         beside=True,
     )
 
@@ -126,6 +199,8 @@ GENERATE = Command(
         "langwright generate runs/base 从前有座山 --temperature 0.8 --watermark keys/mine.json",
         "langwright generate runs/chat --template summary --field text=@letter.txt",
         "langwright generate runs/chat 'A person:' --schema person.json",
+        'langwright generate runs/base "The product is" --candidates 3 --beams 6 --groups 3 --diversity 0.5',
+        "langwright generate runs/base 春天 --temperature 1 --set min_p=0.1 --set repetition_penalty=1.2",
     ),
     run=generate,
 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import JsonValue
 
 from langwright.errors import UserError
 from langwright.inference.precision import Numbers
-from langwright.inference.protocol import Sampling
+from langwright.inference.protocol import Beams, Contrastive, Sampling, Search
 from langwright.settings import parse_value, read_settings
 
 MaxNewTokens = Annotated[
@@ -59,6 +60,63 @@ Slide = Annotated[
     ),
 ]
 
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another setting of sampling, such as min_p, typical_p, eta, mirostat, repetition_penalty, "
+        "no_repeat_ngram or min_new_tokens; may be given again",
+    ),
+]
+Candidates = Annotated[
+    str | None,
+    typer.Option(
+        "--candidates", metavar="N", help="So many different texts: drawn with a temperature, or the best of the beams"
+    ),
+]
+BestOf = Annotated[
+    str | None, typer.Option("--best-of", metavar="N", help="Draw so many texts and show the likeliest by the token")
+]
+BeamCount = Annotated[
+    str | None,
+    typer.Option("--beams", metavar="N", help="Look for the likeliest text with so many beginnings at a time"),
+]
+LengthPenalty = Annotated[
+    str | None,
+    typer.Option(
+        "--length-penalty",
+        metavar="P",
+        help="With beams: above 0 longer texts gain, below 0 shorter ones; 1 if left out",
+    ),
+]
+EarlyStopping = Annotated[
+    str | None,
+    typer.Option(
+        "--early-stopping",
+        metavar="true|false|never",
+        help="With beams: end when as many texts have ended as there are beams, when no better one is likely, "
+        "or when none is possible; false if left out",
+    ),
+]
+Groups = Annotated[
+    str | None, typer.Option("--groups", metavar="N", help="With beams: groups that are kept apart by --diversity")
+]
+Diversity = Annotated[
+    str | None,
+    typer.Option(
+        "--diversity", metavar="D", help="With groups: what a token costs that an earlier group took, such as 0.5"
+    ),
+]
+Contrast = Annotated[
+    str | None,
+    typer.Option(
+        "--contrast",
+        metavar="A",
+        help="Of the likeliest tokens take the least like what stands there; 0 is greedy, 0.6 is usual",
+    ),
+]
+
 
 def read_numbers(precision: str | None, strict: bool) -> Numbers:
     """How a model computes, from options; UserError names what is not allowed."""
@@ -71,6 +129,54 @@ def read_sampling(given: Mapping[str, str | None], **defaults: int | float) -> S
     """Sampling from options; UserError names an option's value that is not allowed."""
     values = {name: None if text is None else parse_value(text) for name, text in given.items()}
     return read_settings(Sampling, given={**defaults, **{k: v for k, v in values.items() if v is not None}})
+
+
+def read_sampling(given: Mapping[str, str | None], sets: Sequence[str] = (), **defaults: int | float) -> Sampling:
+    """Sampling from options, then from `--set`; UserError names a value that is not allowed."""
+    return read_settings(Sampling, given={**defaults, **parsed(given)}, sets=sets)
+
+
+def read_search(beams: Mapping[str, str | None], contrast: str | None) -> Search | None:
+    """The search that options ask for, if they do.
+
+    beams    options of beam search, by the names of its settings
+    raises   UserError where options do not go together
+    """
+    given = parsed(beams)
+    if contrast is not None:
+        if given:
+            raise UserError(
+                "--contrast and {option} are two searches",
+                fix="give one of the two",
+                option=option_of(next(iter(given))),
+            )
+        return read_settings(Contrastive, given={"alpha": parse_value(contrast)})
+    if not given:
+        return None
+    if "width" not in given:
+        raise UserError(
+            "{option} means nothing without --beams", fix="give --beams too", option=option_of(next(iter(given)))
+        )
+    return read_settings(Beams, given=given)
+
+
+def read_count(text: str | None, option: str, default: int = 1) -> int:
+    """A number of texts from an option."""
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UserError("{option} {text} is no number of texts", fix="give 1 or more", option=option, text=text)
+    return int(text)
+
+
+def option_of(name: str) -> str:
+    """The option of a setting of beam search."""
+    return "--beams" if name == "width" else "--" + name.replace("_", "-")
+
+
+def parsed(given: Mapping[str, str | None]) -> dict[str, JsonValue]:
+    """The options that were given, as values."""
+    return {name: parse_value(text) for name, text in given.items() if text is not None}
 
 
 def read_input(given: str) -> str:

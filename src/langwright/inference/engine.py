@@ -172,7 +172,7 @@ class TorchEngine:
             raise cannot_search(subject.model.config.model_type)
         check_prompt(request.prompt, subject.context, subject.vocab_size)
         check_sampling(request.sampling, subject.vocab_size)
-        refuse_drawing(request.sampling)
+        refuse_drawing(request)
         steps = searching(subject.model, request, search, subject.context)
 
         def step() -> list[Candidate] | None:

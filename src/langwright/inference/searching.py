@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.beams import search_beams
 from langwright.inference.contrastive import search_contrastive
-from langwright.inference.protocol import Beams, Candidate, Request, Sampling, Search
+from langwright.inference.protocol import Beams, Candidate, Request, Search
 from langwright.inference.unrolling import Unroll
 
 
@@ -29,11 +29,16 @@ def searching(
     return search_contrastive(Unroll(model, hidden=True), request, search, limit, expired)
 
 
-def refuse_drawing(sampling: Sampling) -> None:
-    """UserError where a search is asked for and tokens are to be drawn."""
-    if sampling.temperature:
+def refuse_drawing(request: Request) -> None:
+    """UserError where a search is asked for beside what needs tokens to be drawn."""
+    if request.sampling.temperature:
         raise UserError(
             "temperature = {temperature} draws tokens, and a search looks for the best ones",
             fix="leave out the temperature, or the search",
-            temperature=sampling.temperature,
+            temperature=request.sampling.temperature,
+        )
+    if request.watermark is not None:
+        raise UserError(
+            "a search takes the best tokens, and a watermark would have others",
+            fix="draw with a temperature, or leave out the watermark",
         )
