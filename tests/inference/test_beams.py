@@ -200,3 +200,12 @@ def test_a_search_of_which_every_token_is_ruled_out(models: dict[str, PreTrained
     sampling = Sampling(bad_words=tuple((id,) for id in range(VOCAB)))
     with pytest.raises(UserError, match="every token is ruled out"):
         engine_of(models["llama"]).search(Request([1], sampling), Beams())
+
+
+def test_a_watermark_is_refused(models: dict[str, PreTrainedModel], engine_of: EngineOf) -> None:
+    class Mark:
+        def marked(self, logits_V: torch.Tensor, ids: Any, begin: int) -> torch.Tensor:
+            return logits_V
+
+    with pytest.raises(UserError, match="a watermark would have others"):
+        engine_of(models["llama"]).search(Request([1], Sampling(), watermark=Mark()), Beams())  # type: ignore[arg-type]
