@@ -314,6 +314,26 @@ def test_weights_that_are_not_finite_are_named(engine_of: EngineOf) -> None:
         engine_of(broken).generate([greedy([1, 2, 3], 5)])
 
 
+@pytest.mark.spec(
+    "C8", "a request whose numbers overflow ends with an error; its neighbours, and those after it, go on"
+)
+@pytest.mark.parametrize("best", TIERS)
+def test_one_request_that_is_not_finite_harms_no_other(engine_of: EngineOf, best: str) -> None:
+    prompts = prompts_of((5, 70, 9), seed=12)
+    expected = [reference(random_model(LLAMA), prompt, 15) for prompt in prompts]
+    poison = next(id for id in range(1, VOCAB) if not any(id in ids for ids in (*prompts, *expected)))
+    broken = random_model(LLAMA)
+    engine = engine_of(broken, max_batch=2, best_tier=best)
+    with torch.no_grad():
+        broken.model.embed_tokens.weight[poison] = float("nan")
+    sick = [engine.submit(greedy([*prompt, poison, 3], 15)) for prompt in prompts]
+    well = [engine.submit(greedy(prompt, 15)) for prompt in prompts]
+    for stream in sick:
+        with pytest.raises(UserError, match="not a finite number"):
+            list(stream)
+    assert [[token.id for token in stream] for stream in well] == expected
+
+
 def test_closing_ends_what_is_open(llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf) -> None:
     engine, gate = engine_of(llama, max_batch=1), gate_of(llama)
     gate.shut()

@@ -16,6 +16,7 @@ from transformers import LlamaConfig, PreTrainedModel
 from langwright.inference import packed as module
 from langwright.inference.kernels.preparing import prepared
 from langwright.inference.packed import PackedRunner
+from langwright.inference.precision import Preparation
 from langwright.inference.prefixes import BLOCK, PrefixStore, names_of
 from langwright.inference.protocol import Request, Sampling
 from langwright.inference.rows import Reader, Row
@@ -264,7 +265,7 @@ def test_anything_may_happen(
 @pytest.fixture(scope="module")
 def strict_model() -> Iterator[PreTrainedModel]:
     model = random_model(LONG, scale=9.0)
-    done = prepared(model, "float32", strict=True)
+    done = prepared(model, Preparation(strict=True))
     yield model
     done.release()
 

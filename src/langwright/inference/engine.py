@@ -45,6 +45,7 @@ from langwright.inference.scoring import (
     taken,
 )
 from langwright.inference.searching import refuse_drawing, searching
+from langwright.inference.shared_scores import SharedScores
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Tier, TierName
@@ -259,9 +260,14 @@ class TorchEngine:
         self._check_rows(rows, self.context)
         most = positions_at_once(self.vocab_size)
         long_enough = [index for index, row in enumerate(rows) if len(row) > 1]
-        found = self._in_groups(
-            [rows[index] for index in long_enough], len, most, partial(score_group, most=most, of=of)
-        )
+        asked = [rows[index] for index in long_enough]
+        task = SharedScores(asked, most, of)
+        if self._worker.shares(task):
+            while task.waiting:
+                self._results([self._worker.do(Job(partial(self._worker.advance, task)))])
+            found = [row.found for row in task.rows]
+        else:
+            found = self._in_groups(asked, len, most, partial(score_group, most=most, of=of))
         scores = dict(zip(long_enough, found, strict=True))
         return [scores.get(index, []) for index in range(len(rows))]
 

@@ -15,8 +15,9 @@ from transformers import PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.limits import QueueFull
-from langwright.inference.packed import PREFIX_BYTES
+from langwright.inference.packed import PREFIX_BYTES, PackedRunner
 from langwright.inference.rows import Row
+from langwright.inference.shared_scores import SharedScores
 from langwright.inference.streams import EngineDied
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Runner, Tier, TierName, find_tier, runner_for
@@ -106,6 +107,24 @@ class Worker:
     def apply(self, work: Callable[[PreTrainedModel, list[Any]], list[Any]], rows: list[Any]) -> list[Any]:
         """Work on rows with the model there is."""
         return work(self.subject.model, rows)
+
+    def advance(self, task: SharedScores) -> None:
+        """One pass over rows to be scored whose beginnings are shared; only in the packed tier."""
+        runner = self._ready()
+        assert isinstance(runner, PackedRunner)
+        task.advance(runner)
+
+    def shares(self, task: SharedScores) -> bool:
+        """Whether reading what rows share once saves anything: some begin alike, or like what was read before.
+
+        Never where strict: blocks that requests use are then read in pieces of their own.
+        """
+        strict = self.subject.preparation.strict
+        if self.tier is None or self.tier.name != "packed" or not self._prefix_bytes or strict:
+            return False
+        runner = self._runner
+        known = isinstance(runner, PackedRunner) and any(runner.store.known(row.names[:1]) for row in task.rows)
+        return known or task.shared
 
     def adopt(self, subject: Subject) -> None:
         """Go on with another model, or with the same one as it is now."""

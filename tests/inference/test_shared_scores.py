@@ -1,0 +1,66 @@
+"""Scores of rows that begin alike are those of each row alone, and what they share is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from tests.inference.test_packed import LONG
+from tests.inference.tiny import Gate, prompts_of, random_model
+from transformers import PreTrainedModel
+
+from langwright.inference.engine import TorchEngine
+from langwright.inference.prefixes import BLOCK
+
+
+@pytest.fixture(scope="module")
+def model() -> PreTrainedModel:
+    return random_model(LONG, scale=5.0)
+
+
+def plainly(model: PreTrainedModel, row: list[int]) -> list[float]:
+    with torch.no_grad():
+        logprob_TV = model(torch.tensor([row])).logits[0].log_softmax(-1)
+    return [logprob_TV[place, row[place + 1]].item() for place in range(len(row) - 1)]
+
+
+@pytest.mark.spec(
+    "C8", "answers behind the same examples: the examples are read once, the scores are those of each alone"
+)
+def test_what_rows_share_is_read_once(
+    model: PreTrainedModel, engine_of: Callable[..., TorchEngine], gate_of: Callable[[PreTrainedModel], Gate]
+) -> None:
+    shots, question, *answers = prompts_of((200, 30, 5, 9, 1, 12), seed=1)
+    rows = [shots + question + answer for answer in answers] + [shots[: 2 * BLOCK], shots[:5], [7]]
+    again = [*shots, 3, 1, 4, 1, 5]
+    expected, expected_again = [plainly(model, row) for row in rows], plainly(model, again)
+    engine, gate = engine_of(model, context=320), gate_of(model)
+    found = engine.score(rows)
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    known = 3 * BLOCK - 1
+    assert sum(tokens for _, tokens in gate.shapes) == (
+        len(rows[0]) - 1 + sum(len(row) - 1 - known for row in rows[1:4]) + BLOCK + 4
+    )
+    begin = len(gate.shapes)
+    assert engine.score([again])[0] == pytest.approx(expected_again, abs=1e-4)
+    assert gate.shapes[begin] == (1, len(again) - 1 - known)
+    hits = engine.judge(rows[:2])  # another kind of score: what is kept of the first does not serve
+    assert [logprob for logprob, _ in hits[0]] == pytest.approx(expected[0], abs=1e-4)
+    assert [[token.logprob for token in row] for row in engine.alternatives(rows[:2], 3)][1] == pytest.approx(
+        expected[1], abs=1e-4
+    )
+
+
+def test_long_rows_are_scored_in_pieces(
+    model: PreTrainedModel, engine_of: Callable[..., TorchEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langwright.inference.scoring.MOST_POSITIONS", 50)
+    shared, *tails = prompts_of((150, 70, 80), seed=3)
+    rows = [shared + tail for tail in tails]
+    for one, row in zip(engine_of(model).score(rows), rows, strict=True):
+        assert one == pytest.approx(plainly(model, row), abs=1e-4)
+    small = engine_of(model, prefix_bytes=1)  # not one block
+    for one, row in zip(small.score(rows), rows, strict=True):
+        assert one == pytest.approx(plainly(model, row), abs=1e-4)
