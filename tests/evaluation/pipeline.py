@@ -8,7 +8,7 @@ from pathlib import Path
 
 from langwright.artifacts import Artifact, DatasetFacts, Made, ModelFacts, Origin, Request, TokenizerFacts, making
 from langwright.data.cleaning import Dropped, Drops
-from langwright.evaluation.findings import Confusion, Details, Labelled, Reply, Sample
+from langwright.evaluation.findings import Bar, Confusion, Details, Labelled, Reply, Sample
 from langwright.measures import Measure, write_report
 from langwright.metrics.classification import accuracy, f1
 from langwright.metrics.containment import containment
@@ -148,8 +148,9 @@ def label_findings(model: str) -> tuple[tuple[Measure, ...], Details]:
         for i, (r, p) in enumerate(zip(right, predicted, strict=True))
         if r != p
     )
+    sure = (Bar(items=50, confidence=0.45, accuracy=0.4), Bar(items=70, confidence=0.85, accuracy=0.95))
     grid = Confusion(labels=tuple(names), counts=tuple(map(tuple, counts)))
-    return measures, Details(task="classification", rows=120, mistakes=wrong, confusion=grid)
+    return measures, Details(task="classification", rows=120, mistakes=wrong, confusion=grid, reliability=sure)
 
 
 def report_files(measures: tuple[Measure, ...], details: Details) -> Callable[[Path], None]:

@@ -169,6 +169,12 @@ def test_an_evaluation_shows_its_command_settings_and_origins(made: dict[str, Ar
     assert "Facts it states still have to be checked" in text
 
 
+def test_confidence_is_drawn_beside_how_often_it_is_right(made: dict[str, Artifact]):
+    *_, labels = pages(made)
+    (chart,) = re.findall(r'<svg[^>]*aria-label="[^"]*Reliability.*?</svg>', labels, re.DOTALL)
+    assert "可靠性" in chart and "0.85: 0.95" in chart and "0.45: 0.4" in chart
+
+
 def test_an_evaluation_without_measures_or_texts_is_still_a_page():
     html = evaluation_report(Findings((), Details(task="text", rows=0)), "m", HowMade(), "zh")
     assert "m 的测量" in Checked(html).text("zh")

@@ -313,6 +313,13 @@ def test_labels_are_compared_and_word_counts_stand_beside(topics: Dataset):
     assert named(found, "McNemar p-value", "m − TF-IDF and logistic regression").value == pytest.approx(2 / 2**10)
     assert found.details.confusion.counts == ((20, 0), (10, 0))
     assert len(found.details.mistakes) == 10
+    # always 0.9 sure, and right 20 times of 30
+    assert named(found, "calibration error").value == pytest.approx(0.9 - 20 / 30)
+    assert named(found, "Brier score").value == pytest.approx((20 * 2 * 0.1**2 + 10 * 2 * 0.9**2) / 30)
+    assert named(found, "macro ROC AUC").value == 0.5
+    assert named(found, "accuracy on the surest 80%").value == pytest.approx(20 / 30)  # all equally sure
+    (bar,) = found.details.reliability
+    assert (bar.items, bar.confidence, bar.accuracy) == pytest.approx((30, 0.9, 20 / 30))
     assert found.details.mistakes[0].probability == 0.9
 
 

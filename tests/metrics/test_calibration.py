@@ -44,6 +44,10 @@ def test_bins_are_scikit_learns(pairs: list[tuple[float, bool]]) -> None:
     assert calibration_error(confidence, right, 7).value == pytest.approx(weighted)
 
 
+def test_an_edge_belongs_to_the_bin_below_it() -> None:
+    assert [bar.items for bar in reliability([0.0, 0.25, 0.5, 0.51, 1.0], [True] * 5, 2)] == [3, 2]
+
+
 def test_equal_bins_hold_equally_many() -> None:
     confidence = [place / 40 for place in range(40)]
     assert [bar.items for bar in reliability(confidence, [True] * 40, 8, adaptive=True)] == [5] * 8

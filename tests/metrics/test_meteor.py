@@ -34,6 +34,7 @@ def test_by_hand() -> None:
     # P 6/7, R 1: F = 10·(6/7) / (1 + 9·6/7); two chunks of six
     assert meteor("the cat was sat on the mat", [right]) == pytest.approx(0.9836 * (1 - 0.5 / 27), abs=1e-4)
     assert align(["on", "the", "mat", "sat", "the", "cat"], right.split()) == (6, 3)
+    assert align(["a", "run"], ["runs", "a", "run"]) == (2, 1)  # what is matched as it stands is not matched again
     assert meteor("cats sitting", ["cat sits"]) == pytest.approx(1 - 0.5 / 8)  # by stems
     assert meteor("dog", ["cat"]) == meteor("", ["cat"]) == 0
     assert meteor("好天气", ["天气很好"]) == pytest.approx(10 * 0.75 / (0.75 + 9 * 1) * (1 - 0.5 * (2 / 3) ** 3))

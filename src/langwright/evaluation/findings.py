@@ -50,8 +50,16 @@ class Confusion(Shown):
     counts: tuple[tuple[int, ...], ...]
 
 
+class Bar(Shown):
+    """Items of about equal confidence, and how often they were right: one bar of the reliability diagram."""
+
+    items: int
+    confidence: float
+    accuracy: float
+
+
 class Details(Shown):
-    """`details.json` beside `report.json`: samples, replies, mistakes, the confusion matrix."""
+    """`details.json` beside `report.json`: samples, replies, mistakes, the confusion matrix, the reliability diagram."""
 
     task: str
     rows: int  # measured on
@@ -59,6 +67,7 @@ class Details(Shown):
     replies: tuple[Reply, ...] = ()
     mistakes: tuple[Labelled, ...] = ()
     confusion: Confusion | None = None
+    reliability: tuple[Bar, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from langwright.data.schemas import ClassificationRow
 from langwright.errors import UserError
 from langwright.evaluation.baselines import MINUS, label_baselines
-from langwright.evaluation.findings import Confusion, Details, Findings, Labelled
+from langwright.evaluation.findings import Bar, Confusion, Details, Findings, Labelled
 from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.robustness import noisy
 from langwright.evaluation.sampling import blocks
 from langwright.evaluation.word_counts import Guess
 from langwright.measures import Measure
+from langwright.metrics.abstaining import risk_area, selective_accuracy
+from langwright.metrics.calibration import brier, calibration_error, reliability
 from langwright.metrics.classification import accuracy, confusion, f1, under_attack, under_noise
 from langwright.metrics.comparison import difference, mcnemar
 from langwright.metrics.label_rates import rates
+from langwright.metrics.ranking import macro_auc
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import Progressed
 
@@ -44,6 +47,7 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
     measures = [accuracy(predicted, right), *f1(predicted, right, seed=job.settings.seed)]
     measures += rates(predicted, right, seed=job.settings.seed)
     measures += by_group(rows, predicted, job)
+    measures += of_probabilities(guesses, right, job.settings.seed)
     measures += robust(predictor, attacker, texts, right, job)
     if job.can_learn:
         measures += beside(name, predicted, texts, right, job)
@@ -61,6 +65,7 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
             rows=len(rows),
             mistakes=tuple(wrong[:MISTAKES]),
             confusion=Confusion(labels=tuple(labels), counts=tuple(tuple(row) for row in counts)),
+            reliability=tuple(bars_of(guesses, right)),
         ),
     )
 
@@ -71,6 +76,36 @@ def by_group(rows: Sequence[ClassificationRow], predicted: Sequence[str], job: J
         named, right = [predicted[place] for place in places], [rows[place].label for place in places]
         macro, *_ = f1(named, right, seed=job.settings.seed)
         yield from signed([accuracy(named, right), macro], data=job.named(group))
+
+
+def of_probabilities(guesses: Sequence[Guess], right: Sequence[str], seed: int) -> Iterator[Measure]:
+    """Calibration, order and what abstaining would gain, where every guess has probabilities."""
+    if not all(guess.probabilities for guess in guesses):
+        return
+    sure, hits = confidence_of(guesses, right)
+    labels = sorted({*right, *(label for guess in guesses for label in guess.probabilities or {})})
+    rows_NL = [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
+    yield calibration_error(sure, hits, seed=seed)
+    yield calibration_error(sure, hits, adaptive=True, seed=seed)
+    yield brier(rows_NL, [labels.index(label) for label in right], seed=seed)
+    if len(set(right)) > 1:
+        yield macro_auc(rows_NL, [[label == one for label in labels] for one in right])
+    yield selective_accuracy(sure, hits)
+    yield risk_area(sure, hits)
+
+
+def confidence_of(guesses: Sequence[Guess], right: Sequence[str]) -> tuple[list[float], list[bool]]:
+    """Probability of each guessed label, and whether it was right."""
+    sure = [min(1.0, probability(guess) or 0.0) for guess in guesses]  # sums of float32 may exceed 1 a little
+    return sure, [guess.label == one for guess, one in zip(guesses, right, strict=True)]
+
+
+def bars_of(guesses: Sequence[Guess], right: Sequence[str]) -> Iterator[Bar]:
+    """The reliability diagram's bars that hold items; none where a guess has no probabilities."""
+    if all(guess.probabilities for guess in guesses):
+        for one in reliability(*confidence_of(guesses, right)):
+            if one.items:
+                yield Bar(items=one.items, confidence=one.confidence, accuracy=one.accuracy)
 
 
 def robust(

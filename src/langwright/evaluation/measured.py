@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from langwright.evaluation.baselines import COMMONEST, MINUS, NGRAMS, WORDS, XZ
 from langwright.evaluation.bilingual import Words, both, pattern_of, plain, translated
-from langwright.evaluation.charts import Bar, bar_chart
+from langwright.evaluation.charts import Bar, Series, bar_chart, legend, line_chart
+from langwright.evaluation.findings import Bar as Calibrated
 from langwright.evaluation.findings import Details
 from langwright.evaluation.numbers import interval_of, number, share, value_of
 from langwright.evaluation.page import (
@@ -211,12 +212,24 @@ def label_blocks(details: Details) -> list[Block]:
         blocks.append(
             Grid(both("Confusion matrix"), both("predicted"), both("right"), confusion.labels, confusion.counts)
         )
+    if details.reliability:
+        blocks.append(Figures((reliability_figure(details.reliability),)))
     if details.mistakes:
         rows = tuple(Row((m.text, m.right, m.predicted, certainty(m.probability))) for m in details.mistakes)
         columns = (both("Text"), both("Right"), both("Predicted"), both("Probability"))
         table = Table(both("Mistakes"), columns, rows, frozenset({3}))
         blocks.append(Fold(both("{count} mistakes", count=len(rows)), (table,)))
     return blocks
+
+
+def reliability_figure(bars: Sequence[Calibrated]) -> Figure:
+    """How often guesses of each confidence were right, beside what would be if confidence were right."""
+    title = both("Reliability: how often guesses of each confidence are right")
+    series = (
+        Series(both("confidence that is right"), ((0.0, 0.0), (1.0, 1.0)), faint=True),
+        Series(both("this model"), tuple((bar.confidence, bar.accuracy) for bar in bars)),
+    )
+    return Figure(title, line_chart(title, both("confidence"), both("share that is right"), series), legend(series))
 
 
 def certainty(probability: float | None) -> str:
