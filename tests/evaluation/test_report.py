@@ -148,7 +148,9 @@ def test_a_pipeline_is_shown_whole(page: Checked):
         assert part in text, part
     assert f"Together {duration(12 * 6 + 131 + 45).en}" in text
     charts = [tag for tag, _ in page.tags if tag == "svg"]
-    assert len(charts) == 2 * 4 + 2 + 1 + 2  # loss, bits, rate, speed for two models; then what has a comparison
+    assert (
+        len(charts) == 2 * 4 + 2 + 1 + 2 + 1
+    )  # loss, bits, rate, speed for two models; what has a comparison; reliability
 
 
 def test_cells_show_the_measure_with_its_interval(made: dict[str, Artifact]):

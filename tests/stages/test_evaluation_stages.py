@@ -14,6 +14,8 @@ from transformers import LlamaForSequenceClassification
 from langwright.artifacts import Artifact, open_artifact
 from langwright.errors import UserError
 from langwright.evaluation.findings import read_details
+from langwright.evaluation.gate import check, measures_of
+from langwright.evaluation.gate_settings import Gate, Threshold
 from langwright.evaluation.perplexity import score_documents, text_documents
 from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import letters
@@ -114,6 +116,26 @@ def test_a_labeller_by_its_head_and_a_writer_by_asking(world: Path, tmp_path: Pa
     assert named(by_head.card.results, "accuracy", "TF-IDF and logistic regression").value == 1
     assert read_details(by_head.path / "details.json").confusion.labels == ("+", "-")
     assert named(by_asking.card.results, "accuracy", "writer").n == 4
+
+
+@pytest.mark.spec(
+    "EV11", "time a text with its interval, peak memory and size on disk stand beside accuracy, and a gate bounds them"
+)
+def test_what_an_answer_costs_stands_beside_how_good_it_is(world: Path, tmp_path: Path):
+    artifact = measured(world, "labeller", "classification", tmp_path / "out", baselines=False, expense=True)
+    found = {m.name: m for m in artifact.card.results}
+    weights = sum(file.stat().st_size for file in (world / "labeller").glob("*.safetensors"))
+    assert found["size on disk"].value == weights > 0
+    assert weights < found["peak memory while measured"].value < 1e11
+    assert 0 < found["time a text"].value < 10 and found["time a text"].n == found["accuracy"].n
+    bounds = [
+        ("time a text", 10, True),
+        ("peak memory while measured", 1e11, True),
+        ("size on disk", weights - 1, False),
+    ]
+    for name, most, passed in bounds:
+        demands = Gate(threshold=(Threshold(measure=name, at_most=most),))
+        assert [one.passed for one in check(demands, measures_of(artifact.path, Workspace(world)))] == [passed], name
 
 
 def test_a_labeller_cannot_be_measured_on_text(world: Path, tmp_path: Path):

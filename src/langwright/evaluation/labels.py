@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from langwright.data.schemas import ClassificationRow
@@ -18,6 +19,7 @@ from langwright.metrics.abstaining import risk_area, selective_accuracy
 from langwright.metrics.calibration import brier, calibration_error, reliability
 from langwright.metrics.classification import accuracy, confusion, f1, under_attack, under_noise
 from langwright.metrics.comparison import difference, mcnemar
+from langwright.metrics.expense import time_a_text
 from langwright.metrics.label_rates import rates
 from langwright.metrics.ranking import macro_auc
 from langwright.metrics.yardsticks import signed
@@ -40,14 +42,21 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
     rows = [row for row in job.rows if isinstance(row, ClassificationRow)]
     texts, right = [row.text for row in rows], [row.label for row in rows]
     guesses: list[Guess] = []
+    seconds: list[float] = []
+    sizes: list[int] = []
     for block in blocks(texts, TEXTS_AT_ONCE):
+        began = time.perf_counter()
         guesses += predictor(block)
+        seconds.append(time.perf_counter() - began)
+        sizes.append(len(block))
         job.log.write(Progressed(what="labelling texts", done=len(guesses), total=len(texts)))
     predicted = [guess.label for guess in guesses]
     measures = [accuracy(predicted, right), *f1(predicted, right, seed=job.settings.seed)]
     measures += rates(predicted, right, seed=job.settings.seed)
     measures += by_group(rows, predicted, job)
     measures += of_probabilities(guesses, right, job.settings.seed)
+    if job.settings.expense:
+        measures.append(time_a_text(seconds, sizes, TEXTS_AT_ONCE, seed=job.settings.seed))
     measures += robust(predictor, attacker, texts, right, job)
     if job.can_learn:
         measures += beside(name, predicted, texts, right, job)

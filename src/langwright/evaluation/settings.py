@@ -62,6 +62,13 @@ class EvaluateSettings(Settings):
         float, Field(gt=0, description="Most training text the baselines learn from, taken evenly from the whole")
     ] = 64.0
     few_shot: FewShot = NoExamples()
+    expense: Annotated[
+        bool,
+        Field(
+            description="Measure peak memory and size on disk too, and of labels the time a text; "
+            "these differ a little each time"
+        ),
+    ] = False
     noise: Annotated[
         float,
         Field(

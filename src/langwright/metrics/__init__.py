@@ -12,6 +12,7 @@ from langwright.metrics.calibration import ADAPTIVE_ECE, BRIER, ECE
 from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL, UNDER_ATTACK, UNDER_NOISE
 from langwright.metrics.comparison import DIFFERENCE, MCNEMAR, RANDOMISATION
 from langwright.metrics.containment import CONTAINMENT
+from langwright.metrics.expense import MEMORY, ON_DISK, TIME
 from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD, GAP
 from langwright.metrics.label_rates import MATTHEWS, PRECISION_MACRO, PRECISION_OF_LABEL, RECALL_MACRO, RECALL_OF_LABEL
 from langwright.metrics.likelihood import (
@@ -108,6 +109,9 @@ MEASURES: dict[str, Yardstick] = {
     "mean rating": MEAN_RATING,
     "Elo rating": ELO,
     "Bradley-Terry rating": BRADLEY_TERRY,
+    "time a text": TIME,
+    "peak memory while measured": MEMORY,
+    "size on disk": ON_DISK,
     "average accuracy": AVERAGE_ACCURACY,
     "forgetting": FORGETTING,
     "backward transfer": BACKWARD,

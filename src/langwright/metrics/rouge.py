@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from langwright.data.characters import CHARACTERS
 from langwright.measures import Measure
 from langwright.metrics.intervals import DRAWS, bootstrap_mean
-from langwright.metrics.units import CHARACTERS, ngrams
+from langwright.metrics.units import ngrams
 from langwright.metrics.yardsticks import Yardstick
 
 ROUGE = Yardstick(

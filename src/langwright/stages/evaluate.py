@@ -13,7 +13,10 @@ from langwright.stages.declaration import Input, Stage, Work
 from langwright.tasks.few_shot import NoExamples
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langwright.evaluation.labels import Attacker, Predictor
+    from langwright.measures import Measure
     from langwright.tasks.few_shot import Shot
     from langwright.tasks.loading import Model
 
@@ -22,11 +25,13 @@ def run(work: Work) -> Made:
     """Measure, and write `report.json`, `details.json` and `report.html`; see the module."""
     from langwright.artifacts import library_versions
     from langwright.data.dataset import open_dataset
+    from langwright.evaluation.findings import Findings
     from langwright.evaluation.report import Made as HowMade
     from langwright.evaluation.report import evaluation_report
     from langwright.evaluation.running import evaluate
     from langwright.files import write_whole
     from langwright.measures import write_report
+    from langwright.metrics.yardsticks import signed
     from langwright.settings import flat
     from langwright.tasks.loading import load
     from langwright.wording import current_language
@@ -46,6 +51,9 @@ def run(work: Work) -> Made:
             log=work.log,
             command=work.command,
         )
+    if settings.expense:
+        spent = signed(expense_of(artifact.path), model=name, command=work.command)
+        findings = Findings(findings.measures + spent, findings.details)
     facts = artifact.card.model if artifact.card else None
     how = HowMade(
         command=work.making.request.command,
@@ -59,6 +67,21 @@ def run(work: Work) -> Made:
     page = evaluation_report(findings, name, how, current_language())
     write_whole(work.out / "report.html", page.encode())
     return Made(results=findings.measures)
+
+
+def expense_of(model: Path) -> tuple[Measure, ...]:
+    """Memory this process took at most, and the room that a model's weights take."""
+    import torch
+
+    from langwright.metrics.expense import MEMORY, ON_DISK
+    from langwright.training.devices import peak_memory_bytes
+
+    files = sorted(model.resolve().rglob("*.safetensors"))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return (
+        MEMORY.measure(float(peak_memory_bytes(device)), n=1),
+        ON_DISK.measure(float(sum(file.stat().st_size for file in files)), n=len(files)),
+    )
 
 
 def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
