@@ -59,6 +59,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright compare runs/a1-measured runs/a2-measured runs/b1-measured runs/b2-measured runs/compared "
         '--set arms=\'["adamw", "adamw", "lamb", "lamb"]\' --set seeds=\'[1, 2, 1, 2]\' --set measures=\'["accuracy"]\'',
     ),
+    "control-trial": (
+        "langwright control trial runs/base runs/taught runs/guide runs/judge runs/reviews runs/trial",
+        "langwright control trial runs/base runs/taught runs/guide runs/judge runs/news runs/trial "
+        '--set ways=\'["prompt", "topics"]\'',
+    ),
     "watermark-power": (
         "langwright watermark power runs/base runs/text runs/power",
         "langwright watermark power runs/base runs/text runs/power --set mark.kind=synthid --texts 200",

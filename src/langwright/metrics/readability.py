@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from langwright.measures import Measure
 from langwright.metrics.intervals import DRAWS, bootstrap_ratio, bootstrap_sums
+from langwright.metrics.units import language_of
 from langwright.metrics.yardsticks import Yardstick
 
 if TYPE_CHECKING:
@@ -126,3 +127,15 @@ def chinese_readability(texts: Sequence[str], *, seed: int = 0) -> tuple[Measure
         CLAUSE_LENGTH.measure(total / sum(clauses), long, n=len(texts), seed=seed, clauses=sum(clauses), draws=DRAWS),
         UNCOMMON.measure(sum(rare) / total, seldom, n=len(texts), seed=seed, characters=total, draws=DRAWS),
     )
+
+
+def difficulty(text: str) -> float | None:
+    """How hard one text is to read: Kincaid's grade level of English, characters a clause of Chinese; None without words.
+
+    Of which language it is says `language_of`; the two numbers are not to be compared with each other.
+    """
+    if language_of(text) == "zh":
+        clauses = sum(bool(_CHARACTER.search(part)) for part in _CLAUSE_END.split(text))
+        return len(_CHARACTER.findall(text)) / clauses if clauses else None
+    sentences, words, spoken = english_counts(text)
+    return 0.39 * words / sentences + 11.8 * spoken / words - 15.59 if words else None

@@ -11,6 +11,7 @@ from langwright.stages import (
     adapt,
     compare,
     continual,
+    control_trial,
     data_clean,
     data_read,
     evaluate,
@@ -40,6 +41,7 @@ STAGES: dict[str, Stage] = {
         transfer,
         evaluate,
         compare,
+        control_trial,
         watermark_power,
         report,
     )

@@ -28,8 +28,10 @@ TaskName = Literal[
     "translation",
     "summarization",
     "embedding",
+    "control",
 ]
 MIXED = ("classification", "pair")
+LABELLED = ("classification", "control")
 
 
 class FinetuneSettings(TeachingSettings):
@@ -60,6 +62,24 @@ class FinetuneSettings(TeachingSettings):
         ),
     ] = None
 
+    labels_from: Annotated[
+        Literal["label", "reading-level"],
+        Field(
+            description="For classification and control, where labels come from: the rows, or how hard each text is to "
+            "read, half of the texts simple and half hard (grade level of English, characters a clause of Chinese)"
+        ),
+    ] = "label"
+    beginnings: Annotated[
+        bool,
+        Field(
+            description="For classification, learn from beginnings of texts, cut anew in every epoch, so that the head "
+            "can guide a text as it is written (Yang & Klein 2021, arXiv:2104.05218)"
+        ),
+    ] = False
+    uncoded: Annotated[
+        float, Field(ge=0, lt=1, description="For control, share of texts that are learned without their code")
+    ] = 0.1
+
     @model_validator(mode="after")
     def prefix_of_what_is_rewritten(self) -> Self:
         """UserError for a prefix where no text is written from another."""
@@ -78,6 +98,19 @@ class FinetuneSettings(TeachingSettings):
             raise UserError(
                 "together says which pairs an embedding is learned from, and task = {task} is another task",
                 fix="leave it out, or choose --task embedding",
+                task=self.task,
+            )
+        return self
+
+    @model_validator(mode="after")
+    def what_labels_are_for(self) -> Self:
+        """UserError for settings of labelled texts where there are none."""
+        if (self.labels_from != "label" and self.task not in LABELLED) or (
+            self.beginnings and self.task != "classification"
+        ):
+            raise UserError(
+                "labels_from and beginnings are for texts with labels, and task = {task} is another task",
+                fix="leave them out, or choose --task classification; labels_from goes with --task control too",
                 task=self.task,
             )
         return self

@@ -11,6 +11,7 @@ from langwright.stages.declaration import Work
 from langwright.stages.lessons.chat import chat_lesson
 from langwright.stages.lessons.choice import choice_lesson
 from langwright.stages.lessons.classification import classification_lesson, pair_lesson
+from langwright.stages.lessons.control import control_lesson
 from langwright.stages.lessons.embedding import embedding_lesson
 from langwright.stages.lessons.lesson import Lesson
 from langwright.stages.lessons.qa import qa_lesson
@@ -29,6 +30,7 @@ LESSONS: dict[str, Callable[[Work], Lesson]] = {
     "translation": translation_lesson,
     "summarization": summarization_lesson,
     "embedding": embedding_lesson,
+    "control": control_lesson,
 }
 
 TASK_OF: dict[str, str] = {"summary": "summarization"}

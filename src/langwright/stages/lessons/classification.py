@@ -36,7 +36,9 @@ Rows = dict[str, list[Any]]
 
 def classification_lesson(work: Work) -> Lesson:
     """Texts with a label each, or with several, learned by a head on the model."""
-    rows: Rows = split_rows(labelled_dataset(work, "classification"))
+    from langwright.stages.lessons.control import told
+
+    rows: Rows = told(split_rows(labelled_dataset(work, "classification")), work.settings.labels_from)
     several = [row.labels is not None for split in rows.values() for row in split]
     if any(several) != all(several):
         raise same_kind("label", "labels")
@@ -59,6 +61,7 @@ def same_kind(one: str, other: str) -> UserError:
 
 def single_lesson(work: Work, rows: Rows) -> Lesson:
     """One label a row."""
+    from langwright.objectives.beginnings import Beginnings
     from langwright.objectives.classification import Classification
     from langwright.objectives.mixup import MixedExamples, Mixup
 
@@ -71,7 +74,11 @@ def single_lesson(work: Work, rows: Rows) -> Lesson:
     texts = {split: [said(row) for row in some] for split, some in rows.items()}
     report = looked_at(work, encoded["train"], encoder, texts, labels=counts, model=model)
     warn_of_rare(work, counts)
-    made = {split: single_examples(encoded[split], some, labels, encoder, split) for split, some in rows.items()}
+    made: dict[str, Any] = {
+        split: single_examples(encoded[split], some, labels, encoder, split) for split, some in rows.items()
+    }
+    if settings.beginnings:
+        made = {split: Beginnings(texts, settings.seed) for split, texts in made.items()}
     objective = Classification(class_losses(settings.loss, [counts[label] for label in labels]))
     mixed = settings.mixup > 0
     return Lesson(
