@@ -208,3 +208,58 @@ def test_editing_counts_characters_whatever_the_locale_was() -> None:
         assert "UTF" in locale.nl_langinfo(locale.CODESET).upper()
     finally:
         locale.setlocale(locale.LC_CTYPE, before)
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with two adapters of its own."""
+    from tests.inference.test_lora import saved
+
+    from langwright.models.adapter_settings import Lora
+    from langwright.models.loading import load_model
+
+    folder = write_writer(tmp_path_factory.mktemp("adapted") / "model")
+    for seed, name in enumerate(("one", "two")):
+        saved(load_model(folder), folder, name, Lora(rank=2), seed)
+    return give_card(folder, Ability(task="chat", solver="generation"))
+
+
+@pytest.mark.spec("T32", "an adapter of a model is named on the command line, changed in a talk, and asked of a server")
+def test_adapters_are_named(run: Run, adapted: Path, says: Says) -> None:
+    words = ["--max-new-tokens", "6"]
+    with load(adapted, adapter="one") as one, load(adapted, adapter="two") as two, load(adapted) as plain:
+        written = [model.generate("ab", max_new_tokens=6) for model in (plain, one, two)]
+        said = [model.chat("hi", max_new_tokens=6) for model in (plain, one, two)]
+    assert len(set(written)) == 3
+    for name, text in zip((None, "one", "two"), written, strict=True):
+        option = ["--adapter", name] if name else []
+        assert run("generate", str(adapted), "ab", *words, *option, "--json").json["text"] == text
+    assert run("predict", str(adapted), "chat", "hi", "--adapter", "two", "--json").json["text"].startswith(said[2])
+    says("/adapter", "hi", "/save a.json", "/reset", "/adapter one", "hi", "/save b.json", "/适配器 thre")
+    heard = run("chat", str(adapted), *words)
+    assert "one, two" in heard.err and "no adapter called 'thre'" in heard.err
+    assert (turns(Path("a.json"))[1], turns(Path("b.json"))[1]) == (said[0], said[1])
+
+
+def test_adapters_are_served_by_their_names(
+    adapted: Path,
+    serving: Callable[..., object],  # noqa: F811
+) -> None:
+    import httpx
+
+    from langwright.cli.screen import Screen
+    from langwright.cli.serve import open_all
+    from langwright.inference.precision import Numbers
+
+    screen = Screen(as_json=True, out=io.StringIO(), err=io.StringIO())
+    models = open_all(screen, [str(adapted)], 4, Numbers(), None, ["one", f"else={adapted / 'adapters' / 'two'}"])
+    assert list(models) == ["model", "model:one", "model:else"]
+    url = serving(*models.values()).url  # type: ignore[attr-defined]
+    with load(adapted, adapter="one") as one, load(adapted, adapter="two") as two, load(adapted) as plain:
+        for name, model in (("model", plain), ("model:one", one), ("model:else", two)):
+            body = {"model": name, "prompt": "ab", "max_tokens": 6, "temperature": 0}
+            said = httpx.post(f"{url}/v1/completions", json=body, timeout=30).json()
+            assert said["choices"][0]["text"] == model.generate("ab", max_new_tokens=6)
+    missing = httpx.post(f"{url}/v1/completions", json={**body, "model": "model:thre"}, timeout=30)
+    assert missing.status_code == 404
+    models["model"].close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from langwright.cli.sampling import (
+    AdapterName,
     MaxNewTokens,
     PrecisionName,
     Seed,
@@ -24,6 +25,9 @@ from langwright.cli.screen import screen_of
 from langwright.cli.talk import Conversation
 from langwright.cli.teaching import Command
 from langwright.inference.addresses import is_url
+
+if TYPE_CHECKING:
+    from langwright.tasks.loading import Model
 
 
 def chat(
@@ -44,6 +48,7 @@ def chat(
     top_k: TopK = None,
     top_p: TopP = None,
     seed: Seed = None,
+    adapter: AdapterName = None,
     slide: Slide = False,
     precision: PrecisionName = None,
     strict: Strict = False,
@@ -57,11 +62,17 @@ def chat(
     numbers = read_numbers(precision, strict)
     from langwright.tasks.loading import load
 
-    with load(model, max_batch=1, numbers=numbers) as opened:
+    def with_adapter(name: str | None) -> Model:
+        return load(model, max_batch=1, numbers=numbers, adapter=name)
+
+    opened = with_adapter(adapter)
+    interactive = sys.stdin.isatty() and not screen.as_json
+    talk = Conversation(screen, opened, sampling, system, with_adapter, interactive=interactive, slide=slide)
+    try:
         opened.require("chat")
-        interactive = sys.stdin.isatty() and not screen.as_json
-        talk = Conversation(screen, opened, sampling, system, interactive=interactive, slide=slide)
         talk.go()
+    finally:
+        talk.model.close()
     screen.answer(
         {"messages": [message.model_dump(include={"role", "content"}) for message in talk.messages]},
         next="" if is_url(model) else shlex.join(["langwright", "serve", model]),

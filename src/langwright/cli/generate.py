@@ -21,6 +21,7 @@ from langwright.cli.control import (
     read_control,
 )
 from langwright.cli.sampling import (
+    AdapterName,
     BeamCount,
     BestOf,
     Candidates,
@@ -75,6 +76,7 @@ def generate(
     stop: Annotated[
         list[str] | None, typer.Option("--stop", metavar="TEXT", help="End before this text; may be given again")
     ] = None,
+    adapter: AdapterName = None,
     slide: Slide = False,
     watermark: WatermarkFile = None,
     template: TemplateName = None,
@@ -124,12 +126,12 @@ def generate(
     if search is not None or candidates is not None or best_of is not None:
         wanted = read_count(candidates, "--candidates")
         best = None if best_of is None else read_count(best_of, "--best-of")
-        with load(model, max_batch=max(wanted, best or 1), watermark=mark, numbers=numbers) as opened:
+        with load(model, max_batch=max(wanted, best or 1), watermark=mark, numbers=numbers, adapter=adapter) as opened:
             found = opened.candidates(asked, sampling, n=wanted, search=search, best_of=best, **ways)
         show_candidates(screen, found, wanted, following)
         return
     with (
-        load(model, max_batch=1, watermark=mark, numbers=numbers) as opened,
+        load(model, max_batch=1, watermark=mark, numbers=numbers, adapter=adapter) as opened,
         opened.stream(asked, sampling, **ways) as stream,
     ):
         try:

@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 
 from langwright.cli.predict_head import said_by_head
-from langwright.cli.sampling import read_input
+from langwright.cli.sampling import AdapterName, read_input
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.data.schemas import Message
@@ -49,6 +49,7 @@ def predict(
             help="The second text of a pair, or the passage that a question is about; @FILE reads a file",
         ),
     ] = None,
+    adapter: AdapterName = None,
     head: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +77,7 @@ def predict(
     asked = task_input(task, read_input(text), labels, multi_label, normalise)
     from langwright.tasks.loading import load
 
-    with load(model, max_batch=1, head=head) as opened:
+    with load(model, max_batch=1, head=head, adapter=adapter) as opened:
         said = opened.solve(task, asked)
     show(screen, said)
     screen.answer(said.model_dump(mode="json"), next=shlex.join(["langwright", "serve", model]), beside=True)  # type: ignore[attr-defined]

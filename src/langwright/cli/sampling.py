@@ -53,6 +53,12 @@ Strict = Annotated[
     typer.Option("--strict", help="Give a request the same bits whatever else runs; on the CPU only, a little slower"),
 ]
 
+AdapterName = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter", metavar="NAME", help="Which of the model's adapters to use; the one its card names when left out"
+    ),
+]
 Slide = Annotated[
     bool,
     typer.Option(
@@ -123,12 +129,6 @@ def read_numbers(precision: str | None, strict: bool) -> Numbers:
     return read_settings(
         Numbers, given={"strict": strict} if precision is None else {"strict": strict, "precision": precision}
     )
-
-
-def read_sampling(given: Mapping[str, str | None], **defaults: int | float) -> Sampling:
-    """Sampling from options; UserError names an option's value that is not allowed."""
-    values = {name: None if text is None else parse_value(text) for name, text in given.items()}
-    return read_settings(Sampling, given={**defaults, **{k: v for k, v in values.items() if v is not None}})
 
 
 def read_sampling(given: Mapping[str, str | None], sets: Sequence[str] = (), **defaults: int | float) -> Sampling:

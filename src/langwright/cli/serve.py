@@ -21,6 +21,7 @@ from langwright.wording import say
 if TYPE_CHECKING:
     from langwright.inference.text import TextModel
     from langwright.inference.watermark.keys import Mark
+    from langwright.tasks.loading import Model
 
 
 class Address(Settings):
@@ -44,6 +45,14 @@ def serve(
     max_batch: Annotated[
         str, typer.Option("--max-batch", metavar="N", help="Most texts a model writes at the same time")
     ] = "8",
+    adapters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--adapter",
+            metavar="NAME=DIR",
+            help="A LoRA adapter beside the first model, asked for as MODEL:NAME; its own adapters need no =DIR",
+        ),
+    ] = None,
     watermark: WatermarkFile = None,
     precision: PrecisionName = None,
     strict: Strict = False,
@@ -71,7 +80,7 @@ def serve(
     mark = None if watermark is None else read_mark(Path(watermark))
     listener = listen(address.host, address.port)  # a taken port is said before a model is loaded
     try:
-        opened = open_all(screen, models, batch, numbers, mark)
+        opened = open_all(screen, models, batch, numbers, mark, adapters or ())
     except BaseException:
         listener.close()
         raise
@@ -84,9 +93,14 @@ def serve(
 
 
 def open_all(
-    screen: Screen, names: Sequence[str], max_batch: int, numbers: Numbers, watermark: Mark | None = None
+    screen: Screen,
+    names: Sequence[str],
+    max_batch: int,
+    numbers: Numbers,
+    watermark: Mark | None = None,
+    adapters: Sequence[str] = (),
 ) -> dict[str, TextModel]:
-    """The models by the name requests ask for: a folder's own name.
+    """The models by the name requests ask for: a folder's own name, with an adapter of it behind a colon.
 
     raises  UserError when two have the same, or one does not write
     """
@@ -98,13 +112,36 @@ def open_all(
         if called in found:
             raise UserError("two models are called {name!r}", fix="rename one of the folders", name=called)
         screen.note(say("loading {name}", name=name))
-        model = load(name, max_batch=max_batch, watermark=watermark, numbers=numbers)
+        plain = "" if adapters and not found else None  # adapters are put beside the plain model
+        model = load(name, max_batch=max_batch, watermark=watermark, numbers=numbers, adapter=plain)
         try:
             found[called] = model.local("serve")
         except BaseException:
             model.close()
             raise
         found[called].name = called
+        if plain is not None:
+            found |= beside(found[called], model, adapters)
+    return found
+
+
+def beside(base: TextModel, model: Model, adapters: Sequence[str]) -> dict[str, TextModel]:
+    """The model once with each of these adapters, by the names requests ask for."""
+    from langwright.models.adapters import named_adapter
+
+    found: dict[str, TextModel] = {}
+    try:
+        for given in adapters:
+            name, _, folder = given.partition("=")
+            assert model.artifact is not None  # a model behind a URL is not served
+            lies = Path(folder) if folder else named_adapter(model.artifact.path, name)
+            base.engine.load_adapter(name, lies)  # type: ignore[attr-defined]
+            twin = base.with_adapter(name)
+            twin.name = f"{base.name}:{name}"
+            found[twin.name] = twin
+    except BaseException:
+        model.close()
+        raise
     return found
 
 
@@ -120,6 +157,10 @@ SERVE = Command(
     name="serve",
     section="Use a model",
     summary="Answer over HTTP, in OpenAI's interface",
-    examples=("langwright serve runs/chat", "langwright serve runs/base runs/chat --port 8080"),
+    examples=(
+        "langwright serve runs/chat",
+        "langwright serve runs/base runs/chat --port 8080",
+        "langwright serve runs/base --adapter law=runs/law/adapters/law --adapter jokes=runs/jokes/adapters/jokes",
+    ),
     run=serve,
 )

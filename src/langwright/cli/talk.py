@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from langwright.cli.screen import Screen
 from langwright.data.schemas import Message
-from langwright.errors import UserError
+from langwright.errors import UserError, unknown
 from langwright.inference.protocol import Sampling, Token
 from langwright.settings import parse_value, read_settings
 from langwright.tasks.options import Writing
@@ -45,6 +45,7 @@ class Order:
 class Conversation:
     """The turns so far, and how they go on.
 
+    open_with    opens the model anew with one of its adapters
     interactive  someone sits at a keyboard: turns are asked for, and a mistake does not end the talk
     slide        drop the oldest turns where they no longer fit, instead of refusing
     """
@@ -55,6 +56,7 @@ class Conversation:
         model: Model,
         sampling: Sampling,
         system: str | None,
+        open_with: Callable[[str | None], Model],
         *,
         interactive: bool,
         slide: bool = False,
@@ -66,6 +68,7 @@ class Conversation:
         self.opening = [Message(role="system", content=system)] if system else []
         self.messages = list(self.opening)
         self.interactive = interactive
+        self.open_with = open_with
         self.tokens: tuple[Token, ...] = ()  # of the last reply
 
     def go(self) -> None:
@@ -320,6 +323,21 @@ def percent(logprob: float) -> str:
     return f"{share:.1f}%" if share >= 0.05 else "<0.1%"
 
 
+def set_adapter(talk: Conversation, rest: str) -> None:
+    """List the model's adapters, or go on with one of them."""
+    folder = talk.model.artifact.path / "adapters" if talk.model.artifact is not None else None
+    names = sorted(path.name for path in folder.glob("*") if path.is_dir()) if folder is not None else []
+    if not rest:
+        talk.screen.note(", ".join(names) or say("(there are no adapters)"))
+        return
+    if rest not in names:
+        raise unknown("adapter", rest, names)
+    talk.screen.note(say("loading {name}", name=rest))
+    fresh = talk.open_with(rest)
+    talk.model.close()
+    talk.model, talk.tokens = fresh, ()
+
+
 def reset(talk: Conversation, rest: str) -> None:
     """Begin a new conversation."""
     talk.messages, talk.tokens = list(talk.opening), ()
@@ -341,6 +359,7 @@ LIST = (
     Order(("tokens", "词元"), "", "Show the tokens of the last reply and how likely each was", show_tokens),
     Order(("save", "保存"), "FILE", "Write the conversation to a file", save),
     Order(("load", "载入"), "FILE", "Go on with a conversation from a file", load),
+    Order(("adapter", "适配器"), "[NAME]", "List the model's adapters, or go on with one of them", set_adapter),
     Order(("reset", "重置"), "", "Begin a new conversation", reset),
     Order(QUIT, "", "Leave", reset),
 )

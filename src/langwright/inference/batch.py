@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 
 from langwright.inference.cache import RunningCache, blank_layers, causal_mask, prefill_cache
+from langwright.inference.lora import at_work
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
 from langwright.inference.subject import arguments_of
@@ -87,7 +88,8 @@ class PaddedRunner:
     def admit(self, rows: Sequence[Row]) -> None:
         """Read the prompts of these rows together, hand out their first tokens, and let those that go on join."""
         lengths = [len(row.ids) for row in rows]
-        logits_BV, filled = self.forward.read([row.ids for row in rows])
+        with at_work([row.adapter for row in rows]):
+            logits_BV, filled = self.forward.read([row.ids for row in rows])
         chosen = self._choose(rows)(logits_BV)
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.take(token)
@@ -105,7 +107,8 @@ class PaddedRunner:
         """One more token for every row; nobody has to give back a place, since all that may come is kept free."""
         self.cache.fit(max(row.computed for row in self.rows))
         mask_BT = causal_mask(self._lengths_B + 1, self.cache.columns.width + 1).long()
-        logits_BV = self.forward.last_logits(self._last_B[:, None], self._lengths_B[:, None], mask_BT, self.cache)
+        with at_work([row.adapter for row in self.rows]):
+            logits_BV = self.forward.last_logits(self._last_B[:, None], self._lengths_B[:, None], mask_BT, self.cache)
         self.cache.advance()
         chosen = self._chooser(logits_BV)
         self._lengths_B, self._last_B = self._lengths_B + 1, chosen.ids_B

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
@@ -28,6 +29,7 @@ from langwright.inference.limits import (
     check_row,
     check_sampling,
     check_source,
+    strict_adapters,
 )
 from langwright.inference.packed import PREFIX_BYTES
 from langwright.inference.precision import Preparation
@@ -148,7 +150,8 @@ class TorchEngine:
         stream = QueuedStream(draw_seed() if seed is None else seed, self._wake)
         deadline = None if request.deadline_s is None else time.monotonic() + request.deadline_s
         ends = subject.beginning is not None and subject.beginning.ends
-        self._worker.add(Row(request, [Reader(stream, deadline)], subject.begun, ends))
+        adapter = None if request.adapter is None else subject.adapters[request.adapter]
+        self._worker.add(Row(request, [Reader(stream, deadline)], subject.begun, adapter, ends))
         return stream
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
@@ -238,6 +241,27 @@ class TorchEngine:
         """
         subject = Subject(model, self._context_wish, self._preparation)
         self._results([self._worker.do(Job(partial(self._worker.adopt, subject), alone=True))])
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Have a LoRA adapter at hand for requests that name it; what runs goes on.
+
+        folder  peft's two files, as `langwright finetune --method lora --set merge=false` writes them
+        raises  UserError for one of another base, one that cannot be mixed, or a name that is taken
+        """
+        subject = self._worker.subject
+        if self._preparation.strict:
+            raise strict_adapters()
+        adapter = subject.adapters.read(name, folder)
+        self._results([self._worker.do(Job(partial(subject.adapters.add, adapter)))])
+
+    def unload_adapter(self, name: str) -> None:
+        """Have it at hand no more; requests that were submitted with it end with it. UserError for an unknown name."""
+        self._worker.subject.adapters.remove(name)
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Names of those that are at hand."""
+        return tuple(self._worker.subject.adapters.loaded)
 
     def close(self) -> None:
         """End all streams as cancelled, join the thread and give the memory back. May be called twice."""

@@ -18,6 +18,8 @@ from langwright.training.devices import choose_device
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from langwright.inference.protocol import Watermark
+
 
 def open_text_model(
     path: Path,
@@ -40,7 +42,7 @@ def open_text_model(
     numbers     what it computes in; float32 when left out, exactly as transformers does
     device      auto takes a GPU where there is one, else the CPU
     name        what it is called in answers; the folder's name when left out
-    adapter     name of one of the model's adapters; the one its card names when left out
+    adapter     name of one of the model's adapters; the one its card names when left out, none when ""
     raises      UserError when the folder is no model, or cannot be read
     """
     artifact = open_artifact(path, "model")
@@ -64,9 +66,9 @@ def read_model(artifact: Artifact, adapter: str | None = None) -> PreTrainedMode
     """The weights of an artifact, with an adapter at work: the one asked for, else the one its card names for writing."""
     abilities = artifact.card.abilities if artifact.card else ()
     learned = [ability.adapter for ability in abilities if ability.solver == "generation" and ability.adapter]
-    name = adapter or (learned[0] if learned else None)
+    name = (learned[0] if learned else None) if adapter is None else adapter
     head = head_of(artifact.path)
-    if name is None:
+    if not name:
         return load_model(artifact.path, head)
     return opened(load_model(artifact.path, head), named_adapter(artifact.path, name))
 
@@ -74,3 +76,19 @@ def read_model(artifact: Artifact, adapter: str | None = None) -> PreTrainedMode
 def head_of(path: Path) -> Head:
     """What a model folder that writes is opened as."""
     return "seq2seq" if read_config(path).is_encoder_decoder else "causal"
+
+
+def open_served(path: Path, log: Path, watermark: Watermark | None = None) -> TextModel:
+    """A model with its tokenizer, and vLLM's server of it as the engine; closing the one ends the other.
+
+    log     what vLLM says
+    raises  UserError when vLLM is not installed or does not start, NotOffered for a watermark
+    """
+    from langwright.inference.served import start_vllm
+    from langwright.inference.wire import not_offered
+
+    if watermark is not None:
+        raise not_offered(path.name, "mark what it writes")
+    tokenizer = load_tokenizer(path)
+    engine = start_vllm(path, log)
+    return TextModel(engine, tokenizer, path.resolve().name)

@@ -23,6 +23,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.attention import Manner, attend_piece, attend_rows, configs_of, earlier, packed
+from langwright.inference.lora import at_work
 from langwright.inference.prefixes import BLOCK, PrefixStore, names_of
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
@@ -141,10 +142,16 @@ class PackedForward:
         )
         every = len(plan.asked) == len(plan.ids)
         extra = {"logits_to_keep": asked_R} if self.takes_logits_to_keep and not every else {}
-        with packed(self.configs, plan.parts):
+        lengths = [end - row.computed for row, end in plan.ends]
+        with at_work([row.adapter for row, _ in plan.ends], lengths), packed(self.configs, plan.parts):
             output = self.model(input_ids=ids_T[None], position_ids=positions_T[None], use_cache=False, **extra)
         logits_TV: Tensor = output.logits[0]
         return logits_TV if every or extra else logits_TV[asked_R]
+
+
+def root_of(row: Row) -> str:
+    """What the keys and values of a row depend on beside its tokens."""
+    return "" if row.adapter is None else row.adapter.root
 
 
 class PackedRunner:
@@ -191,7 +198,7 @@ class PackedRunner:
         """Let rows take part from the next step on."""
         for row in rows:
             row.claim = self._first_claim(row)
-            row.names = names_of(row.request.prompt)
+            row.names = names_of(row.request.prompt, root_of(row))
         self.rows.extend(rows)
         self.reading.extend(rows)
 
@@ -255,7 +262,7 @@ class PackedRunner:
     def _take_out(self, row: Row) -> None:
         if row.place is not None:
             if not self.strict and any(reader.stream.finish_reason in ("stop", "length") for reader in row.readers):
-                row.names = names_of(row.ids)
+                row.names = names_of(row.ids, root_of(row))
                 self._keep_blocks(row, len(row.request.prompt) // BLOCK * BLOCK, row.computed)
             row.place.leave()
             row.place = None
@@ -293,7 +300,8 @@ class PackedRunner:
             if other.place is None:
                 continue
             promised = self.store.most > 0 and names[known : known + 1] and names[known] in other.names
-            if promised or (other.ids == row.ids and not other.returned):
+            same = other.ids == row.ids and other.adapter is row.adapter
+            if promised or (same and not other.returned):
                 return False
         row.place = Loose(self.layout, len(row.ids))
         self.store.copy(names[:known], row.place)
@@ -316,7 +324,7 @@ class PackedRunner:
         places = list(range(len(rows)))
         for place, row in enumerate(rows.copy()):
             for twin in self.reading if row in self.reading else ():
-                if twin.place is None and twin.ids == row.ids:
+                if twin.place is None and twin.ids == row.ids and twin.adapter is row.adapter:
                     self.shelves.fork(row, twin)
                     rows.append(twin)
                     places.append(place)

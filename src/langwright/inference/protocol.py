@@ -293,6 +293,7 @@ class Request:
     constraint: Constraint | None = None  # which tokens may come
     guide: Guide | None = None  # which become likelier
     watermark: Watermark | None = None  # the mark in which are chosen
+    adapter: str | None = None  # by name, of those that are loaded; the plain model without
 
 
 @dataclass(frozen=True)

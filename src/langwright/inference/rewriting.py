@@ -21,6 +21,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from langwright.inference.batch import PREFILL_POSITIONS, Forward, PaddedRunner
 from langwright.inference.cache import Columns, RunningCache, causal_mask
+from langwright.inference.lora import at_work
 from langwright.inference.protocol import Token
 from langwright.inference.rows import Row
 from langwright.inference.subject import Beginning
@@ -219,7 +220,8 @@ class RewritingRunner(PaddedRunner):
     def admit(self, rows: Sequence[Row]) -> None:
         """Read the sources of these rows together, hand out their first tokens, and let those that go on join."""
         start, silent = self.beginning.start, len(self.beginning.silent)
-        logits_BTV, filled = self.forward.read([row.request.prompt for row in rows])
+        with at_work([row.adapter for row in rows]):
+            logits_BTV, filled = self.forward.read([row.request.prompt for row in rows])
         for place in range(silent, len(start)):
             logprob_B = logits_BTV[:, place - 1].float().log_softmax(-1)[:, start[place]].tolist()
             for row, logprob in zip(rows, logprob_B, strict=True):

@@ -14,6 +14,7 @@ from langwright.inference.streams import QueuedStream
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from langwright.inference.lora import Adapter
     from langwright.inference.shelves import Place
 
 
@@ -42,6 +43,7 @@ class Row:
     request: Request
     readers: list[Reader]
     begun: tuple[int, ...] | None = None  # what a decoder begins with, where the prompt is read by an encoder
+    adapter: Adapter | None = None  # whose update is added to the model's matrices for it
     ends: bool = False  # an end token takes the last place of a text that reaches its limit
     limit: int = 0  # most new tokens: what was asked for, or what the context leaves; set when it is admitted
     history: History = field(init=False)  # its tokens so far, and what its next choice depends on
@@ -95,6 +97,8 @@ class Row:
         """True when both write the same tokens, whoever reads them."""
         mine, theirs = self.request, other.request
         if len(mine.prompt) != len(theirs.prompt) or mine.sampling != theirs.sampling:
+            return False
+        if self.adapter is not other.adapter:
             return False
         drawn = mine.sampling.temperature > 0 and mine.sampling.seed is None
         return not drawn and alike(mine) == alike(theirs)

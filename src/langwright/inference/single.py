@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from langwright.inference.lora import at_work
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
 
@@ -52,7 +53,8 @@ class SingleRunner:
     def _read(self, row: Row) -> Tensor:
         """Logits behind the tokens that were not read yet, shape (1, V)."""
         ids_1T = torch.tensor([row.ids[row.computed :]], device=self.device)
-        output = self.model(input_ids=ids_1T, use_cache=True, **(row.cache or {}))
+        with at_work([row.adapter]):
+            output = self.model(input_ids=ids_1T, use_cache=True, **(row.cache or {}))
         row.cache = {name: output[name] for name in CACHES if output.get(name) is not None}
         row.computed = len(row.ids)
         logits_1V: Tensor = output.logits[:, -1]

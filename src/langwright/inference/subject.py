@@ -9,6 +9,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.kernels.preparing import Prepared, Report, prepared
+from langwright.inference.lora import Adapters
 from langwright.inference.precision import Preparation
 from langwright.inference.protocol import Kind
 from langwright.models.adapters import virtual_tokens
@@ -53,6 +54,7 @@ class Subject:
         self.preparation = preparation
         self.report: Report | None = None  # what was done to the model, once it is ready
         self._prepared: Prepared | None = None
+        self.adapters = Adapters(self.model)
         self._was_training = self.model.training
         self.model.eval()
 
@@ -79,6 +81,7 @@ class Subject:
 
     def release(self) -> None:
         """Put the model back into the state and the mode it came in."""
+        self.adapters.release()
         self._give_back()
         self.model.train(self._was_training)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -226,7 +227,14 @@ class TextModel:
         self.kind = kind
         self.alphabet = Alphabet(tokenizer)
         self.stop_ids = stop_ids | ends_of(tokenizer)
+        self.adapter: str | None = None  # of those that the engine has at hand
         self.watermark: Watermark | None = None  # in all that it writes, unless a request says otherwise
+
+    def with_adapter(self, adapter: str | None) -> TextModel:
+        """The same model and engine, writing with an adapter that is at hand, or plainly."""
+        twin = copy.copy(self)
+        twin.adapter = adapter
+        return twin
 
     @property
     def context(self) -> int:
@@ -334,6 +342,7 @@ class TextModel:
             constraint=wanted.constraint,
             guide=wanted.guide,
             watermark=options.get("watermark", self.watermark),
+            adapter=self.adapter,
         )
 
     def complete(
@@ -396,14 +405,24 @@ class TextModel:
         others = tuple(tuple(named(*pair) for pair in token.top) for token in tokens) if top else ()
         return TextScore(math.fsum(token.logprob for token in tokens), tuple(after), pairs, size, others)
 
+    def _refuse_adapter(self) -> None:
+        if self.adapter is not None:
+            raise UserError(
+                "texts are not scored or read with an adapter that is chosen per request",
+                fix="open the model with {adapter} merged: langwright.load(MODEL, adapter={adapter!r})",
+                adapter=self.adapter,
+            )
+
     def _score_rewritten(self, source: list[int], target: list[int], size: int) -> TextScore:
         """A text that an encoder-decoder would write of a source."""
+        self._refuse_adapter()
         logprobs = self.engine.score([target], [source] if source else None)[0]
         pairs = tuple((self.token_text(id), value) for id, value in zip(target, logprobs, strict=True))
         return TextScore(math.fsum(logprobs), tuple(target), pairs, size)
 
     def read(self, rows: Sequence[Sequence[int]], top: int = 0) -> list[list[Token]]:
         """The tokens of rows but the first of each, with their log-probabilities and `top` alternatives."""
+        self._refuse_adapter()
         if top:
             return self.engine.alternatives(rows, top)
         scored = zip(rows, self.engine.score(rows), strict=True)
@@ -428,6 +447,7 @@ class TextModel:
         truncate: bool = False,
     ) -> Embedded:
         """`embed` for texts that are token ids already."""
+        self._refuse_adapter()
         check_pooling(self.tokenizer, pooling)
         return embed_rows(
             self.engine.encode, rows, context=self.context, pooling=pooling, normalise=normalise, truncate=truncate

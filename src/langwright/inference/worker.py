@@ -129,7 +129,10 @@ class Worker:
     def adopt(self, subject: Subject) -> None:
         """Go on with another model, or with the same one as it is now."""
         self._runner = None
-        if subject.model is not self.subject.model:
+        if subject.model is self.subject.model:
+            self.subject.adapters.release()
+            self.subject.adapters = subject.adapters
+        else:
             self.max_tokens = self._checked_max_tokens(subject)
             self.subject.release()
             self.subject = subject

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from langwright.artifacts import Artifact, open_artifact
 from langwright.data.schemas import Message
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from langwright.inference.text import TextCompletion, TextModel, TextScore, TextStream
     from langwright.tasks.asking import AsyncModel
 
+Backend = Literal["langwright", "vllm"]
 Turn = Message | Mapping[str, str]
 Conversation = str | Sequence[Turn]
 
@@ -59,6 +60,7 @@ def load(
     head: str | None = None,
     watermark: Watermark | None = None,
     numbers: Numbers = Numbers(),
+    backend: Backend = "langwright",
 ) -> Model:
     """Open a model: an artifact, a local Hugging Face folder, a workspace name, `hf:owner/name`, or a server's URL.
 
@@ -67,6 +69,7 @@ def load(
     head       name of one of the heads that `langwright multitask` puts beside the model's own
     watermark  left in all that it writes; see langwright.inference.watermark.keys
     numbers    what a model that writes computes in
+    backend    vllm starts `vllm serve` for a model that writes, and ends it with the model
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     if is_url(name):
@@ -92,8 +95,13 @@ def load(
         return Model(str(name), artifact, filler=open_filler(artifact.path))
     if is_bare(artifact):
         return Model(str(name), artifact, backbone=open_backbone(artifact.path))
-    from langwright.inference.opening import open_text_model
+    from langwright.inference.opening import open_served, open_text_model
 
+    if backend == "vllm":
+        if adapter is not None or numbers != Numbers():
+            raise with_vllm()
+        log = (workspace or Workspace()).cache / "vllm" / f"{artifact.path.resolve().name}.log"
+        return Model(str(name), artifact, text=open_served(artifact.path, log, watermark))
     text = open_text_model(artifact.path, max_batch=max_batch, adapter=adapter, numbers=numbers)
     text.watermark = watermark
     return Model(str(name), artifact, text=text)
@@ -108,6 +116,14 @@ def has_class(artifact: Artifact, *endings: str) -> bool:
 def is_bare(artifact: Artifact) -> bool:
     """Whether a model's own class is one without a head, such as BertModel."""
     return has_class(artifact, "Model") and not has_class(artifact, "LMHeadModel", "HeadsModel")
+
+
+def with_vllm() -> UserError:
+    """What is said of options that are ours alone."""
+    return UserError(
+        "adapters, numbers and strictness are chosen for our own engine, not for vLLM",
+        fix="leave --backend out, or pass vLLM its own options where it is started by hand and asked by its URL",
+    )
 
 
 class Model:
