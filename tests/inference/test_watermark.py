@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, SynthIDTextWatermarkLogitsProcessor, W
 from langwright.errors import UserError
 from langwright.inference.engine import TorchEngine
 from langwright.inference.protocol import Request, Sampling
-from langwright.inference.watermark.detection import tail_of_count
+from langwright.inference.watermark.detection import tail_of_count, tail_of_mean
 from langwright.inference.watermark.green import GreenMark
 from langwright.inference.watermark.keys import Mark, mark_of, new_mark, read_mark, save_mark
 from langwright.inference.watermark.settings import KGW, SynthID
@@ -128,8 +128,9 @@ def test_chance_over_keys_is_standard_normal(config: KGW | SynthID) -> None:
     blur = steps if config.kind == "kgw" or config.depth == 1 else [0.0] * len(found)
     z = np.asarray([one.z for one in found]) + np.asarray(blur) * rng.uniform(-0.5, 0.5, len(found))
     assert stats.kstest(z, "norm").pvalue > 1e-3
-    false = sum(one.p_value <= 0.05 for one in found)
-    assert false <= stats.binom.isf(1e-3, len(found), 0.05)
+    for allowed in (0.05, 0.01):
+        false = sum(one.verdict(allowed) == "marked" for one in found)
+        assert false <= stats.binom.isf(1e-3, len(found), allowed)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("left", 1), ("left", 3)])
@@ -211,6 +212,15 @@ def test_a_context_that_comes_again_is_left_unmarked() -> None:
     assert not unmarked([1, 2, 1, 2], [])  # in the prompt nothing is marked
     assert unmarked([1], [])  # too little stands before
     assert mark.evidence([1, 2, 3, 1, 2, 4]).scored == 3  # 12|3, 23|1, 31|2; the second 12 is left out
+
+
+@pytest.mark.parametrize("hits", [30, 36, 40])
+def test_one_layer_is_a_count_of_coins(hits: int) -> None:
+    """Where the exact tail is known, the normal one with half a step taken off is close to it."""
+    found = tail_of_mean([1.0] * hits + [0.0] * (60 - hits), 0.25, 1.0)
+    exact = tail_of_count(hits, 60, 0.5)
+    assert found.z == pytest.approx(exact.z) and found.p_value == pytest.approx(exact.p_value, rel=0.15)
+    assert found.threshold(0.01) == pytest.approx(exact.threshold(0.01), abs=found.step / found.deviation)
 
 
 # --- in the engine -------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from langwright.artifacts import Ability
 from langwright.data.schemas import Message
 from langwright.errors import UserError
 from langwright.inference.protocol import Sampling
-from langwright.tasks.loading import Model, as_prompt, load
+from langwright.tasks.conversation import as_prompt
+from langwright.tasks.loading import Model, load
 from langwright.workspace import Workspace
 
 

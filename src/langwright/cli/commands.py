@@ -64,6 +64,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright control trial runs/base runs/taught runs/guide runs/judge runs/news runs/trial "
         '--set ways=\'["prompt", "topics"]\'',
     ),
+    "sampling": (
+        "langwright sampling runs/base runs/text runs/settings",
+        "langwright sampling runs/small runs/text runs/large runs/settings --set 'temperatures=[0.7, 1.0]'",
+    ),
     "watermark-power": (
         "langwright watermark power runs/base runs/text runs/power",
         "langwright watermark power runs/base runs/text runs/power --set mark.kind=synthid --texts 200",

@@ -102,14 +102,15 @@ def read_texts(file: str) -> list[str]:
 def field_of(line: str, number: int, file: str) -> str:
     """The field `text` of a line of JSON."""
     try:
-        found = json.loads(line)["text"]
-        if isinstance(found, str):
-            return found
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise UserError(
-        "line {number} of {file} has no text", fix='write each line as {{"text": "..."}}', number=number, file=file
-    )
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    text = found.get("text") if isinstance(found, dict) else None
+    if not isinstance(text, str):
+        raise UserError(
+            "line {number} of {file} has no text", fix='write each line as {{"text": "..."}}', number=number, file=file
+        )
+    return text
 
 
 def as_bytes(found: Embedded, texts: list[str], form: str) -> bytes:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from langwright.inference.text import TextModel
 
 TOGETHER = 16  # texts begun together
-KEYS_A_TEXT = 10  # that an unmarked text is tried against
+KEYS_A_TEXT = 20  # that an unmarked text is tried against
 MARKED, UNMARKED, PEOPLE = "marked", "unmarked", "held-out text"
 
 

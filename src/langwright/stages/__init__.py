@@ -19,6 +19,7 @@ from langwright.stages import (
     multitask,
     pretrain,
     report,
+    sampling,
     search,
     tokenizer_train,
     transfer,
@@ -42,6 +43,7 @@ STAGES: dict[str, Stage] = {
         evaluate,
         compare,
         control_trial,
+        sampling,
         watermark_power,
         report,
     )

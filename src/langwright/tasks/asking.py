@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from langwright.inference.remote import RemoteStream
     from langwright.inference.text import TextCompletion, TextPiece, TextScore, TextStream
     from langwright.tasks.classification import ClassificationOutput
+    from langwright.tasks.conversation import Conversation
     from langwright.tasks.filling import Filled
-    from langwright.tasks.loading import Conversation, Model
+    from langwright.tasks.loading import Model
 
 
 class AsyncModel:

@@ -91,6 +91,11 @@ class Filler(Backbone):
 
         return Alphabet(self.tokenizer)
 
+    @property
+    def spaces_in_words(self) -> bool:
+        """Whether the space before a word is part of its token, so that it is no token of its own before a blank."""
+        return self.alphabet.kind == "byte-level"
+
     def fill(self, text: str, *, top: int = 5, pieces: int = 1, words: Sequence[str] = ()) -> Filled:
         """The best ways to fill the blanks of a text, each written [MASK] or as the tokenizer writes it.
 
@@ -127,13 +132,13 @@ class Filler(Backbone):
         parts = text.replace(str(self.tokenizer.mask_token), BLANK).split(BLANK)
         if len(parts) < 2:
             raise UserError("the text has no blank", fix="write [MASK] where a word is to be found")
-        if self.alphabet.kind == "byte-level":  # there the blank before a word is part of its token
-            parts = [*(part.removesuffix(" ") for part in parts[:-1]), parts[-1]]
         return parts
 
     def masked(self, parts: Sequence[str], shape: Sequence[int]) -> Masked:
         """The text with so many masks in each blank; UserError when it is too long."""
         mask = str(self.tokenizer.mask_token)
+        if self.spaces_in_words:
+            parts = [*(part.removesuffix(" ") for part in parts[:-1]), parts[-1]]
         joined = "".join(part + mask * count for part, count in zip(parts, (*shape, 0), strict=True))
         ids = tuple(self.tokenizer(joined, add_special_tokens=True, verbose=False)["input_ids"])
         if len(ids) > self.context:
@@ -224,9 +229,7 @@ class Filler(Backbone):
 
         raises  UserError for a word that is empty or not in the vocabulary
         """
-        between = (
-            " " if self.alphabet.kind == "byte-level" and parts[0] and word.isascii() and parts[0][-1].isascii() else ""
-        )
+        between = " " if self.spaces_in_words and parts[0].endswith(" ") else ""
         ids = list(self.tokenizer(between + word.strip(), add_special_tokens=False, verbose=False)["input_ids"])
         if not ids or self.tokenizer.unk_token_id in ids:
             raise UserError(

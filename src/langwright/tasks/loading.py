@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Unpack, overload
@@ -18,6 +18,7 @@ from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.backbone import Backbone, open_backbone
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
+from langwright.tasks.conversation import Conversation, as_prompt
 from langwright.tasks.filling import Filled, Filler, open_filler
 from langwright.tasks.head import Classifier, open_classifier
 from langwright.tasks.options import Ways, Writing, sampling_of, writing_of
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from langwright.tasks.asking import AsyncModel
 
 Backend = Literal["langwright", "vllm"]
-Turn = Message | Mapping[str, str]
-Conversation = str | Sequence[Turn]
 
 
 def find_model(name: str | Path, workspace: Workspace | None = None) -> Path:
@@ -458,28 +457,3 @@ NEEDED = {
     "head": "a trained head",
     "likelihood": "a model that writes",
 }
-
-
-def as_prompt(conversation: Conversation) -> str | list[Message]:
-    """A plain prompt as it is; turns given as tables become messages.
-
-    raises  UserError for a turn without a role and a content
-    """
-    if isinstance(conversation, str):
-        return conversation
-    turns: list[Message] = []
-    for turn in conversation:
-        if isinstance(turn, Message):
-            turns.append(turn)
-            continue
-        try:
-            turns.append(Message.model_validate(dict(turn)))
-        except ValueError:
-            raise UserError(
-                "{turn} is not a turn of a conversation",
-                fix='write it as {{"role": "user", "content": "..."}}; roles are system, user and assistant',
-                turn=dict(turn),
-            ) from None
-    if not turns:
-        raise UserError("the conversation has no turns", fix="give at least one with role and content")
-    return turns

@@ -27,6 +27,7 @@ class Evidence:
     deviation  standard deviation of the score of an unmarked text of this length
     p_value    how often an unmarked text of this length scores as high
     exact      whether that is the binomial tail itself, not a normal one in its place
+    step       least distance of two scores, half of which is taken off where a normal tail stands for a discrete one
     """
 
     scored: int
@@ -35,6 +36,7 @@ class Evidence:
     deviation: float
     p_value: float
     exact: bool
+    step: float = 0.0
 
     @property
     def z(self) -> float:
@@ -48,7 +50,7 @@ class Evidence:
         if not self.scored:
             return None
         if not self.exact:
-            return float(norm.isf(false_positives))
+            return float(norm.isf(false_positives)) + self.step / 2 / self.deviation
         count = int(binom.isf(false_positives, self.scored, self.expected)) + 1  # P(X >= count) <= false_positives
         return (count / self.scored - self.expected) / self.deviation if count <= self.scored else None
 
@@ -69,15 +71,16 @@ def tail_of_count(hits: int, trials: int, share: float) -> Evidence:
     return Evidence(trials, hits / trials, share, deviation, float(binom.sf(hits - 1, trials, share)), exact=True)
 
 
-def tail_of_mean(means_T: Sequence[float], variance: float) -> Evidence:
+def tail_of_mean(means_T: Sequence[float], variance: float, least: float) -> Evidence:
     """Evidence of weighted means of fair coins, one a token, each of this variance by chance.
 
-    Their sum has lighter tails than the normal distribution that stands for it, so that at most as many
-    unmarked texts are called marked as is said.
+    least  what the lightest coin adds to one of the means
     """
     from scipy.stats import norm
 
     if not means_T:
         return Evidence(0, 0.5, 0.5, math.inf, 1.0, exact=False)
-    score, deviation = math.fsum(means_T) / len(means_T), math.sqrt(variance / len(means_T))
-    return Evidence(len(means_T), score, 0.5, deviation, float(norm.sf((score - 0.5) / deviation)), exact=False)
+    scored = len(means_T)
+    score, deviation, step = math.fsum(means_T) / scored, math.sqrt(variance / scored), least / scored
+    p_value = float(norm.sf((score - step / 2 - 0.5) / deviation))
+    return Evidence(scored, score, 0.5, deviation, p_value, exact=False, step=step)

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from langwright.inference.watermark.detection import Evidence, tail_of_count
 from langwright.inference.watermark.settings import KGW
 from langwright.inference.watermark.words import Words, seed_of, shares, words_after
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEFT, NEAR, OWN = b"kgw left", b"kgw self near", b"kgw self own"
 
@@ -67,6 +69,8 @@ class GreenMark:
 
         Unchanged where fewer tokens stand before than the mark depends on.
         """
+        import torch
+
         if len(ids) < self.before:
             return logits_V
         words_V = self.words([ids[len(ids) - self.before :]], np.arange(len(logits_V)))

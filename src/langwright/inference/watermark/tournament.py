@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from langwright.inference.watermark.detection import Evidence, tail_of_mean
 from langwright.inference.watermark.settings import SynthID
 from langwright.inference.watermark.words import seed_of, words_after
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = NDArray[np.float64]
 PURPOSE = b"synthid"
@@ -67,6 +69,8 @@ class TournamentMark:
         Unchanged where fewer tokens stand before than the mark depends on, or where these have come before. In
         numpy, whose sums do not depend on the number of threads.
         """
+        import torch
+
         width = self.settings.width
         if len(ids) < width or came_before(ids, begin, width):
             return logits_V
@@ -88,7 +92,10 @@ class TournamentMark:
         values_LT = self.values(list(first), np.asarray(list(first.values()), dtype=np.int64))
         weights_L = layer_weights(self.settings.depth)
         means_T = weights_L @ values_LT.astype(np.float64) / len(weights_L)
-        return tail_of_mean(means_T.tolist(), float((weights_L**2).sum()) / (4 * len(weights_L) ** 2))
+        depth = len(weights_L)
+        return tail_of_mean(
+            means_T.tolist(), float((weights_L**2).sum()) / (4 * depth**2), float(weights_L[-1]) / depth
+        )
 
 
 def came_before(ids: Sequence[int], begin: int, width: int) -> bool:
