@@ -138,6 +138,33 @@ def test_what_an_answer_costs_stands_beside_how_good_it_is(world: Path, tmp_path
         assert [one.passed for one in check(demands, measures_of(artifact.path, Workspace(world)))] == [passed], name
 
 
+def test_rows_with_several_labels_need_a_head_that_gives_several(world: Path, tmp_path: Path):
+    labelled = [
+        {"text": f"film {i}", "labels": [label for label in "+-" if i % (2 + (label == "+")) == 0]} for i in range(40)
+    ]
+    (tmp_path / "several.jsonl").write_text("\n".join(map(json.dumps, labelled)))
+    settings = read_settings(data_read.STAGE.settings, given={"schema_name": "classification", "split.validation": 0.3, "split.test": 0.3})  # fmt: skip
+    execute(
+        data_read.STAGE,
+        {"source": [tmp_path / "several.jsonl"]},
+        world / "several",
+        settings,
+        workspace=Workspace(world),
+    )
+    with pytest.raises(UserError, match="taught one label a text"):
+        measured(world, "labeller", "several", tmp_path / "refused", baselines=False)
+    labels = {"id2label": {0: "+", 1: "-"}, "label2id": {"+": 0, "-": 1}, "pad_token_id": letters().pad_token_id}
+    both = LlamaForSequenceClassification(config_for(**labels, problem_type="multi_label_classification")).eval()
+    save_model(both, letters(), world / "both")
+    artifact = measured(world, "both", "several", tmp_path / "out", split="test", baselines=False)
+    for model in ("both", "both with a threshold for each label"):
+        found = named(artifact.card.results, "micro F1 of labels", model)
+        assert 0 <= found.value <= 1 and found.n == named(artifact.card.results, "Hamming loss", model).n > 4
+    assert set(read_details(artifact.path / "details.json").thresholds) <= {"+", "-"}
+    asked = measured(world, "writer", "several", tmp_path / "asked", limit=3, baselines=False)
+    assert named(asked.card.results, "all labels right", "writer").n == 3
+
+
 def test_a_labeller_cannot_be_measured_on_text(world: Path, tmp_path: Path):
     with pytest.raises(UserError, match="labeller cannot"):
         measured(world, "labeller", "text", tmp_path / "out")

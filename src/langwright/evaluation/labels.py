@@ -41,22 +41,13 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
     """
     rows = [row for row in job.rows if isinstance(row, ClassificationRow)]
     texts, right = [row.text for row in rows], [row.label for row in rows]
-    guesses: list[Guess] = []
-    seconds: list[float] = []
-    sizes: list[int] = []
-    for block in blocks(texts, TEXTS_AT_ONCE):
-        began = time.perf_counter()
-        guesses += predictor(block)
-        seconds.append(time.perf_counter() - began)
-        sizes.append(len(block))
-        job.log.write(Progressed(what="labelling texts", done=len(guesses), total=len(texts)))
+    guesses, expense = asked(predictor, texts, job)
     predicted = [guess.label for guess in guesses]
     measures = [accuracy(predicted, right), *f1(predicted, right, seed=job.settings.seed)]
     measures += rates(predicted, right, seed=job.settings.seed)
     measures += by_group(rows, predicted, job)
     measures += of_probabilities(guesses, right, job.settings.seed)
-    if job.settings.expense:
-        measures.append(time_a_text(seconds, sizes, TEXTS_AT_ONCE, seed=job.settings.seed))
+    measures += expense
     measures += robust(predictor, attacker, texts, right, job)
     if job.can_learn:
         measures += beside(name, predicted, texts, right, job)
@@ -77,6 +68,21 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
             reliability=tuple(bars_of(guesses, right)),
         ),
     )
+
+
+def asked(predictor: Predictor, texts: Sequence[str], job: Job) -> tuple[list[Guess], list[Measure]]:
+    """A guess for every text, and the time a text took, where that is wanted."""
+    guesses: list[Guess] = []
+    seconds: list[float] = []
+    sizes: list[int] = []
+    for block in blocks(texts, TEXTS_AT_ONCE):
+        began = time.perf_counter()
+        guesses += predictor(block)
+        seconds.append(time.perf_counter() - began)
+        sizes.append(len(block))
+        job.log.write(Progressed(what="labelling texts", done=len(guesses), total=len(texts)))
+    wanted = job.settings.expense
+    return guesses, [time_a_text(seconds, sizes, TEXTS_AT_ONCE, seed=job.settings.seed)] if wanted else []
 
 
 def by_group(rows: Sequence[ClassificationRow], predicted: Sequence[str], job: Job) -> Iterator[Measure]:

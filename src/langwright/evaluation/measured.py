@@ -28,6 +28,7 @@ from langwright.evaluation.page import (
     Writing,
     Written,
 )
+from langwright.evaluation.several import THRESHOLDS
 from langwright.evaluation.trials import BEST, DEFAULT
 from langwright.evaluation.writing import PEOPLE
 from langwright.measures import Measure
@@ -113,6 +114,9 @@ def on(measure: Measure) -> Words:
 
 def subject(model: str) -> Words:
     """What was measured: a baseline by its name in each language, a model by its own."""
+    if model.endswith(THRESHOLDS):
+        alone, how = plain(model.removesuffix(THRESHOLDS)), translated(THRESHOLDS)
+        return Words(alone.en + how.en, alone.zh + how.zh)
     names = [translated(name) if name in NAMED else plain(name) for name in model.split(MINUS)]
     return Words(MINUS.join(name.en for name in names), MINUS.join(name.zh for name in names))
 

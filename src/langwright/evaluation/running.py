@@ -13,6 +13,7 @@ from langwright.evaluation.job import Job
 from langwright.evaluation.labels import Attacker, Predictor, evaluate_labels
 from langwright.evaluation.sampling import split_of
 from langwright.evaluation.settings import EvaluateSettings
+from langwright.evaluation.several import evaluate_several, has_several, labels_in
 from langwright.evaluation.text import evaluate_text
 from langwright.inference.text import TextModel
 from langwright.metrics.yardsticks import signed
@@ -47,6 +48,7 @@ def evaluate(
     name: str,
     writer: Callable[[], TextModel],
     predictor: Callable[[tuple[str, ...]], Predictor],
+    several: Callable[[tuple[str, ...]], Predictor] | None = None,
     attacker: Attacker | None = None,
     log: RunLog | None = None,
     command: str = "",
@@ -57,6 +59,7 @@ def evaluate(
     writer     opens the model as one that writes; asked only for the tasks text and chat
     predictor  opens the model as one that labels, given the labels of the train split, or of the rows measured
                where there is none; asked only for classification
+    several    like predictor, for rows that may have several labels each; such rows are refused without it
     attacker   labels texts under attack, where the model has a head
     command    what measures it again, written into each measure
     raises     UserError when the dataset has no such split or rows, or cannot serve the task
@@ -67,6 +70,9 @@ def evaluate(
         found = evaluate_text(writer(), job)
     elif task == "chat":
         found = evaluate_chat(writer(), job)
+    elif several and has_several(job.rows):
+        known = "train" if "train" in dataset.splits else job.split
+        found = evaluate_several(several(labels_in(list(dataset.rows(known)))), name, job)
     else:
         known = "train" if "train" in dataset.splits else job.split
         labels = tuple(sorted(set(dataset.labels(known))))

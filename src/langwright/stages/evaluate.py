@@ -47,6 +47,7 @@ def run(work: Work) -> Made:
             name=name,
             writer=lambda: model.local("score"),
             predictor=lambda labels: predictor_of(model, labels) if shots is None else shown(model, shots, settings),
+            several=lambda labels: several_of(model, labels),
             attacker=attacker_of(model, settings),
             log=work.log,
             command=work.command,
@@ -102,6 +103,30 @@ def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
         return [Guess(answer.labels[0], answer.probabilities) for answer in answers]
 
     return by_asking if model.classifier is None else by_head
+
+
+def several_of(model: Model, labels: tuple[str, ...]) -> Predictor:
+    """The model as one that judges each label by itself: by its trained head, else by asking of every label whether it fits.
+
+    raises  UserError for a head that was taught one label a text
+    """
+    from langwright.evaluation.word_counts import Guess
+
+    classifier = model.classifier
+    if classifier is not None and classifier.model.config.problem_type != "multi_label_classification":
+        raise UserError(
+            "{name} was taught one label a text, and these rows have several",
+            fix="teach it rows with several labels, or measure it on rows with one",
+            name=classifier.name,
+        )
+
+    def judged(texts: Sequence[str]) -> list[Guess]:
+        answers = [model.predict(text, labels, multi_label=True) for text in texts]
+        return [Guess(answer.labels[0] if answer.labels else "", answer.probabilities) for answer in answers]
+
+    if classifier is not None:
+        return predictor_of(model, labels)
+    return judged
 
 
 def examples_for(work: Work) -> tuple[Shot, ...] | None:

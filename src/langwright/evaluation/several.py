@@ -1,0 +1,107 @@
+"""A labeller of texts that may have several labels, or none: with labels from one half, and with a threshold for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from langwright.data.schemas import ClassificationRow
+from langwright.errors import UserError
+from langwright.evaluation.findings import Details, Findings
+from langwright.evaluation.groups import groups_of
+from langwright.evaluation.job import Job
+from langwright.evaluation.labels import Predictor, asked
+from langwright.evaluation.sampling import drawn
+from langwright.measures import Measure
+from langwright.metrics.ranking import macro_auc
+from langwright.metrics.sets import labels_f1
+from langwright.metrics.several_labels import above, choose_thresholds, several_labels_scores
+from langwright.metrics.yardsticks import signed
+
+HALF = 0.5
+THRESHOLDS = " with a threshold for each label"
+
+Rows = Sequence[ClassificationRow]
+Table = list[list[float]]
+
+
+def has_several(rows: Sequence[object]) -> bool:
+    """Whether rows may have several labels each."""
+    return any(isinstance(row, ClassificationRow) and row.labels is not None for row in rows)
+
+
+def labels_in(rows: Sequence[object]) -> tuple[str, ...]:
+    """Every label that rows have."""
+    return tuple(sorted({label for row in rows if isinstance(row, ClassificationRow) for label in row.labels or ()}))
+
+
+def evaluate_several(predictor: Predictor, name: str, job: Job) -> Findings:
+    """Measure labels from a probability of one half, and where the test split is measured, those that thresholds give
+    which were chosen on the validation split.
+
+    raises  UserError when some rows have one label and some several, or the predictor gives no probabilities
+    """
+    rows = checked(job.rows, job)
+    guesses, expense = asked(predictor, [row.text for row in rows], job)
+    if not all(guess.probabilities for guess in guesses):
+        raise UserError(
+            "{name} gives no probability of each label, which rows with several labels need",
+            fix="measure a model of `langwright finetune --task classification` that was taught such rows",
+            name=name,
+        )
+    labels = sorted({*labels_in(rows), *(label for guess in guesses for label in guess.probabilities or {})})
+    scores_NL = [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
+    measures = [*of_labels(rows, labels, scores_NL, [HALF] * len(labels), job), *expense]
+    places = [
+        place for place, label in enumerate(labels) if 0 < sum(label in (row.labels or ()) for row in rows) < len(rows)
+    ]
+    if places:
+        measures.append(macro_auc(scores_NL, truth(rows, labels)))
+    thresholds: dict[str, float] = {}
+    if job.split == "test" and "validation" in job.dataset.splits:
+        cuts = chosen(predictor, labels, job)
+        measures += signed(list(of_labels(rows, labels, scores_NL, cuts, job)), model=name + THRESHOLDS)
+        thresholds = {label: cut for label, cut in zip(labels, cuts, strict=True) if math.isfinite(cut)}
+    return Findings(tuple(measures), Details(task="classification", rows=len(rows), thresholds=thresholds))
+
+
+def checked(rows: Sequence[object], job: Job) -> list[ClassificationRow]:
+    """The rows, which all have labels of the same kind."""
+    found = [row for row in rows if isinstance(row, ClassificationRow)]
+    for row in found:
+        if row.labels is None:
+            raise UserError(
+                "row {row} of {path} has one label, and others several",
+                fix="give every row its labels in a list, or every row one label",
+                row=row.id,
+                path=job.dataset.path,
+            )
+    return found
+
+
+def truth(rows: Rows, labels: Sequence[str]) -> list[list[bool]]:
+    """Which labels each row has, (N, L)."""
+    return [[label in (row.labels or ()) for label in labels] for row in rows]
+
+
+def of_labels(
+    rows: Rows, labels: Sequence[str], scores_NL: Table, cuts_L: Sequence[float], job: Job
+) -> Iterator[Measure]:
+    """Micro and macro F1, exact share and Hamming loss of what is given from these thresholds on; micro F1 by group."""
+    given_NL = above(scores_NL, cuts_L).tolist()
+    named = [{label for label, so in zip(labels, row, strict=True) if so} for row in given_NL]
+    right = [set(row.labels or ()) for row in rows]
+    seed = job.settings.seed
+    yield labels_f1(named, right, seed=seed)
+    yield from several_labels_scores(given_NL, truth(rows, labels), seed=seed)
+    for group, places in groups_of(rows, job.settings.groups):
+        those = labels_f1([named[place] for place in places], [right[place] for place in places], seed=seed)
+        yield from signed([those], data=job.named(group))
+
+
+def chosen(predictor: Predictor, labels: Sequence[str], job: Job) -> list[float]:
+    """The threshold of each label that is best on the validation split."""
+    held = checked(drawn(job.dataset.rows("validation"), job.settings.limit, job.settings.seed), job)
+    guesses, _ = asked(predictor, [row.text for row in held], job)
+    scores_NL = [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
+    return choose_thresholds(scores_NL, truth(held, labels))
