@@ -59,8 +59,7 @@ class Subject:
         self.model.eval()
 
     def begin(self) -> None:
-        """Make the model ready; once more after its weights were changed."""
-        self._give_back()
+        """Make the model ready, which it is not yet."""
         self._prepared = prepared(self.model, self.preparation)
         self.report = self._prepared.report
 
@@ -82,10 +81,11 @@ class Subject:
     def release(self) -> None:
         """Put the model back into the state and the mode it came in."""
         self.adapters.release()
-        self._give_back()
+        self.put_back()
         self.model.train(self._was_training)
 
-    def _give_back(self) -> None:
+    def put_back(self) -> None:
+        """Let the model be as it came, but in evaluation mode."""
         if self._prepared is not None:
             self._prepared.release()
             self._prepared = None

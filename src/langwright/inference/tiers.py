@@ -11,7 +11,7 @@ with the model's plain forward pass. No list of names and no flag decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
 import torch
@@ -99,6 +99,17 @@ def rewriting_tier(model: PreTrainedModel, best: TierName) -> Tier:
         return Tier("single", Why(error.problem, error.values))
 
 
+def fitted(tier: Tier, model: PreTrainedModel, strict: bool) -> Tier:
+    """The tier of a model that was made ready since: what its layers keep may be of another type.
+
+    strict  rows that cannot be packed run alone, for a padded batch is one in which they depend on each other
+    """
+    if tier.layout is None:
+        return Tier("single", tier.why) if strict else tier
+    with torch.inference_mode():
+        return replace(tier, layout=layout_of(model))
+
+
 class Runner(Protocol):
     """The rows that run, whichever way."""
 
@@ -141,7 +152,7 @@ def runner_for(
         )
     if tier.layout is not None:
         return PackedRunner(model, tier.layout, context, max_rows, max_tokens, prefix_bytes, strict)
-    kind = PaddedRunner if tier.name == "padded" and not strict else SingleRunner
+    kind = PaddedRunner if tier.name == "padded" else SingleRunner
     return kind(model, max_rows, max_tokens)
 
 

@@ -20,7 +20,7 @@ from langwright.inference.rows import Row
 from langwright.inference.shared_scores import SharedScores
 from langwright.inference.streams import EngineDied
 from langwright.inference.subject import Subject
-from langwright.inference.tiers import Runner, Tier, TierName, find_tier, runner_for
+from langwright.inference.tiers import Runner, Tier, TierName, find_tier, fitted, runner_for
 from langwright.inference.waiting import WaitingLine
 
 
@@ -60,8 +60,7 @@ class Worker:
         self._runner: Runner | None = None  # made with the first request
         self.max_tokens = self._checked_max_tokens(subject)
         self.subject = subject
-        subject.begin()
-        self.tier = self._tier_of(subject)
+        self.tier = self._made_ready(subject)
 
     # --- called from any thread ----------------------------------------------------------------
 
@@ -136,12 +135,14 @@ class Worker:
             self.max_tokens = self._checked_max_tokens(subject)
             self.subject.release()
             self.subject = subject
-        self.subject.begin()
-        self.tier = self._tier_of(self.subject)
+        self.tier = self._made_ready(self.subject)
 
-    def _tier_of(self, subject: Subject) -> Tier | None:
-        """How this model's rows run; None for a model that does not write."""
-        return None if subject.unable is not None else find_tier(subject.model, self._best)
+    def _made_ready(self, subject: Subject) -> Tier | None:
+        """How this model's rows run, found out in the numbers it comes in; None for a model that does not write."""
+        subject.put_back()
+        tier = None if subject.unable is not None else find_tier(subject.model, self._best)
+        subject.begin()
+        return None if tier is None else fitted(tier, subject.model, subject.preparation.strict)
 
     def _checked_max_tokens(self, subject: Subject) -> int:
         wish = self._max_tokens_wish

@@ -16,7 +16,7 @@ from langwright.inference.kernels.sharing import linear_names, shared_inputs
 
 def groups(model: Any) -> set[tuple[str, ...]]:
     """Those of the first layer, without its name."""
-    found = shared_inputs(model, linear_names(model))
+    found, _ = shared_inputs(model, linear_names(model))
     return {tuple(name.split(".0.", 1)[1] for name in group) for group in found if ".0." in group[0]}
 
 
@@ -36,7 +36,7 @@ def test_linears_that_an_adapter_touches_stand_alone() -> None:
     from langwright.models.adapters import add_adapter
 
     adapted = add_adapter(random_model(LLAMA), Lora(rank=2))
-    found = shared_inputs(adapted.get_base_model(), linear_names(adapted.get_base_model()))
+    found, _ = shared_inputs(adapted.get_base_model(), linear_names(adapted.get_base_model()))
     assert all(len(group) == 1 for group in found if "base_layer" in group[0])
     assert not any("lora_" in name for group in found for name in group)
     assert any("base_layer" in name for group in found for name in group)
@@ -57,7 +57,7 @@ def trio() -> tuple[Counting, list[torch.nn.Linear], list[Stand]]:
     linears = [torch.nn.Linear(8, width, bias=False) for width in (4, 2, 6)]
     counting = Counting(torch.cat([linear.weight for linear in linears]).detach())
     site = Site(counting, "plain", (4, 2, 6))
-    return counting, linears, [Stand(site, place, linear) for place, linear in enumerate(linears)]
+    return counting, linears, [Stand(site, place, linear, torch.float32) for place, linear in enumerate(linears)]
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ Shapes    M rows    K inputs    N outputs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,15 +22,14 @@ from langwright.inference.kernels.rows import Multiply
 
 
 class Stand(nn.Module):
-    """Stands for one linear layer of a site. Its weight is on no device: code may ask for its type, and not compute with it."""
+    """Stands for one linear layer of a site."""
 
-    def __init__(self, site: Site, place: int, like: nn.Module) -> None:
+    def __init__(self, site: Site, place: int, like: nn.Module, dtype: torch.dtype, called: bool = True) -> None:
+        """called: its weight is on no device, and code may only ask for its type; else it may compute with it."""
         super().__init__()
-        weight, bias = weight_of(like)
-        self.in_features, self.out_features = weight.shape[1], weight.shape[0]
-        self.nx, self.nf = weight.shape[1], weight.shape[0]  # as a Conv1D calls them
-        self.weight = torch.empty(weight.shape, dtype=weight.dtype, device="meta")
-        self.bias = None if bias is None else torch.empty(bias.shape, dtype=bias.dtype, device="meta")
+        self.out_features, self.in_features = weight_of(like)[0].shape
+        self.nf, self.nx = self.out_features, self.in_features  # as a Conv1D calls them
+        self.weight, self.bias = (shown(tensor, dtype, called) for tensor in (like.weight, like.bias))
         self.site, self.place = (site,), place  # in a tuple, since a site is no part of the tree of modules
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,6 +81,13 @@ class Site:
     def _computed(self, x: Tensor) -> Tensor:
         y_MN = self.multiply(x.reshape(-1, x.shape[-1]))
         return y_MN.view(*x.shape[:-1], y_MN.shape[-1])
+
+
+def shown(tensor: Any, dtype: torch.dtype, called: bool) -> Tensor | None:
+    """What a stand shows as its weight or bias."""
+    if tensor is None:
+        return None
+    return torch.empty(tensor.shape, dtype=dtype, device="meta") if called else tensor.detach().to(dtype)
 
 
 def is_linear(module: nn.Module) -> bool:

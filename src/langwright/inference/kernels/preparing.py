@@ -107,6 +107,7 @@ class Place:
     originals: tuple[nn.Module, ...]
     layer: Layer
     site: Site
+    called: bool = True  # in the forward pass that was watched; else its weight may be asked for by others
 
 
 def prepared(model: PreTrainedModel, preparation: Preparation) -> Prepared:
@@ -145,7 +146,7 @@ def prepare(done: Prepared, preparation: Preparation) -> None:
         one_expert_at_a_time(done)
     places = exchanged(model, report, dtype) if model.device.type == "cpu" else []
     for place in places:
-        install(done, place)
+        install(done, place, dtype)
     cast(done, dtype)
     check_sharing(model, places)
     quality = None if yardstick is None else hold_quality(model, places, yardstick, report, dtype)
@@ -171,8 +172,13 @@ def exchanged(model: PreTrainedModel, report: Report, dtype: torch.dtype) -> lis
         return []
     linears = linear_names(model)
     # float32 weights stay where they are, and are not copied to lie end to end
-    groups = [(name,) for name in linears] if report.precision == "float32" else shared_inputs(model, linears)
-    return [place for names in groups for place in placed([linears[name] for name in names], names, report, dtype)]
+    groups, called = shared_inputs(model, linears)
+    if report.precision == "float32":
+        groups = [(name,) for name in linears]
+    places = [place for names in groups for place in placed([linears[name] for name in names], names, report, dtype)]
+    for place in places:
+        place.called = called.issuperset(place.names)
+    return places
 
 
 # --- layers --------------------------------------------------------------------------------------
@@ -243,10 +249,10 @@ def exact_rows(product: Multiply, inputs: int, dtype: torch.dtype) -> bool:
     return all(same_bits(product(x_MK[at : at + size]), y_MN[at : at + size]) for at, size in ((0, 1), (66, 1), (5, 17), (33, 34)))  # fmt: skip
 
 
-def install(done: Prepared, place: Place) -> None:
+def install(done: Prepared, place: Place, dtype: torch.dtype) -> None:
     """Put the stands of a place where its linears were, wherever in the model those are."""
     for number, original in enumerate(place.originals):
-        stand = Stand(place.site, number, original)
+        stand = Stand(place.site, number, original, dtype, place.called)
         for parent in list(done.model.modules()):
             for leaf, child in list(parent._modules.items()):
                 if child is original:

@@ -23,8 +23,10 @@ def linear_names(model: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in model.named_modules() if is_linear(module) and "lora_" not in name}
 
 
-def shared_inputs(model: PreTrainedModel, linears: Mapping[str, nn.Module]) -> list[tuple[str, ...]]:
-    """Names of the linears in groups that one module gives the same tensor, in the order of the calls."""
+def shared_inputs(
+    model: PreTrainedModel, linears: Mapping[str, nn.Module]
+) -> tuple[list[tuple[str, ...]], frozenset[str]]:
+    """Names of the linears in groups that one module gives the same tensor, in the order of the calls; those called."""
     calls: list[tuple[str, Tensor]] = []  # the tensors are held, so that none takes the place of another
 
     def watch(name: str) -> Any:
@@ -44,7 +46,7 @@ def shared_inputs(model: PreTrainedModel, linears: Mapping[str, nn.Module]) -> l
     counts = {name: sum(name in group for group in groups.values()) for name in linears}
     found = [tuple(group) for group in groups.values() if all(counts[name] == 1 for name in group)]
     apart = {name for group in found for name in group}
-    return [*found, *((name,) for name in linears if name not in apart)]
+    return [*found, *((name,) for name in linears if name not in apart)], frozenset(name for name, _ in calls)
 
 
 def trial_ids(model: PreTrainedModel, tokens: int = TRIED, rows: int = 1) -> Tensor:

@@ -120,7 +120,8 @@ def inexact(name: str, args: tuple[Any, ...]) -> bool:
     """Whether this is a function of single elements whose last bit is not told by its definition."""
     if name not in SEVERAL or not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
         return False
-    return name != "pow" or len(args) < 2 or args[1] not in (2, 3)  # these are multiplied
+    multiplied = name == "pow" and len(args) > 1 and not isinstance(args[1], Tensor) and args[1] in (2, 3)
+    return not multiplied
 
 
 def raw_product(

@@ -1,0 +1,219 @@
+"""A needle among fillers: strictly a request gives the bits that it gives alone, whatever else runs and however it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from tests.inference.needle import APART, CONTEXT, PACKED, Answer, among, answer, needle_model, needle_request
+from tests.inference.tiny import NO_SPECIAL, VOCAB, random_model
+from transformers import PreTrainedModel
+
+from langwright.inference import packed
+from langwright.inference.engine import TorchEngine
+from langwright.inference.precision import Precision, Preparation
+from langwright.inference.protocol import Request
+from langwright.inference.rows import Row
+
+EXACT: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
+FILLERS = 64
+PLACES = 24  # fewer than there are fillers, so that they join and leave while the needle is written
+EngineOf = Callable[..., TorchEngine]
+
+SOME = ("llama", "gemma2, soft caps and windows", "mixtral, experts")
+"""Plain attention; windows, soft caps and a function over the logits; experts and a router."""
+
+
+@pytest.fixture
+def strict_engine(engine_of: EngineOf) -> EngineOf:
+    """`strict_engine(model, precision, …)`; every layer in that precision, since nothing is measured."""
+
+    def make(model: PreTrainedModel, precision: Precision = "float32", **options: Any) -> TorchEngine:
+        preparation = Preparation(precision, strict=True, rows=())
+        return engine_of(model, **{"max_batch": PLACES, "context": CONTEXT, "preparation": preparation, **options})
+
+    return make
+
+
+def alone(engine: TorchEngine, request: Request) -> Answer:
+    """What a request gives with nobody beside it."""
+    return answer(engine.submit(request))
+
+
+@pytest.mark.spec(
+    "C8", "strictly a request gives the same bits alone and among 64 others, 26 architectures, three precisions"
+)
+@pytest.mark.parametrize("precision", EXACT)
+@pytest.mark.parametrize("name", PACKED)
+def test_a_needle_is_the_same_bit_for_bit(name: str, precision: Precision, strict_engine: EngineOf) -> None:
+    check_needle(name, precision, strict_engine, trials=3)
+
+
+@pytest.mark.heavy
+@pytest.mark.spec("C8", "the same in 50 trials each")
+@pytest.mark.parametrize("precision", EXACT)
+@pytest.mark.parametrize("name", PACKED)
+def test_a_needle_is_the_same_in_fifty_trials(name: str, precision: Precision, strict_engine: EngineOf) -> None:
+    check_needle(name, precision, strict_engine, trials=50)
+
+
+def check_needle(name: str, precision: Precision, strict_engine: EngineOf, trials: int) -> None:
+    """A request that samples, alone and at a random place among fillers."""
+    engine = strict_engine(needle_model(name), precision)
+    assert engine.tier is not None
+    assert engine.tier.name == "packed", engine.tier.reason()
+    request = needle_request()
+    expected = alone(engine, request)
+    assert len(set(expected.ids)) > 1
+    for trial in range(trials):
+        assert among(engine, request, FILLERS, trial) == expected, trial
+
+
+@pytest.mark.parametrize("precision", EXACT)
+@pytest.mark.parametrize("name", APART)
+def test_models_that_cannot_be_packed_run_alone_and_say_so(
+    name: str, precision: Precision, strict_engine: EngineOf
+) -> None:
+    engine = strict_engine(needle_model(name), precision)
+    assert engine.tier is not None
+    assert engine.tier.name == "single"
+    assert engine.tier.reason()
+    request = needle_request(new=5)
+    assert among(engine, request, 12, 0) == alone(engine, request)
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_without_strict_a_needle_is_nearly_the_same(name: str, engine_of: EngineOf) -> None:
+    engine = engine_of(needle_model(name), max_batch=PLACES, context=CONTEXT)
+    request = needle_request()
+    expected, found = alone(engine, request), among(engine, request, FILLERS, 0)
+    assert found.ids == expected.ids
+    assert found.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+
+
+# --- layers as wide as real ones -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wide() -> PreTrainedModel:
+    """A model with layers 1,024 wide."""
+    config = transformers.LlamaConfig(
+        vocab_size=VOCAB, hidden_size=1024, intermediate_size=1536, num_hidden_layers=2, num_attention_heads=8,
+        num_key_value_heads=2, max_position_embeddings=CONTEXT, **NO_SPECIAL,
+    )  # fmt: skip
+    return random_model(config, scale=2.0)
+
+
+@pytest.mark.parametrize("precision", EXACT)
+def test_a_needle_in_wide_layers_is_the_same(
+    wide: PreTrainedModel, precision: Precision, strict_engine: EngineOf
+) -> None:
+    engine = strict_engine(wide, precision)
+    request = needle_request(new=6)
+    expected = alone(engine, request)
+    for trial in range(2):
+        assert among(engine, request, 24, trial) == expected
+
+
+def test_without_strict_a_needle_in_wide_layers_is_not(wide: PreTrainedModel, engine_of: EngineOf) -> None:
+    """The test of the tests: what strict prevents is there, and they would find it."""
+    engine = engine_of(wide, max_batch=PLACES, context=CONTEXT)
+    request = needle_request(new=6)
+    expected, found = alone(engine, request), among(engine, request, 24, 0)
+    assert found != expected
+    assert found.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+
+
+@pytest.mark.heavy
+def test_several_threads_make_no_difference_between_neighbours(wide: PreTrainedModel, strict_engine: EngineOf) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for model, precision in ((wide, "float32"), (needle_model("mixtral, experts"), "float32"), (wide, "bfloat16")):
+            engine = strict_engine(model, precision)
+            request = needle_request(new=6)
+            assert among(engine, request, 24, 1) == alone(engine, request)
+            engine.close()
+    finally:
+        torch.set_num_threads(before)
+
+
+# --- however it is read --------------------------------------------------------------------------
+
+
+@pytest.fixture(
+    params=[(name, precision) for name in SOME for precision in EXACT], ids=lambda pair: f"{pair[0]}, {pair[1]}"
+)
+def kind(request: pytest.FixtureRequest) -> Iterator[tuple[PreTrainedModel, Precision]]:
+    name, precision = request.param
+    yield needle_model(name), precision
+
+
+def test_in_whatever_pieces_a_prompt_is_read(
+    kind: tuple[PreTrainedModel, Precision], strict_engine: EngineOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = needle_request(length=200, new=6)
+    whole = strict_engine(*kind, prefix_bytes=0)
+    expected = alone(whole, request)
+    whole.close()
+    monkeypatch.setattr(packed, "STEP_TOKENS", 80)  # so that it takes several steps, and neighbours change how many
+    pieces: list[int] = []
+    read = packed.Plan.read
+
+    def noted(plan: packed.Plan, row: Row, end: int, most: int | None) -> None:
+        if len(row.request.prompt) == 200:
+            pieces.append(end)
+        read(plan, row, end, most)
+
+    monkeypatch.setattr(packed.Plan, "read", noted)
+    engine = strict_engine(*kind, prefix_bytes=0)
+    for trial in range(2):
+        assert among(engine, request, 24, trial, longest=200) == expected
+    assert len(pieces) > 2
+    assert pieces[-1] == 200
+
+
+def test_whether_its_beginning_is_known(kind: tuple[PreTrainedModel, Precision], strict_engine: EngineOf) -> None:
+    request = needle_request(length=200, new=6)
+    forgetful = strict_engine(*kind, prefix_bytes=0)
+    expected = alone(forgetful, request)
+    forgetful.close()
+    engine = strict_engine(*kind)
+    copied: list[int] = []
+    for other in (
+        Request([*request.prompt[:150], 1, 2, 3], request.sampling),  # two blocks and a part of the next are the same
+        request,
+        Request([*request.prompt, 5], request.sampling),
+        request,
+    ):
+        found = alone(engine, other)
+        copied.append(found == expected)
+        among(engine, needle_request(length=30, seed=1), 8, len(copied))
+    assert copied == [False, True, False, True]
+
+
+def test_whether_it_had_to_give_back_its_place(
+    kind: tuple[PreTrainedModel, Precision], strict_engine: EngineOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returned: list[Row] = []
+    make_room = packed.PackedRunner._make_room
+
+    def noted(runner: packed.PackedRunner) -> list[Row]:
+        back = make_room(runner)
+        returned.extend(back)
+        return back
+
+    monkeypatch.setattr(packed.PackedRunner, "_make_room", noted)
+    request = needle_request(length=50, new=30)
+    engine = strict_engine(*kind, max_tokens=CONTEXT)
+    expected = alone(engine, request)
+    assert not returned
+    others = [engine.submit(needle_request(length=40, new=60, seed=seed)) for seed in range(3)]
+    found = answer(engine.submit(request))
+    for other in others:
+        other.cancel()
+    assert any(row.request is request for row in returned)
+    assert found == expected
