@@ -351,3 +351,13 @@ def test_any_setting_of_sampling(run: Run, models: Path) -> None:
     command = ["generate", str(models / "base"), "aaaa", "--max-new-tokens", "12", "--json"]
     found = run(*command, "--set", "no_repeat_ngram=1", "--set", "min_new_tokens=12").json
     assert len(set(found["token_ids"])) == 12
+
+
+@pytest.mark.spec("C8", "guesses by lookup or by a smaller model are chosen on the command line and change no text")
+def test_guesses(run: Run, models: Path) -> None:
+    command = ["generate", str(models / "base"), "abababab", "--max-new-tokens", "30", "--json"]
+    plain = run(*command).json
+    for guess in ("lookup", str(models / "chat")):
+        assert run(*command, "--guess", guess).json["token_ids"] == plain["token_ids"]
+    refused = run(*command, "--guess", str(models / "nothing"))
+    assert refused.code == 2

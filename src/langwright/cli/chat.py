@@ -10,6 +10,7 @@ import typer
 
 from langwright.cli.sampling import (
     AdapterName,
+    GuessBy,
     MaxNewTokens,
     PrecisionName,
     Seed,
@@ -20,6 +21,7 @@ from langwright.cli.sampling import (
     TopP,
     read_numbers,
     read_sampling,
+    read_speculation,
 )
 from langwright.cli.screen import screen_of
 from langwright.cli.talk import Conversation
@@ -52,6 +54,7 @@ def chat(
     slide: Slide = False,
     precision: PrecisionName = None,
     strict: Strict = False,
+    guess: GuessBy = None,
 ) -> None:
     """Read turns from the keyboard or from a pipe until it ends."""
     screen = screen_of(ctx)
@@ -59,11 +62,11 @@ def chat(
         {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed},
         max_new_tokens=256,
     )
-    numbers = read_numbers(precision, strict)
+    numbers, speculation = read_numbers(precision, strict), read_speculation(guess)
     from langwright.tasks.loading import load
 
     def with_adapter(name: str | None) -> Model:
-        return load(model, max_batch=1, numbers=numbers, adapter=name)
+        return load(model, max_batch=1, numbers=numbers, adapter=name, speculation=speculation)
 
     opened = with_adapter(adapter)
     interactive = sys.stdin.isatty() and not screen.as_json

@@ -29,6 +29,7 @@ from langwright.cli.sampling import (
     Diversity,
     EarlyStopping,
     Groups,
+    GuessBy,
     LengthPenalty,
     MaxNewTokens,
     PrecisionName,
@@ -43,6 +44,7 @@ from langwright.cli.sampling import (
     read_numbers,
     read_sampling,
     read_search,
+    read_speculation,
 )
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
@@ -93,6 +95,7 @@ def generate(
     strength: Strength = None,
     precision: PrecisionName = None,
     strict: Strict = False,
+    guess: GuessBy = None,
     candidates: Candidates = None,
     best_of: BestOf = None,
     beams: BeamCount = None,
@@ -119,19 +122,26 @@ def generate(
         contrast,
     )  # fmt: skip
     ways = Writing(stop=stop or (), slide=slide, control=read_control(ctx.params))
-    numbers = read_numbers(precision, strict)
+    numbers, speculation = read_numbers(precision, strict), read_speculation(guess)
     following = "" if is_url(model) else shlex.join(["langwright", "serve", model])
     from langwright.tasks.loading import load
 
     if search is not None or candidates is not None or best_of is not None:
         wanted = read_count(candidates, "--candidates")
         best = None if best_of is None else read_count(best_of, "--best-of")
-        with load(model, max_batch=max(wanted, best or 1), watermark=mark, numbers=numbers, adapter=adapter) as opened:
+        with load(
+            model,
+            max_batch=max(wanted, best or 1),
+            watermark=mark,
+            numbers=numbers,
+            adapter=adapter,
+            speculation=speculation,
+        ) as opened:
             found = opened.candidates(asked, sampling, n=wanted, search=search, best_of=best, **ways)
         show_candidates(screen, found, wanted, following)
         return
     with (
-        load(model, max_batch=1, watermark=mark, numbers=numbers, adapter=adapter) as opened,
+        load(model, max_batch=1, watermark=mark, numbers=numbers, adapter=adapter, speculation=speculation) as opened,
         opened.stream(asked, sampling, **ways) as stream,
     ):
         try:

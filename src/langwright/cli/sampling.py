@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from langwright.errors import UserError
 from langwright.inference.precision import Numbers
-from langwright.inference.protocol import Beams, Contrastive, Sampling, Search
+from langwright.inference.protocol import Beams, Contrastive, DraftModel, PromptLookup, Sampling, Search, Speculation
 from langwright.settings import parse_value, read_settings
 
 MaxNewTokens = Annotated[
@@ -66,6 +66,15 @@ Slide = Annotated[
     ),
 ]
 
+GuessBy = Annotated[
+    str | None,
+    typer.Option(
+        "--guess",
+        metavar="lookup|MODEL",
+        help="Guess several tokens and read them in one pass: lookup takes what followed the same tokens before, "
+        "a smaller model of the same tokenizer guesses by itself; the text stays the same",
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -158,6 +167,13 @@ def read_search(beams: Mapping[str, str | None], contrast: str | None) -> Search
             "{option} means nothing without --beams", fix="give --beams too", option=option_of(next(iter(given)))
         )
     return read_settings(Beams, given=given)
+
+
+def read_speculation(guess: str | None) -> Speculation | None:
+    """Who guesses, if anybody does."""
+    if guess is None:
+        return None
+    return PromptLookup() if guess == "lookup" else DraftModel(model=guess)
 
 
 def read_count(text: str | None, option: str, default: int = 1) -> int:

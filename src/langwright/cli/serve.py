@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import Field
 
-from langwright.cli.sampling import PrecisionName, Strict, read_numbers
+from langwright.cli.sampling import GuessBy, PrecisionName, Strict, read_numbers, read_speculation
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.cli.watermark import WatermarkFile
 from langwright.errors import UserError
 from langwright.inference.precision import Numbers
+from langwright.inference.protocol import Speculation
 from langwright.settings import Settings, parse_value, read_settings
 from langwright.wording import say
 
@@ -56,6 +57,7 @@ def serve(
     watermark: WatermarkFile = None,
     precision: PrecisionName = None,
     strict: Strict = False,
+    guess: GuessBy = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
@@ -80,7 +82,7 @@ def serve(
     mark = None if watermark is None else read_mark(Path(watermark))
     listener = listen(address.host, address.port)  # a taken port is said before a model is loaded
     try:
-        opened = open_all(screen, models, batch, numbers, mark, adapters or ())
+        opened = open_all(screen, models, batch, numbers, mark, adapters or (), read_speculation(guess))
     except BaseException:
         listener.close()
         raise
@@ -99,6 +101,7 @@ def open_all(
     numbers: Numbers,
     watermark: Mark | None = None,
     adapters: Sequence[str] = (),
+    speculation: Speculation | None = None,
 ) -> dict[str, TextModel]:
     """The models by the name requests ask for: a folder's own name, with an adapter of it behind a colon.
 
@@ -113,7 +116,9 @@ def open_all(
             raise UserError("two models are called {name!r}", fix="rename one of the folders", name=called)
         screen.note(say("loading {name}", name=name))
         plain = "" if adapters and not found else None  # adapters are put beside the plain model
-        model = load(name, max_batch=max_batch, watermark=watermark, numbers=numbers, adapter=plain)
+        model = load(
+            name, max_batch=max_batch, watermark=watermark, numbers=numbers, adapter=plain, speculation=speculation
+        )
         try:
             found[called] = model.local("serve")
         except BaseException:

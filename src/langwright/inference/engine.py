@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from langwright.errors import UserError
+from langwright.inference.drafting import guesser_of
 from langwright.inference.kernels.preparing import Report
 from langwright.inference.limits import (
     cannot_guide,
@@ -33,7 +35,7 @@ from langwright.inference.limits import (
 )
 from langwright.inference.packed import PREFIX_BYTES
 from langwright.inference.precision import Preparation
-from langwright.inference.protocol import Candidate, Completion, Kind, Request, Search, Token
+from langwright.inference.protocol import Candidate, Completion, Kind, Request, Search, Speculation, Token
 from langwright.inference.rows import Reader, Row
 from langwright.inference.sampling import draw_seed
 from langwright.inference.scoring import (
@@ -73,6 +75,8 @@ class TorchEngine:
                 read it again; packed tier only, 0 keeps nothing
     preparation  numbers to compute in, and whether a request's bits may depend on others; not before the engine is
                 closed, or `load`ed with the same model, are its weights the caller's again
+    speculation  guess several tokens and read them in one pass; packed tier only, and the text is the same
+    draft       the smaller model that guesses, where `speculation` is a `DraftModel`; the caller's
     best_tier   the first way of running rows together that may be tried (tiers.py); the others are slower
 
     raises  UserError when the model does not say how long its context is, or max_tokens is below the context
@@ -89,12 +93,22 @@ class TorchEngine:
         prefix_bytes: int = PREFIX_BYTES,
         best_tier: TierName = "packed",
         preparation: Preparation = Preparation(),
+        speculation: Speculation | None = None,
+        draft: PreTrainedModel | None = None,
     ) -> None:
         if max_batch < 1:
             raise ValueError(f"max_batch is {max_batch}; an engine needs at least one place")
         self._context_wish, self._preparation = context, preparation
         subject = Subject(model, context, preparation)
-        self._worker = Worker(subject, max_batch, max_tokens, best_tier, max_waiting, prefix_bytes)
+        guesser = guesser_of(speculation, draft, subject.vocab_size)
+        self._worker = Worker(subject, max_batch, max_tokens, best_tier, max_waiting, prefix_bytes, guesser)
+        if speculation is not None and (self._worker.tier is None or self._worker.tier.layout is None):
+            subject.release()
+            raise UserError(
+                "guessed tokens cannot be read by models of type {type} here",
+                fix="leave out the speculation",
+                type=model.config.model_type,
+            )
         thread = threading.Thread(target=self._worker.run, name="langwright-engine", daemon=True)
         self._worker.thread = thread
         thread.start()
@@ -177,7 +191,8 @@ class TorchEngine:
         check_prompt(request.prompt, subject.context, subject.vocab_size)
         check_sampling(request.sampling, subject.vocab_size)
         refuse_drawing(request)
-        steps = searching(subject.model, request, search, subject.context)
+        adapter = None if request.adapter is None else subject.adapters[request.adapter]
+        steps = searching(subject.model, request, search, subject.context, adapter)
 
         def step() -> list[Candidate] | None:
             if worker.subject is not subject:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from langwright.artifacts import Artifact, open_artifact
 from langwright.inference.engine import TorchEngine
 from langwright.inference.precision import Numbers, Preparation
+from langwright.inference.protocol import Speculation
 from langwright.inference.text import TextModel
 from langwright.models.adapters import named_adapter, opened
 from langwright.models.heads import Head
@@ -31,6 +32,8 @@ def open_text_model(
     device: str = "auto",
     name: str | None = None,
     adapter: str | None = None,
+    speculation: Speculation | None = None,
+    draft: Path | None = None,
 ) -> TextModel:
     """A model with its tokenizer and an engine of its own; close it when it is no longer needed.
 
@@ -43,6 +46,7 @@ def open_text_model(
     device      auto takes a GPU where there is one, else the CPU
     name        what it is called in answers; the folder's name when left out
     adapter     name of one of the model's adapters; the one its card names when left out, none when ""
+    speculation guess several tokens at a time; draft: folder of the smaller model that guesses, where one does
     raises      UserError when the folder is no model, or cannot be read
     """
     artifact = open_artifact(path, "model")
@@ -50,7 +54,15 @@ def open_text_model(
     model = read_model(artifact, adapter).to(choose_device(device))
     precision = None if numbers.precision == "float32" else numbers.precision  # it is opened in float32
     preparation = Preparation(precision, numbers.strict, keep=False)  # nobody else has the model
-    engine = TorchEngine(model, max_batch=max_batch, max_tokens=max_tokens, context=context, preparation=preparation)
+    engine = TorchEngine(
+        model,
+        max_batch=max_batch,
+        max_tokens=max_tokens,
+        context=context,
+        preparation=preparation,
+        speculation=speculation,
+        draft=None if draft is None else read_model(open_artifact(draft, "model")).to(model.device),
+    )
     return TextModel(engine, tokenizer, name or path.resolve().name, stop_ids=named_ends(model), kind=engine.kind)
 
 

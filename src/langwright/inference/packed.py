@@ -17,17 +17,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from langwright.inference.attention import Manner, attend_piece, attend_rows, configs_of, earlier, packed
+from langwright.inference.attention import Manner, Part, attend_piece, attend_rows, configs_of, earlier, packed
 from langwright.inference.lora import at_work
 from langwright.inference.prefixes import BLOCK, PrefixStore, names_of
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
 from langwright.inference.shelves import Layout, Loose, Place, Shelf, Shelves, Slot
+from langwright.inference.speculation import SPARE, Guess, GuessedPart, Guesser
 from langwright.inference.subject import arguments_of
 
 PREFIX_BYTES = 256 * 2**20
@@ -84,15 +86,29 @@ class Plan:
     """What one forward pass is to do.
 
     ends    (row, positions it will have been read to) for all rows that take part
-    asking  rows whose last token is in it, with the place of that token
+    asking  rows whose last token is in it
+    asked   places of those tokens, then of all guesses
+    guesses what may follow what is written in it
     """
 
-    parts: list[WritingPart | ReadingPart] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     ends: list[tuple[Row, int]] = field(default_factory=list)
     asking: list[Row] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
+    guesses: list[Guess] = field(default_factory=list)
+
+    def guess(self, guess: Guess, strict: bool) -> None:
+        """What may follow the last token of a row that writes; behind all others that are asked for."""
+        row, begin = guess.row, len(guess.row.ids)
+        assert row.place is not None
+        end = begin + len(guess.ids)
+        self.parts.append((GuessedPart if strict else ReadingPart)(row.place, begin, end))
+        self.asked += range(len(self.ids), len(self.ids) + len(guess.ids))
+        self.ids += guess.ids
+        self.positions += range(begin, end)
+        self.guesses.append(guess)
 
     def add(self, row: Row, end: int) -> None:
         """The tokens of a row up to `end`."""
@@ -142,8 +158,9 @@ class PackedForward:
         )
         every = len(plan.asked) == len(plan.ids)
         extra = {"logits_to_keep": asked_R} if self.takes_logits_to_keep and not every else {}
-        lengths = [end - row.computed for row, end in plan.ends]
-        with at_work([row.adapter for row, _ in plan.ends], lengths), packed(self.configs, plan.parts):
+        owners = [row.adapter for row, _ in plan.ends] + [guess.row.adapter for guess in plan.guesses]
+        lengths = [end - row.computed for row, end in plan.ends] + [len(guess.ids) for guess in plan.guesses]
+        with at_work(owners, lengths), packed(self.configs, plan.parts):
             output = self.model(input_ids=ids_T[None], position_ids=positions_T[None], use_cache=False, **extra)
         logits_TV: Tensor = output.logits[0]
         return logits_TV if every or extra else logits_TV[asked_R]
@@ -159,6 +176,7 @@ class PackedRunner:
 
     prefix_bytes  kept of prompts that were read, for those that begin alike
     strict        rows are read in pieces of BLOCK positions, and what they wrote a token at a time, whatever else runs
+    guesser       guesses what rows will write, so that a pass may write more than one token of each
     """
 
     def __init__(
@@ -170,7 +188,9 @@ class PackedRunner:
         max_tokens: int,
         prefix_bytes: int = PREFIX_BYTES,
         strict: bool = False,
+        guesser: Guesser | None = None,
     ) -> None:
+        self.guesser = guesser
         self.forward = PackedForward(model)
         self.layout = layout
         self.max_rows = max_rows
@@ -210,7 +230,9 @@ class PackedRunner:
             logits_RV = self.forward(plan)
             self._keep(plan)
             plan.done()
-            self._choose(*self._with_twins(plan.asking, logits_RV))
+            written = len(plan.asking)
+            self._choose(*self._with_twins(plan.asking, logits_RV[:written]))
+            self._verify(plan.guesses, logits_RV[written:])
             self.drop_ended()
         return back
 
@@ -260,6 +282,8 @@ class PackedRunner:
         )
 
     def _take_out(self, row: Row) -> None:
+        if self.guesser is not None:
+            self.guesser.left(row)
         if row.place is not None:
             if not self.strict and any(reader.stream.finish_reason in ("stop", "length") for reader in row.readers):
                 row.names = names_of(row.ids, root_of(row))
@@ -276,6 +300,7 @@ class PackedRunner:
         plan = Plan()
         for shelf in list(self.shelves):
             plan.write(shelf, self.forward.device)
+        writing = list(plan.asking)
         budget = max(STEP_TOKENS - len(plan.ids), STEP_TOKENS // 4)
         for row in list(self.reading):
             if budget <= 0:
@@ -290,7 +315,33 @@ class PackedRunner:
             if end == all_of_it:
                 self.shelves.put(row, end + 1)
             plan.read(row, end, BLOCK if self.strict else None)
+        if self.guesser is not None and writing:
+            for guess in self.guesser.guess(writing, [self._room(row, len(writing)) for row in writing]):
+                plan.guess(guess, self.strict)
         return plan
+
+    def _room(self, row: Row, writing: int) -> int:
+        """Tokens that may be guessed for a row: as many as its place has positions for, and its share of a pass."""
+        assert isinstance(row.place, Slot)
+        wanted = row.limit - row.history.made - 1  # the pass writes one anyway
+        return max(0, min(row.place.shelf.size - len(row.ids), wanted, SPARE // writing))
+
+    def _verify(self, guesses: Sequence[Guess], logits_GV: Tensor) -> None:
+        """Let rows go on as far as they write what was guessed, and a token further."""
+        firsts = list(accumulate((len(guess.ids) for guess in guesses), initial=0))
+        going = [(guess, first) for guess, first in zip(guesses, firsts, strict=False) if guess.holds()]
+        while going:
+            places = [first + guess.kept for guess, first in going]
+            for guess, _ in going:
+                guess.kept += 1
+                guess.row.computed += 1
+            chosen = Chooser([guess.row.history for guess, _ in going], self.forward.device)(logits_GV[places])
+            for (guess, _), token in zip(going, chosen.tokens, strict=True):
+                guess.row.take(token)
+            going = [(guess, first) for guess, first in going if guess.holds()]
+        if self.guesser is not None:
+            for guess in guesses:
+                self.guesser.judged(guess)
 
     def _begin(self, row: Row) -> bool:
         """Give a row a place with what is known of its beginning; False while another row reads more of the same."""

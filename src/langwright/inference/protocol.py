@@ -210,6 +210,27 @@ class Contrastive(Settings):
 Search = Beams | Contrastive
 
 
+class PromptLookup(Settings):
+    """Guess that what followed the same tokens before follows again."""
+
+    kind: Literal["lookup"] = "lookup"
+    most: Annotated[int, Field(ge=1, le=64, description="Most tokens guessed at a time")] = 8
+    ngram: Annotated[
+        int, Field(ge=1, le=16, description="Most tokens that are looked for; the longest that came before count")
+    ] = 3
+
+
+class DraftModel(Settings):
+    """Let a smaller model with the same vocabulary guess."""
+
+    kind: Literal["draft"] = "draft"
+    model: Annotated[str, Field(description="The smaller model: its folder, or the name of a run")]
+    most: Annotated[int, Field(ge=1, le=64, description="Most tokens guessed at a time")] = 4
+
+
+Speculation = PromptLookup | DraftModel
+
+
 class Cursor(Protocol):
     """Where a constraint stands in one continuation. It never changes, so one may go on from it in several ways."""
 

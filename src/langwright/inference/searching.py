@@ -10,12 +10,13 @@ from transformers import PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.beams import search_beams
 from langwright.inference.contrastive import search_contrastive
+from langwright.inference.lora import Adapter
 from langwright.inference.protocol import Beams, Candidate, Request, Search
 from langwright.inference.unrolling import Unroll
 
 
 def searching(
-    model: PreTrainedModel, request: Request, search: Search, context: int
+    model: PreTrainedModel, request: Request, search: Search, context: int, adapter: Adapter | None = None
 ) -> Generator[None, None, list[Candidate]]:
     """The search for one request; yields after each pass of the model."""
     until = None if request.deadline_s is None else time.monotonic() + request.deadline_s
@@ -25,8 +26,8 @@ def searching(
         return until is not None and time.monotonic() >= until
 
     if isinstance(search, Beams):
-        return search_beams(Unroll(model), request, search, limit, expired)
-    return search_contrastive(Unroll(model, hidden=True), request, search, limit, expired)
+        return search_beams(Unroll(model, adapter=adapter), request, search, limit, expired)
+    return search_contrastive(Unroll(model, hidden=True, adapter=adapter), request, search, limit, expired)
 
 
 def refuse_drawing(request: Request) -> None:

@@ -27,6 +27,7 @@ from langwright.inference.rewriting import RewritingRunner, joined_logits, lone_
 from langwright.inference.rows import Reader, Row
 from langwright.inference.shelves import Heads, Layout, Shelves
 from langwright.inference.single import SingleRunner
+from langwright.inference.speculation import Guesser
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import arguments_of, beginning_of
 from langwright.models.adapters import virtual_tokens
@@ -144,14 +145,15 @@ def runner_for(
     max_tokens: int,
     prefix_bytes: int = PREFIX_BYTES,
     strict: bool = False,
+    guesser: Guesser | None = None,
 ) -> Runner:
-    """What runs the rows of a model in its tier."""
+    """What runs the rows of a model in its tier; only the packed one takes guesses."""
     if model.config.is_encoder_decoder:
         return RewritingRunner(
             model, max_rows if tier.name == "padded" and not strict else 1, max_tokens, beginning_of(model)
         )
     if tier.layout is not None:
-        return PackedRunner(model, tier.layout, context, max_rows, max_tokens, prefix_bytes, strict)
+        return PackedRunner(model, tier.layout, context, max_rows, max_tokens, prefix_bytes, strict, guesser)
     kind = PaddedRunner if tier.name == "padded" else SingleRunner
     return kind(model, max_rows, max_tokens)
 

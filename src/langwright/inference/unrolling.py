@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, DynamicCache, PreTrainedModel
 
+from langwright.inference.lora import Adapter, at_work
 from langwright.inference.subject import arguments_of
 from langwright.models.adapters import virtual_past, virtual_tokens
 
@@ -21,8 +22,9 @@ from langwright.models.adapters import virtual_past, virtual_tokens
 class Unroll:
     """The rows of one search, all of one length."""
 
-    def __init__(self, model: PreTrainedModel, *, hidden: bool = False) -> None:
-        """hidden: whether last hidden states are wanted beside logits."""
+    def __init__(self, model: PreTrainedModel, *, hidden: bool = False, adapter: Adapter | None = None) -> None:
+        """hidden: whether last hidden states are wanted beside logits; adapter: at work in every pass."""
+        self.adapter = adapter
         self.ahead = virtual_tokens(model)  # of an adapter, before every text
         self.past = virtual_past(model) if self.ahead else []
         self.model = model.get_base_model() if self.ahead else model
@@ -58,14 +60,15 @@ class Unroll:
     def _forward(self, ids_BT: Tensor) -> tuple[Tensor, Tensor | None]:
         mask_BT = nn.functional.pad(torch.ones_like(self.ids_BT), (self.ahead, 0), value=1)
         given = {"past_key_values": self.cache} if self.cache is not None else {}
-        output = self.model(
-            input_ids=ids_BT,
-            attention_mask=mask_BT,
-            use_cache=True,
-            output_hidden_states=self.hidden,
-            **given,
-            **self.keep,
-        )
+        with at_work([self.adapter] * len(ids_BT)):
+            output = self.model(
+                input_ids=ids_BT,
+                attention_mask=mask_BT,
+                use_cache=True,
+                output_hidden_states=self.hidden,
+                **given,
+                **self.keep,
+            )
         self.cache = getattr(output, "past_key_values", None)
         hidden = output.hidden_states[-1].float().flatten(0, 1) if self.hidden else None
         return output.logits[:, -1].float(), hidden

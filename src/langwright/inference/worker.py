@@ -18,6 +18,7 @@ from langwright.inference.limits import QueueFull
 from langwright.inference.packed import PREFIX_BYTES, PackedRunner
 from langwright.inference.rows import Row
 from langwright.inference.shared_scores import SharedScores
+from langwright.inference.speculation import Guesser
 from langwright.inference.streams import EngineDied
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Runner, Tier, TierName, find_tier, fitted, runner_for
@@ -43,8 +44,10 @@ class Worker:
         best: TierName = "packed",
         max_waiting: int | None = None,
         prefix_bytes: int = PREFIX_BYTES,
+        guesser: Callable[[int], Guesser | None] = lambda max_rows: None,
     ) -> None:
-        """best: the first tier that may be tried; the others as in `TorchEngine`."""
+        """best: the first tier that may be tried; guesser: who guesses for so many rows; the others as in `TorchEngine`."""
+        self._guesser = guesser
         self.max_batch = max_batch
         self.thread: threading.Thread | None = None
         self._max_tokens_wish = max_tokens
@@ -214,6 +217,7 @@ class Worker:
                 self.max_tokens,
                 self._prefix_bytes,
                 subject.preparation.strict,
+                self._guesser(self.max_batch),
             )
         return self._runner
 

@@ -13,7 +13,7 @@ from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
 from langwright.inference.addresses import is_url
 from langwright.inference.precision import Numbers
-from langwright.inference.protocol import Beams, Sampling, Search, Watermark
+from langwright.inference.protocol import Beams, DraftModel, Sampling, Search, Speculation, Watermark
 from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.backbone import Backbone, open_backbone
@@ -60,6 +60,7 @@ def load(
     watermark: Watermark | None = None,
     numbers: Numbers = Numbers(),
     backend: Backend = "langwright",
+    speculation: Speculation | None = None,
 ) -> Model:
     """Open a model: an artifact, a local Hugging Face folder, a workspace name, `hf:owner/name`, or a server's URL.
 
@@ -69,6 +70,7 @@ def load(
     watermark  left in all that it writes; see langwright.inference.watermark.keys
     numbers    what a model that writes computes in
     backend    vllm starts `vllm serve` for a model that writes, and ends it with the model
+    speculation  guess several tokens at a time, by lookup or by a smaller model; the texts stay the same
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     if is_url(name):
@@ -77,6 +79,8 @@ def load(
 
         if watermark is not None:
             raise not_offered(str(name), "mark what it writes")
+        if speculation is not None:
+            raise not_offered(str(name), "guess tokens")
         return Model(str(name), None, text=open_remote(str(name)))
     artifact = open_artifact(find_model(name, workspace), "model")
     abilities = [one for one in (artifact.card.abilities if artifact.card else ()) if head is None or one.head == head]
@@ -97,11 +101,14 @@ def load(
     from langwright.inference.opening import open_served, open_text_model
 
     if backend == "vllm":
-        if adapter is not None or numbers != Numbers():
+        if adapter is not None or numbers != Numbers() or speculation is not None:
             raise with_vllm()
         log = (workspace or Workspace()).cache / "vllm" / f"{artifact.path.resolve().name}.log"
         return Model(str(name), artifact, text=open_served(artifact.path, log, watermark))
-    text = open_text_model(artifact.path, max_batch=max_batch, adapter=adapter, numbers=numbers)
+    draft = find_model(speculation.model, workspace) if isinstance(speculation, DraftModel) else None
+    text = open_text_model(
+        artifact.path, max_batch=max_batch, adapter=adapter, numbers=numbers, speculation=speculation, draft=draft
+    )
     text.watermark = watermark
     return Model(str(name), artifact, text=text)
 
