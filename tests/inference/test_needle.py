@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
 from tests.inference.needle import APART, CONTEXT, PACKED, Answer, among, answer, needle_model, needle_request
+from tests.inference.test_lora import saved
 from tests.inference.tiny import NO_SPECIAL, VOCAB, random_model
 from transformers import PreTrainedModel
 
@@ -17,6 +20,7 @@ from langwright.inference.engine import TorchEngine
 from langwright.inference.precision import Precision, Preparation
 from langwright.inference.protocol import Request
 from langwright.inference.rows import Row
+from langwright.models.adapter_settings import Lora
 
 EXACT: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 FILLERS = 64
@@ -217,3 +221,23 @@ def test_whether_it_had_to_give_back_its_place(
         other.cancel()
     assert any(row.request is request for row in returned)
     assert found == expected
+
+
+@pytest.mark.parametrize("precision", EXACT)
+def test_among_rows_of_its_adapter_and_of_another(
+    precision: Precision, strict_engine: EngineOf, tmp_path: Path
+) -> None:
+    model = needle_model("llama")
+    folders = {name: saved(model, tmp_path, name, Lora(rank=2), seed) for seed, name in enumerate(("one", "two"))}
+    engine = strict_engine(model, precision)
+    for name, folder in folders.items():
+        engine.load_adapter(name, folder)
+    plain = needle_request()
+    request = replace(plain, adapter="one")
+    expected = alone(engine, request)
+    assert expected != alone(engine, plain)
+    others = [replace(needle_request(length=5 + n), adapter=("one", "two", None)[n % 3]) for n in range(23)]
+    streams = [engine.submit(other) for other in others]
+    assert answer(engine.submit(request)) == expected
+    for stream in streams:
+        stream.cancel()

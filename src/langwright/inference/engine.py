@@ -31,7 +31,6 @@ from langwright.inference.limits import (
     check_row,
     check_sampling,
     check_source,
-    strict_adapters,
 )
 from langwright.inference.packed import PREFIX_BYTES
 from langwright.inference.precision import Preparation
@@ -264,8 +263,6 @@ class TorchEngine:
         raises  UserError for one of another base, one that cannot be mixed, or a name that is taken
         """
         subject = self._worker.subject
-        if self._preparation.strict:
-            raise strict_adapters()
         adapter = subject.adapters.read(name, folder)
         self._results([self._worker.do(Job(partial(subject.adapters.add, adapter)))])
 

@@ -97,14 +97,6 @@ def cannot_score(type: str, kind: Kind) -> UserError:
     )
 
 
-def strict_adapters() -> UserError:
-    """What is said of adapters beside strict bits."""
-    return UserError(
-        "adapters per request are not offered with strict: their products depend on which rows run together",
-        fix="leave strict out, or open the model with one adapter merged: langwright.load(MODEL, adapter=NAME)",
-    )
-
-
 def check_source(source: Sequence[int], context: int, vocab_size: int | None = None) -> None:
     """UserError when what an encoder is to read is empty, longer than it can read, or names tokens that do not exist."""
     if not source:

@@ -19,9 +19,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from langwright.errors import UserError, unknown
+from langwright.inference.kernels.steady import tiled_product
 from langwright.models.adapters import BASE, CONFIG, WEIGHTS, Base, check_adapter, fingerprint
 
 PREFIX = "base_model.model."  # peft's, before the name of a module
@@ -80,8 +82,10 @@ class Pass:
 class Adapters:
     """The adapters of one model by name; their updates are added while a pass is under way that needs them."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, strict: bool = False) -> None:
+        """strict: a row's update does not depend on which rows run with the same adapter."""
         self.model = model
+        self._product = tiled_product if strict else F.linear
         self.base = fingerprint(model)  # before anything is done to its weights
         self.loaded: dict[str, Adapter] = {}
         self._hooks: dict[str, Any] = {}
@@ -200,7 +204,7 @@ class Adapters:
                 if changed_NO is None:
                     changed_NO = output.reshape(-1, output.shape[-1]).clone()
                 down_RI, up_OR = pair
-                update = (x_NI[places].to(down_RI.dtype) @ down_RI.T) @ up_OR.T
+                update = self._product(self._product(x_NI[places].to(down_RI.dtype), down_RI, None), up_OR, None)
                 changed_NO.index_add_(0, places, update.to(changed_NO.dtype))
             return None if changed_NO is None else changed_NO.view_as(output)
 

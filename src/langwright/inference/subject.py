@@ -54,7 +54,7 @@ class Subject:
         self.preparation = preparation
         self.report: Report | None = None  # what was done to the model, once it is ready
         self._prepared: Prepared | None = None
-        self.adapters = Adapters(self.model)
+        self.adapters = Adapters(self.model, preparation.strict)
         self._was_training = self.model.training
         self.model.eval()
 
@@ -62,6 +62,12 @@ class Subject:
         """Make the model ready, which it is not yet."""
         self._prepared = prepared(self.model, self.preparation)
         self.report = self._prepared.report
+
+    def renew(self) -> None:
+        """Forget adapters and what was made of the weights, which were changed."""
+        self.adapters.release()
+        self.put_back()
+        self.adapters = Adapters(self.model, self.preparation.strict)
 
     @property
     def begun(self) -> tuple[int, ...] | None:

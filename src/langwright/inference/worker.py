@@ -132,8 +132,7 @@ class Worker:
         """Go on with another model, or with the same one as it is now."""
         self._runner = None
         if subject.model is self.subject.model:
-            self.subject.adapters.release()
-            self.subject.adapters = subject.adapters
+            self.subject.renew()
         else:
             self.max_tokens = self._checked_max_tokens(subject)
             self.subject.release()
