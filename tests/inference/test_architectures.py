@@ -16,6 +16,7 @@ from tests.inference.tiny import LLAMA, NO_SPECIAL, VOCAB, prompts_of, random_mo
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.inference.engine import TorchEngine
+from langwright.inference.precision import Preparation
 from langwright.inference.protocol import Request, Sampling
 from langwright.models.attention import NAME
 
@@ -83,6 +84,17 @@ def test_greedy_parity(tier: str, name: str, engine_of: Callable[..., TorchEngin
     assert engine.tier is not None
     assert engine.tier.name == tier
     assert bool(engine.tier.reason()) == (tier != "packed")
+    assert engine.way() == (tier, engine.tier.reason())
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_strict_models_outside_the_packed_tier_run_alone(name: str, engine_of: Callable[..., TorchEngine]) -> None:
+    kind, options = PADDED[name]
+    model = random_model(getattr(transformers, kind)(**options), scale=6.0)
+    engine = engine_of(model, context=96, preparation=Preparation(strict=True))
+    (tier, reason), (_, chinese) = engine.way("en"), engine.way("zh")
+    assert tier == "single"
+    assert reason and chinese != reason
 
 
 @pytest.mark.parametrize("best", ["padded", "single"])

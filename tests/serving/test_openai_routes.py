@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from transformers import BloomConfig, BloomForCausalLM
 
 from langwright.data.schemas import Message
+from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import Parrot, letters, parrot
 from langwright.inference.protocol import Request, Sampling, Token
 from langwright.inference.text import TextModel
@@ -44,6 +46,19 @@ def test_models_are_listed_with_context_and_template(client: TestClient) -> None
     assert card["id"] == "parrot" and card["object"] == "model" and card["context"] == 1024
     assert card["template_sha256"] == template_sha256(letters())
     assert client.get("/v1/models/parrot").json() == card
+
+
+def test_a_card_says_how_requests_run_together() -> None:
+    config = BloomConfig(vocab_size=300, hidden_size=16, n_layer=1, n_head=2, seq_length=64)
+    engine = TorchEngine(BloomForCausalLM(config))
+    try:
+        app = build_app({"bloom": TextModel(engine, letters(), "bloom"), "parrot": parrot()})
+        with TestClient(app, base_url="http://localhost") as client:
+            card, other = client.get("/v1/models").json()["data"]
+        assert (card["tier"], card["tier_reason"]) == ("padded", "it cannot be told the positions of its tokens")
+        assert (other["tier"], other["tier_reason"]) == ("", "")
+    finally:
+        engine.close()
 
 
 def test_a_model_with_a_slash_in_its_name() -> None:

@@ -53,6 +53,7 @@ from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Tier, TierName
 from langwright.inference.worker import Job, Worker
+from langwright.wording import Language
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,6 +134,10 @@ class TorchEngine:
     def tier(self) -> Tier | None:
         """How requests run together, and why not in a better way; None for a model that does not write."""
         return self._worker.tier
+
+    def way(self, lang: Language | None = None) -> tuple[str, str]:
+        """(name of the tier, why it is not a better one); both empty for a model that does not write."""
+        return ("", "") if self.tier is None else (self.tier.name, self.tier.reason(lang))
 
     @property
     def alive(self) -> bool:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from langwright.errors import UserError
 from langwright.settings import Settings
+from langwright.wording import Language
 
 if TYPE_CHECKING:
     import numpy as np
@@ -381,6 +382,15 @@ class Searching(Protocol):
 
     def search(self, request: Request, search: Search) -> list[Candidate]:
         """The best continuations, best first. UserError for a request that draws."""
+        ...
+
+
+@runtime_checkable
+class Tiered(Protocol):
+    """What an engine has beside `Engine` where it runs a model itself; ask with `isinstance`."""
+
+    def way(self, lang: Language | None = None) -> tuple[str, str]:
+        """(how requests run together, why not in a better way); the second is empty for the best, both for none."""
         ...
 
 

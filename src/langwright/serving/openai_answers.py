@@ -55,6 +55,8 @@ class ModelCard(BaseModel):
     context: int  # most tokens of prompt and answer together
     template_sha256: str | None  # of the chat template, to compare with the model's card
     watermark: str | None = None  # kind of the mark in what it writes
+    tier: str = ""  # how its requests run together; empty where another server runs it
+    tier_reason: str = ""  # why not in a better way
 
 
 class ModelList(BaseModel):

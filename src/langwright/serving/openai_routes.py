@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from langwright.errors import UserError
-from langwright.inference.protocol import Token
+from langwright.inference.protocol import Tiered, Token
 from langwright.inference.text import TextCompletion, TextModel, TextPiece
 from langwright.serving.house import House, documented
 from langwright.serving.openai_answers import (
@@ -38,6 +38,11 @@ from langwright.tokenizers.templates import template_sha256
 DONE = b"data: [DONE]\n\n"
 
 
+def way_of(model: TextModel) -> tuple[str, str]:
+    """(how a model's requests run together, why not in a better way)."""
+    return model.engine.way("en") if isinstance(model.engine, Tiered) else ("", "")
+
+
 def openai_routes(house: House) -> APIRouter:
     """The routes, over the models of a house."""
     router = APIRouter(tags=["OpenAI"])
@@ -48,6 +53,8 @@ def openai_routes(house: House) -> APIRouter:
             context=model.context,
             template_sha256=template_sha256(model.tokenizer),
             watermark=model.watermark.kind if model.watermark is not None else None,
+            tier=way_of(model)[0],
+            tier_reason=way_of(model)[1],
         )
         for name, model in house.models.items()
     ]
