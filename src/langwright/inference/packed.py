@@ -158,10 +158,13 @@ class PackedForward:
         )
         every = len(plan.asked) == len(plan.ids)
         extra = {"logits_to_keep": asked_R} if self.takes_logits_to_keep and not every else {}
+        every_1T = torch.ones((1, len(plan.ids)), dtype=torch.bool, device=self.device)  # else documents are looked for
         owners = [row.adapter for row, _ in plan.ends] + [guess.row.adapter for guess in plan.guesses]
         lengths = [end - row.computed for row, end in plan.ends] + [len(guess.ids) for guess in plan.guesses]
         with at_work(owners, lengths), packed(self.configs, plan.parts):
-            output = self.model(input_ids=ids_T[None], position_ids=positions_T[None], use_cache=False, **extra)
+            output = self.model(
+                input_ids=ids_T[None], position_ids=positions_T[None], attention_mask=every_1T, use_cache=False, **extra
+            )
         logits_TV: Tensor = output.logits[0]
         return logits_TV if every or extra else logits_TV[asked_R]
 
