@@ -20,8 +20,8 @@ def said_by_head(
     head          which of a model's heads; its own when left out
     raises        UserError when the task needs what is not given
     """
+    from langwright.tasks.finding import find_model
     from langwright.tasks.headed import open_headed
-    from langwright.tasks.loading import find_model
 
     if task in ("pair", "qa") and not second:
         raise UserError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from langwright.tasks.backbone import Backbone, open_backbone
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
 from langwright.tasks.conversation import Conversation, as_prompt
 from langwright.tasks.filling import Filled, Filler, open_filler
+from langwright.tasks.finding import find_model, has_class, is_bare
 from langwright.tasks.head import Classifier, open_classifier
 from langwright.tasks.options import Ways, Writing, sampling_of, writing_of
 from langwright.tasks.solvers import Solver
@@ -35,19 +35,6 @@ if TYPE_CHECKING:
     from langwright.tasks.asking import AsyncModel
 
 Backend = Literal["langwright", "vllm"]
-
-
-def find_model(name: str | Path, workspace: Workspace | None = None) -> Path:
-    """Where a model lies: a folder, the name of a run, or a model of the Hub, fetched only if the name says so.
-
-    raises  UserError when there is none
-    """
-    workspace = workspace or Workspace()
-    if workspace.names_remote(name):
-        from langwright.models.loading import locate
-
-        return locate(str(name))
-    return workspace.path(name)
 
 
 def load(
@@ -111,17 +98,6 @@ def load(
     )
     text.watermark = watermark
     return Model(str(name), artifact, text=text)
-
-
-def has_class(artifact: Artifact, *endings: str) -> bool:
-    """Whether the name of a model's own class ends so."""
-    config = json.loads((artifact.path / "config.json").read_text(encoding="utf-8"))
-    return any(str(name).endswith(endings) for name in config.get("architectures") or ())
-
-
-def is_bare(artifact: Artifact) -> bool:
-    """Whether a model's own class is one without a head, such as BertModel."""
-    return has_class(artifact, "Model") and not has_class(artifact, "LMHeadModel", "HeadsModel")
 
 
 def with_vllm() -> UserError:
