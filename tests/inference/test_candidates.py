@@ -19,7 +19,8 @@ from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import letters, parrot
 from langwright.inference.numbers import uniform
 from langwright.inference.protocol import Beams, Contrastive, Sampling, Token
-from langwright.inference.text import TextCompletion, TextModel
+from langwright.inference.text import TextModel
+from langwright.inference.written import TextCompletion
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,16 @@ from langwright.tasks.options import Writing
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.inference.text import TextCompletion
+    from langwright.inference.remote import RemoteStream
+    from langwright.inference.text import TextStream
+    from langwright.inference.written import TextCompletion
+
+
+DRAWN = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
+SEARCHED = {  # settings of a beam search by the names of their options
+    "width": "beams", "length_penalty": "length_penalty", "early_stopping": "early_stopping", "groups": "groups",
+    "diversity": "diversity",
+}  # fmt: skip
 
 
 def generate(
@@ -108,50 +117,39 @@ def generate(
 ) -> None:
     """Stream to a person, or give one object."""
     screen = screen_of(ctx)
-    sampling = read_sampling(
-        {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed},
-        sets or (),
-    )
+    sampling = read_sampling({name: ctx.params[name] for name in DRAWN}, sets or ())
     asked = read_prompt(prompt, template, fields or (), template_language)
     mark = read_mark_for(watermark, sampling)
-    search = read_search(
-        {
-            "width": beams, "length_penalty": length_penalty, "early_stopping": early_stopping, "groups": groups,
-            "diversity": diversity,
-        },
-        contrast,
-    )  # fmt: skip
+    search = read_search({name: ctx.params[option] for name, option in SEARCHED.items()}, contrast)
     ways = Writing(stop=stop or (), slide=slide, control=read_control(ctx.params))
     numbers, speculation = read_numbers(precision, strict), read_speculation(guess)
     following = "" if is_url(model) else shlex.join(["langwright", "serve", model])
+    several = search is not None or candidates is not None or best_of is not None
+    wanted = read_count(candidates, "--candidates") if several else 1
+    best = None if best_of is None else read_count(best_of, "--best-of")
     from langwright.tasks.loading import load
 
-    if search is not None or candidates is not None or best_of is not None:
-        wanted = read_count(candidates, "--candidates")
-        best = None if best_of is None else read_count(best_of, "--best-of")
-        with load(
-            model,
-            max_batch=max(wanted, best or 1),
-            watermark=mark,
-            numbers=numbers,
-            adapter=adapter,
-            speculation=speculation,
-        ) as opened:
+    most = max(wanted, best or 1)
+    opening = {"watermark": mark, "numbers": numbers, "adapter": adapter, "speculation": speculation}
+    with load(model, max_batch=most, **opening) as opened:
+        if several:
             found = opened.candidates(asked, sampling, n=wanted, search=search, best_of=best, **ways)
-        show_candidates(screen, found, wanted, following)
-        return
-    with (
-        load(model, max_batch=1, watermark=mark, numbers=numbers, adapter=adapter, speculation=speculation) as opened,
-        opened.stream(asked, sampling, **ways) as stream,
-    ):
-        try:
-            for piece in stream:
-                screen.piece(piece.text)
-        except KeyboardInterrupt:
-            stream.cancel()
-            screen.line()
-            raise
-        made = stream.completion
+            show_candidates(screen, found, wanted, following)
+            return
+        with opened.stream(asked, sampling, **ways) as stream:
+            show_text(screen, stream, following)
+
+
+def show_text(screen: Screen, stream: TextStream | RemoteStream, following: str) -> None:
+    """One text as it is written, then what there is to say of it; Ctrl-C ends it."""
+    try:
+        for piece in stream:
+            screen.piece(piece.text)
+    except KeyboardInterrupt:
+        stream.cancel()
+        screen.line()
+        raise
+    made = stream.completion
     screen.line()
     screen.note(
         say(

@@ -17,7 +17,8 @@ from langwright.inference.protocol import Beams, Candidate, Sampling, Search, Se
 from langwright.inference.sampling import draw_seed
 
 if TYPE_CHECKING:
-    from langwright.inference.text import Prompt, StreamOptions, TextCompletion, TextModel
+    from langwright.inference.text import Prompt, StreamOptions, TextModel
+    from langwright.inference.written import TextCompletion
 
 TRIES = 4  # how often as many as are asked for are drawn, before fewer are given
 
@@ -90,7 +91,7 @@ def searched(
 
 def in_text(model: TextModel, prompt: Sequence[int], candidate: Candidate, stop: Sequence[str]) -> TextCompletion:
     """What a search found, as text, cut before a stop string."""
-    from langwright.inference.text import TextCompletion
+    from langwright.inference.written import TextCompletion
 
     decoder, stops = TextDecoder(model.alphabet, prompt), StopStrings(stop)
     text: list[str] = []

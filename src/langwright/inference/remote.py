@@ -18,8 +18,9 @@ from urllib.parse import urldefrag
 from langwright.errors import UserError, unknown
 from langwright.inference.embedding import Embedded, Pooling, unit_length
 from langwright.inference.protocol import FinishReason, Kind, Sampling
-from langwright.inference.text import Prompt, StreamOptions, TextCompletion, TextPiece, TextScore, results
+from langwright.inference.text import Prompt, StreamOptions
 from langwright.inference.wire import Refused, Wire, not_offered
+from langwright.inference.written import TextCompletion, TextPiece, TextScore, results
 
 if TYPE_CHECKING:
     import httpx

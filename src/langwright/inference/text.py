@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from langwright.data.schemas import Message
 from langwright.errors import UserError
@@ -21,6 +20,7 @@ from langwright.inference.limits import check_prompt, check_source
 from langwright.inference.protocol import Engine, FinishReason, Guide, Kind, Request, Sampling, Stream, Token, Watermark
 from langwright.inference.sliding import slid, slid_turns
 from langwright.inference.windows import Window, windows
+from langwright.inference.written import TextCompletion, TextPiece, TextScore, results
 from langwright.tokenizers.templates import ends_of, render
 
 if TYPE_CHECKING:
@@ -41,67 +41,6 @@ class StreamOptions(TypedDict, total=False):
     watermark: Watermark | None  # the model's own when left out; None for no mark
     control: Control | None  # what the text must be like
     guide: Guide | None  # what becomes likelier
-
-
-@dataclass(frozen=True)
-class TextPiece:
-    """What was written since the last piece. `text` never ends inside a character and may be empty in the last one."""
-
-    text: str
-    tokens: tuple[Token, ...]
-
-
-@dataclass(frozen=True)
-class TextCompletion:
-    """A finished continuation.
-
-    text       what was written, up to and without a stop string
-    token_ids  exactly what the model made, those that spell a stop string included
-    """
-
-    text: str
-    token_ids: tuple[int, ...]
-    finish_reason: FinishReason
-    seed: int
-    prompt_tokens: int
-    tokens: tuple[Token, ...]
-
-    @property
-    def mean_logprob(self) -> float:
-        """Nats a token; what longer texts lose by being longer does not count."""
-        return math.fsum(token.logprob for token in self.tokens) / max(1, len(self.tokens))
-
-
-@dataclass(frozen=True)
-class TextScore:
-    """How probable a model finds a text (the chain rule: P(y|x) is the product of P(y_t | y_<t, x)).
-
-    log_probability  nats, of all scored tokens together
-    tokens           (text of the token, log-probability) in order
-    bytes            UTF-8 bytes that the scored tokens stand for
-    top              of each token the likeliest at its place, (text, log-probability); empty where not asked for
-    """
-
-    log_probability: float
-    token_ids: tuple[int, ...]
-    tokens: tuple[tuple[str, float], ...]
-    bytes: int
-    top: tuple[tuple[tuple[str, float], ...], ...] = ()
-
-    @property
-    def surprisals(self) -> tuple[float, ...]:
-        """Bits of each token: 0 where it was certain, 1 more where it was half as likely."""
-        return tuple(-value / math.log(2) for _, value in self.tokens)
-
-    @property
-    def bits_per_byte(self) -> float:
-        """Comparable between tokenizers, unlike perplexity."""
-        return -self.log_probability / math.log(2) / self.bytes
-
-    @property
-    def perplexity(self) -> float:
-        """exp of the mean negative log-probability per token."""
-        return math.exp(-self.log_probability / len(self.tokens))
 
 
 class TextStream:
@@ -490,26 +429,3 @@ class TextModel:
         if start is None:
             return whole[:1], whole[1:], size - len(self.token_bytes(whole[0])) if whole else 0
         return [start], whole[1:] if whole and whole[0] == start else whole, size
-
-
-class Readable(Protocol):
-    """A continuation that is read to its end or cancelled."""
-
-    def result(self) -> TextCompletion:
-        """Read to the end and return the whole."""
-        ...
-
-    def cancel(self) -> None:
-        """End it."""
-        ...
-
-
-def results(begin: Sequence[Callable[[], Readable]]) -> list[TextCompletion]:
-    """Begin continuations, all of them before the first is read, and read them in their order; an error ends all."""
-    streams: list[Readable] = []
-    try:
-        streams.extend(one() for one in begin)
-        return [stream.result() for stream in streams]
-    finally:
-        for stream in streams:
-            stream.cancel()

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, Response
 
 from langwright.errors import UserError
 from langwright.inference.protocol import Tiered, Token
-from langwright.inference.text import TextCompletion, TextModel, TextPiece
+from langwright.inference.text import TextModel
+from langwright.inference.written import TextCompletion, TextPiece
 from langwright.serving.house import House, documented
 from langwright.serving.openai_answers import (
     AssistantMessage,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from langwright.inference.remote import RemoteStream
-    from langwright.inference.text import TextCompletion, TextPiece, TextScore, TextStream
+    from langwright.inference.text import TextStream
+    from langwright.inference.written import TextCompletion, TextPiece, TextScore
     from langwright.tasks.classification import ClassificationOutput
     from langwright.tasks.conversation import Conversation
     from langwright.tasks.filling import Filled

@@ -16,6 +16,7 @@ from langwright.inference.protocol import Beams, DraftModel, Sampling, Search, S
 from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.backbone import Backbone, open_backbone
+from langwright.tasks.classes import has_class, is_bare
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
 from langwright.tasks.conversation import Conversation, as_prompt
 from langwright.tasks.filling import Filled, Filler, open_filler
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from langwright.inference.embedding import Embedded, Pooling
     from langwright.inference.remote import RemoteStream, RemoteText
-    from langwright.inference.text import TextCompletion, TextModel, TextScore, TextStream
+    from langwright.inference.text import TextModel, TextStream
+    from langwright.inference.written import TextCompletion, TextScore
     from langwright.tasks.asking import AsyncModel
 
 Backend = Literal["langwright", "vllm"]

@@ -21,7 +21,8 @@ from langwright.inference.control.settings import Control, control_of
 from langwright.inference.control.vocabulary import Vocabulary
 from langwright.inference.decoding import Alphabet
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextCompletion, TextModel
+from langwright.inference.text import TextModel
+from langwright.inference.written import TextCompletion
 
 KINDS = ["letters", "byte-level", "byte-fallback"]
 

@@ -11,7 +11,7 @@ from langwright.errors import UserError
 from langwright.inference.control.counting import count, ends_sentence, sentences
 from langwright.inference.control.settings import Control, Length
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextCompletion
+from langwright.inference.written import TextCompletion
 from langwright.metrics.units import units
 
 KINDS = ["letters", "byte-level", "byte-fallback"]
