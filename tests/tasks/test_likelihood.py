@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.inference.control.writers import writer
 
 from langwright.errors import UserError
 from langwright.inference.fake import Parrot, letters
 from langwright.inference.text import TextModel
 from langwright.tasks.classification import CLASSIFICATION, ClassificationInput
-from langwright.tasks.likelihood import FITS, Question, classify, language_of, softmax
+from langwright.tasks.likelihood import FITS, Question, choose, classify, language_of, softmax
 
 
 class Bigrams(Parrot):
@@ -137,3 +138,18 @@ def test_labels_that_cannot_be_are_refused(labels: tuple[str, ...], context: int
 )
 def test_the_language_to_ask_in(text: str, language: str) -> None:
     assert language_of(text) == language
+
+
+def test_choosing_by_score_is_the_chain_rule_behind_the_prompt() -> None:
+    with writer("letters") as model:
+        choices = ["好评", "差评", "a", "ab"]
+        by_sum = choose(model, "x ", choices, "sum")
+        exact = {one: model.score_text(one, "x ").log_probability for one in choices}
+        whole = math.log(math.fsum(map(math.exp, exact.values())))
+        assert {one: pytest.approx(math.exp(value - whole)) for one, value in exact.items()} == by_sum
+        assert list(by_sum) == sorted(choices, key=lambda one: -exact[one])
+        assert math.fsum(choose(model, "x", choices).values()) == pytest.approx(1)
+        bare = {one: model.score_text(one).log_probability for one in choices}
+        assert next(iter(choose(model, "x ", choices, "pmi"))) == max(choices, key=lambda one: exact[one] - bare[one])
+        with pytest.raises(UserError, match="not all different"):
+            choose(model, "x", ["a", "a"])

@@ -178,6 +178,30 @@ class Question:
         return self.model.context - max(len(asked.question) + len(asked.answer) for asked in rows)
 
 
+def choose(model: TextModel, prompt: str, choices: Sequence[str], normalise: Normalise = "token") -> dict[str, float]:
+    """How likely the model finds each of these texts behind a prompt, likeliest first; they sum to 1.
+
+    normalise  as of `classify`; pmi compares with how likely each is by itself
+    raises     UserError where there are none, two are the same, or one does not fit the context
+    """
+    if not choices or "" in choices or len(set(choices)) < len(choices):
+        raise UserError(
+            "the labels {labels} are not all different", fix="name each label once", labels=", ".join(choices)
+        )
+    scores = [scored(model, choice, prompt, normalise) for choice in choices]
+    found = dict(zip(choices, softmax(scores), strict=True))
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
+
+def scored(model: TextModel, text: str, given: str, normalise: Normalise) -> float:
+    """A comparable score of one text behind another, in nats."""
+    score = model.score_text(text, given)
+    if normalise == "pmi":
+        return score.log_probability - model.score_text(text).log_probability
+    sizes = {"sum": 1, "token": len(score.tokens), "byte": score.bytes}
+    return score.log_probability / sizes[normalise]
+
+
 def softmax(scores: Sequence[float]) -> list[float]:
     """exp(s) / sum exp(s), safe for large scores.
 

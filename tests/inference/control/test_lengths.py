@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.inference.control.writers import writer
+from tests.inference.test_decoding import TOKENIZERS
 
 from langwright.errors import UserError
 from langwright.inference.control.counting import count, ends_sentence, sentences
+from langwright.inference.control.lengths import Limited
 from langwright.inference.control.settings import Control, Length
+from langwright.inference.control.vocabulary import Vocabulary
+from langwright.inference.decoding import Alphabet
 from langwright.inference.protocol import Sampling
 from langwright.inference.written import TextCompletion
 from langwright.metrics.units import units
@@ -87,3 +91,17 @@ def test_limits_that_contradict_are_refused() -> None:
         Length(at_least=5, at_most=3)
     with pytest.raises(UserError, match="do not go together"):
         Control(regex="a", length=Length(at_most=3))
+
+
+def test_a_word_at_the_limit_may_go_on_and_no_other_may_begin() -> None:
+    tokenizer = TOKENIZERS["byte-level"]
+    vocabulary = Vocabulary(Alphabet(tokenizer), [tokenizer.eos_token_id])
+    cursor = Limited(vocabulary, Length(unit="words", at_most=2)).start()
+    for piece in (b"I", b" ", b"d"):
+        cursor = cursor.after(vocabulary.pieces.index(piece))
+    flags = cursor.allowed()
+    allowed = {piece for piece, flag in zip(vocabulary.pieces, flags, strict=True) if flag}
+    assert {b"o", b"'", b"."} <= allowed and cursor.ended is None and flags[tokenizer.eos_token_id]
+    assert not {b" ", b" quick", "今".encode()[:1], "今天".encode()} & allowed
+    assert cursor.after(vocabulary.pieces.index(b".")).ended == "stop"
+    assert cursor.after(vocabulary.pieces.index(b",")).ended == "length"
