@@ -125,13 +125,12 @@ def generate(
     numbers, speculation = read_numbers(precision, strict), read_speculation(guess)
     following = "" if is_url(model) else shlex.join(["langwright", "serve", model])
     several = search is not None or candidates is not None or best_of is not None
-    wanted = read_count(candidates, "--candidates") if several else 1
-    best = None if best_of is None else read_count(best_of, "--best-of")
+    wanted, best = read_count(candidates, "--candidates"), None if best_of is None else read_count(best_of, "--best-of")
     from langwright.tasks.loading import load
 
-    most = max(wanted, best or 1)
-    opening = {"watermark": mark, "numbers": numbers, "adapter": adapter, "speculation": speculation}
-    with load(model, max_batch=most, **opening) as opened:
+    with load(
+        model, max_batch=max(wanted, best or 1), watermark=mark, numbers=numbers, adapter=adapter, speculation=speculation
+    ) as opened:  # fmt: skip
         if several:
             found = opened.candidates(asked, sampling, n=wanted, search=search, best_of=best, **ways)
             show_candidates(screen, found, wanted, following)

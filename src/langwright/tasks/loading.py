@@ -16,7 +16,6 @@ from langwright.inference.protocol import Beams, DraftModel, Sampling, Search, S
 from langwright.models.task_heads import OF_TASK
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.backbone import Backbone, open_backbone
-from langwright.tasks.classes import has_class, is_bare
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
 from langwright.tasks.conversation import Conversation, as_prompt
 from langwright.tasks.filling import Filled, Filler, open_filler
