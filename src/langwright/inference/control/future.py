@@ -10,8 +10,9 @@ Shapes    V ids of the vocabulary    K candidates    C labels
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from langwright.errors import UserError, unknown
@@ -112,7 +113,7 @@ class LabelledFuture:
 
         self.classifier: Any = classifier
         self.label = label
-        self._empty = lambda: cache_or_none(classifier)
+        self._empty: Callable[[], Any] = partial(cache_or_none, classifier)
         self._cache, self._read = self._empty(), 0
         self._ids: list[int] = []
 
