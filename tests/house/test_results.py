@@ -69,3 +69,14 @@ def test_the_transfer_curve_is_reported_at_every_number_of_labels() -> None:
         about = [m for m in measures if f"{count} labels" in f"{m.name} {m.model} {m.data}"]
         assert {m.n for m in about} == {curve["seeds"]}, f"{count} labels"
         assert all(m.low is not None and m.high is not None and m.low <= m.value <= m.high for m in about)
+
+
+@pytest.mark.spec("CM13", "temperature, top-k and top-p: diversity and perplexity by setting, with intervals, as found")
+def test_the_settings_of_sampling_are_reported_beside_each_other() -> None:
+    found = {(m.name, m.model): m for m in recorded("claims/sampling.toml").measures}
+    settings = {model for name, model in found if name == "distinct-2"}
+    assert {"T=0", "T=1", "T=1 k=20", "T=1 p=0.9"} <= settings
+    for setting in settings:
+        for name in ("distinct-1", "distinct-2", "self-BLEU"):
+            one = found[name, setting]
+            assert one.low is not None and one.high is not None and one.low <= one.value <= one.high

@@ -53,7 +53,6 @@ def compared(world: Path, out: str, *judge: str, **given: object) -> dict[tuple[
 @pytest.mark.spec(
     "G18", "every temperature with every top-k and top-p: distinct-n, self-BLEU and perplexity with intervals"
 )
-@pytest.mark.spec("CM13", "the comparison that the claim is measured by draws diversity against perplexity by setting")
 def test_settings_are_compared(world: Path) -> None:
     found = compared(world, "out", "judge", temperatures=[0.0, 0.3, 2.0], top_k=[0, 5], top_p=[1.0, 0.5])
     names = {model for _, model in found}
