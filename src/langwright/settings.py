@@ -331,6 +331,8 @@ def describe_type(annotation: object, lang: Language | None) -> str:
     if annotation in TYPES:
         return say(TYPES[annotation], lang=lang)
     origin = get_origin(annotation)
+    if origin is Annotated:
+        return describe_type(get_args(annotation)[0], lang)
     if origin is Literal:
         return say("one of: {choices}", lang=lang, choices=", ".join(str(choice) for choice in get_args(annotation)))
     if origin in (Union, UnionType):

@@ -153,7 +153,7 @@ def reader_of(model: PreTrainedModel) -> PreTrainedModel | None:
     if model.config.is_encoder_decoder:
         reader: PreTrainedModel = model.get_encoder()
         return reader
-    return None if model.can_generate() else model.base_model
+    return None if model.can_generate() or virtual_tokens(model) else model.base_model
 
 
 def padded(rows: Sequence[Sequence[int]], model: PreTrainedModel) -> tuple[Tensor, Tensor]:

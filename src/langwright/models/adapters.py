@@ -57,7 +57,8 @@ def fingerprint(model: PreTrainedModel) -> str:
         if "pooler" in name.split("."):
             continue
         flat = weight.detach().flatten()
-        some = flat[:: max(1, flat.numel() // SAMPLED)].float().cpu().numpy()
+        # a copy, since memory that numpy looks at can no longer be resized, as FSDP does
+        some = flat[:: max(1, flat.numel() // SAMPLED)].float().cpu().clone().numpy()
         digest.update(f"{name}{tuple(weight.shape)}".encode() + some.tobytes())
     return digest.hexdigest()
 

@@ -191,6 +191,6 @@ STAGE = Stage(
     ),
     makes="report",
     run=run,
-    next="python3 -m json.tool {out}/report.json",
+    next="langwright report {out} {out}-page",
     options={"starts": "starts", "seed": "seed"},
 )
