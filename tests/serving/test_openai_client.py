@@ -11,29 +11,10 @@ from typing import Any
 import openai
 import pytest
 
-from langwright.inference.fake import letters, parrot
+from langwright.inference.fake import parrot
 from langwright.inference.text import TextModel
 
 CHAT: Any = [{"role": "user", "content": "你好"}]
-
-
-@pytest.fixture(scope="module")
-def noise() -> Iterator[TextModel]:
-    """A tiny Llama with random weights over the 256 bytes: nonsense, but every token is drawn."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from langwright.inference.engine import TorchEngine
-
-    torch.manual_seed(0)
-    tokenizer = letters()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, max_position_embeddings=128, eos_token_id=None, bos_token_id=None, pad_token_id=None,
-    )  # fmt: skip
-    engine = TorchEngine(LlamaForCausalLM(config), max_batch=4)
-    yield TextModel(engine, tokenizer, "noise")
-    engine.close()
 
 
 @pytest.fixture
