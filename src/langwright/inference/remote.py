@@ -10,7 +10,6 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urldefrag
@@ -18,9 +17,9 @@ from urllib.parse import urldefrag
 from langwright.errors import UserError, unknown
 from langwright.inference.embedding import Embedded, Pooling, unit_length
 from langwright.inference.protocol import FinishReason, Kind, Sampling
-from langwright.inference.text import Prompt, StreamOptions
+from langwright.inference.text import Prompt, StreamOptions, Writer
 from langwright.inference.wire import Refused, Wire, not_offered
-from langwright.inference.written import TextCompletion, TextPiece, TextScore, results
+from langwright.inference.written import TextCompletion, TextPiece, TextScore
 
 if TYPE_CHECKING:
     import httpx
@@ -61,7 +60,7 @@ def open_remote(address: str) -> RemoteText:
     return RemoteText(wire, wanted or names[0])
 
 
-class RemoteText:
+class RemoteText(Writer):
     """`TextModel`'s verbs over a server."""
 
     kind: Kind = "continues"
@@ -95,25 +94,6 @@ class RemoteText:
             return RemoteStream(self.wire, "/completions", {**body, "prompt": prompt})
         messages = [{"role": turn.role, "content": turn.content} for turn in prompt]
         return RemoteStream(self.wire, "/chat/completions", {**body, "messages": messages})
-
-    def complete(
-        self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]
-    ) -> TextCompletion:
-        """The blocking form of `stream`."""
-        with self.stream(prompt, sampling, **options) as stream:
-            return stream.result()
-
-    def complete_all(
-        self, prompts: Sequence[Prompt], sampling: Sampling | None = None, *, stop: Sequence[str] = ()
-    ) -> list[TextCompletion]:
-        """Continue many prompts, all open at once, in the order asked."""
-        return results([partial(self.stream, prompt, sampling, stop=stop) for prompt in prompts])
-
-    def complete_each(
-        self, prompt: Prompt, samplings: Sequence[Sampling], **options: Unpack[StreamOptions]
-    ) -> list[TextCompletion]:
-        """Continue one prompt by each of the samplings, together, in their order."""
-        return results([partial(self.stream, prompt, sampling, **options) for sampling in samplings])
 
     def score_text(self, text: str, given: str = "", *, top: int = 0, rolling: bool = False) -> TextScore:
         """How probable the model finds `text`, after `given`, where the server repeats a prompt with its log-probabilities.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from types import TracebackType
@@ -20,7 +21,7 @@ from langwright.inference.limits import check_prompt, check_source
 from langwright.inference.protocol import Engine, FinishReason, Guide, Kind, Request, Sampling, Stream, Token, Watermark
 from langwright.inference.sliding import slid, slid_turns
 from langwright.inference.windows import Window, windows
-from langwright.inference.written import TextCompletion, TextPiece, TextScore, results
+from langwright.inference.written import Readable, TextCompletion, TextPiece, TextScore, results
 from langwright.tokenizers.templates import ends_of, render
 
 if TYPE_CHECKING:
@@ -143,7 +144,33 @@ class TextStream:
         return TextPiece(text, tuple(tokens))
 
 
-class TextModel:
+class Writer(ABC):
+    """What continues texts, here or behind a URL: `stream` begins one, the rest reads them to their ends."""
+
+    @abstractmethod
+    def stream(self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]) -> Readable:
+        """Begin a continuation of a text, or the assistant's next turn of a conversation."""
+
+    def complete(
+        self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]
+    ) -> TextCompletion:
+        """The blocking form of `stream`."""
+        return results([partial(self.stream, prompt, sampling, **options)])[0]
+
+    def complete_all(
+        self, prompts: Sequence[Prompt], sampling: Sampling | None = None, *, stop: Sequence[str] = ()
+    ) -> list[TextCompletion]:
+        """Continue many prompts, all begun before the first is read, in the order asked."""
+        return results([partial(self.stream, prompt, sampling, stop=stop) for prompt in prompts])
+
+    def complete_each(
+        self, prompt: Prompt, samplings: Sequence[Sampling], **options: Unpack[StreamOptions]
+    ) -> list[TextCompletion]:
+        """Continue one prompt by each of the samplings, together, in their order."""
+        return results([partial(self.stream, prompt, sampling, **options) for sampling in samplings])
+
+
+class TextModel(Writer):
     """A model that reads and writes text: an engine, its tokenizer and a name to be called by."""
 
     def __init__(
@@ -283,25 +310,6 @@ class TextModel:
             watermark=options.get("watermark", self.watermark),
             adapter=self.adapter,
         )
-
-    def complete(
-        self, prompt: Prompt, sampling: Sampling | None = None, **options: Unpack[StreamOptions]
-    ) -> TextCompletion:
-        """The blocking form of `stream`."""
-        with self.stream(prompt, sampling, **options) as stream:
-            return stream.result()
-
-    def complete_all(
-        self, prompts: Sequence[Prompt], sampling: Sampling | None = None, *, stop: Sequence[str] = ()
-    ) -> list[TextCompletion]:
-        """Continue many prompts, as many at a time as the engine holds, in the order asked."""
-        return results([partial(self.stream, prompt, sampling, stop=stop) for prompt in prompts])
-
-    def complete_each(
-        self, prompt: Prompt, samplings: Sequence[Sampling], **options: Unpack[StreamOptions]
-    ) -> list[TextCompletion]:
-        """Continue one prompt by each of the samplings, together, in their order."""
-        return results([partial(self.stream, prompt, sampling, **options) for sampling in samplings])
 
     def close(self) -> None:
         """Close the engine."""
