@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,8 @@ from tests.inference.tiny import Gate, prompts_of, random_model
 from transformers import PreTrainedModel
 
 from langwright.inference.engine import TorchEngine
+from langwright.inference.packed import PREFIX_BYTES
+from langwright.inference.precision import Preparation
 from langwright.inference.prefixes import BLOCK
 
 
@@ -64,3 +67,38 @@ def test_long_rows_are_scored_in_pieces(
     small = engine_of(model, prefix_bytes=1)  # not one block
     for one, row in zip(small.score(rows), rows, strict=True):
         assert one == pytest.approx(plainly(model, row), abs=1e-4)
+
+
+@pytest.mark.spec("C8", "strictly a score has the bits it has alone, whatever is scored beside it or was known before")
+def test_strict_scores_do_not_depend_on_what_else_is_asked(
+    model: PreTrainedModel, engine_of: Callable[..., TorchEngine], gate_of: Callable[[PreTrainedModel], Gate]
+) -> None:
+    shots, question, *answers = prompts_of((200, 30, 5, 9, 1, 12, 70), seed=5)
+    rows = [shots + question + answer for answer in answers] + prompts_of((2, 65, 130), seed=6)
+
+    def fresh(prefix_bytes: int = PREFIX_BYTES) -> tuple[TorchEngine, PreTrainedModel]:
+        own = copy.deepcopy(model)  # an engine takes its model as its own
+        return engine_of(own, context=320, preparation=Preparation(strict=True), prefix_bytes=prefix_bytes), own
+
+    alone = [fresh()[0].score([row])[0] for row in rows]
+    engine, own = fresh()
+    gate = gate_of(own)
+    assert engine.score(rows) == alone
+    read = sum(tokens for _, tokens in gate.shapes)
+    assert read < sum(len(row) - 1 for row in rows) - 3 * 2 * BLOCK  # the examples' blocks but the last are read once
+    assert engine.score(rows[::-1]) == alone[::-1]  # all known by now
+    assert [[value for value, _ in row] for row in engine.judge(rows)] == alone
+    assert fresh(prefix_bytes=0)[0].score(rows[::-1]) == alone[::-1]
+    for one, row in zip(alone, rows, strict=True):
+        assert one == pytest.approx(plainly(model, row), abs=1e-4)
+
+
+def test_strict_scores_outside_the_packed_tier_are_read_alone(
+    model: PreTrainedModel, engine_of: Callable[..., TorchEngine], gate_of: Callable[[PreTrainedModel], Gate]
+) -> None:
+    rows, model = prompts_of((40, 21, 33), seed=7), copy.deepcopy(model)
+    engine = engine_of(model, context=320, preparation=Preparation(strict=True), best_tier="padded")
+    gate = gate_of(model)
+    together = engine.score(rows)
+    assert [count for count, _ in gate.shapes] == [1, 1, 1]
+    assert together == [engine.score([row])[0] for row in rows]

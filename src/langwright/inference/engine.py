@@ -308,7 +308,7 @@ class TorchEngine:
                 self._results([self._worker.do(Job(partial(self._worker.advance, task)))])
             found = [row.found for row in task.rows]
         else:
-            found = self._in_groups(asked, len, most, partial(score_group, most=most, of=of))
+            found = self._in_groups(asked, len, self._together(most), partial(score_group, most=most, of=of))
         scores = dict(zip(long_enough, found, strict=True))
         return [scores.get(index, []) for index in range(len(rows))]
 
@@ -325,7 +325,12 @@ class TorchEngine:
         subject.refuse_unable()
         self._check_rows(rows, subject.context - len(subject.beginning.start))
         work = partial(score_pairs, begun=subject.beginning, of=of)
-        return self._in_groups(pairs, lambda pair: max(map(len, pair)), positions_at_once(self.vocab_size), work)
+        most = self._together(positions_at_once(self.vocab_size))
+        return self._in_groups(pairs, lambda pair: max(map(len, pair)), most, work)
+
+    def _together(self, most: int) -> int:
+        """Positions of a padded batch of rows to score; where strict each row stands alone, for rows of one depend on it."""
+        return 1 if self._worker.subject.preparation.strict else most
 
     def _check_rows(self, rows: Sequence[Sequence[int]], most: int) -> None:
         for row in rows:

@@ -49,16 +49,18 @@ def groups(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
 
 
 def taken(logits_RTV: Tensor, targets_RT: Tensor) -> Tensor:
-    """Log-probability of the target at every position, shape (R, T)."""
-    logits_RTV = logits_RTV.float()
-    return logits_RTV.gather(-1, targets_RT[..., None]).squeeze(-1) - logits_RTV.logsumexp(-1)
+    """Log-probability of the target at every position, shape (R, T).
+
+    By log_softmax: of a lone row torch parts logsumexp among threads, and its last bits are then others.
+    """
+    return logits_RTV.float().log_softmax(-1).gather(-1, targets_RT[..., None]).squeeze(-1)
 
 
 def judged(logits_RTV: Tensor, targets_RT: Tensor) -> Tensor:
     """Log-probability of the target, and 1 where no token is likelier, shape (R, T, 2)."""
     logits_RTV = logits_RTV.float()
     target_RT = logits_RTV.gather(-1, targets_RT[..., None]).squeeze(-1)
-    return torch.stack([target_RT - logits_RTV.logsumexp(-1), (target_RT == logits_RTV.amax(-1)).float()], dim=-1)
+    return torch.stack([taken(logits_RTV, targets_RT), (target_RT == logits_RTV.amax(-1)).float()], dim=-1)
 
 
 def likeliest(logits_RTV: Tensor, targets_RT: Tensor, *, top: int) -> Tensor:

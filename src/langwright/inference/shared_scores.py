@@ -3,12 +3,16 @@
 An evaluation asks many questions behind the same examples, and several answers to each question. Rows are
 read packed (packed.py), their beginnings taken from the same blocks that requests use; with a block lie the
 scores of its tokens. A row whose next block another is reading waits for the next pass.
+
+Where strict, rows are read in pieces that begin and end at multiples of a block, so that a score does not
+depend on what else is asked or known; the last known block is read again for what it says of the next token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -35,6 +39,19 @@ class Scored:
     def left(self) -> int:
         """Positions to be read yet; the last has no successor to score."""
         return len(self.ids) - 1 - self.computed
+
+    def until(self, budget: int, strict: bool) -> int:
+        """Where the next piece ends; where strict at the end of a block, unless the row ends before."""
+        end = self.computed + min(self.left, budget)
+        if strict and end < len(self.ids) - 1:
+            end = min(len(self.ids) - 1, max(end // BLOCK, self.computed // BLOCK + 1) * BLOCK)
+        return end
+
+
+def pieces_of(begin: int, end: int) -> list[tuple[int, int]]:
+    """A stretch of positions, cut at multiples of BLOCK."""
+    cuts = [begin, *range((begin // BLOCK + 1) * BLOCK, end, BLOCK), end]
+    return list(pairwise(cuts))
 
 
 class SharedScores:
@@ -66,7 +83,7 @@ class SharedScores:
                 break
             if row.place is None and not self._begin(row, runner, promised):
                 continue
-            begin, end = row.computed, row.computed + min(row.left, budget)
+            begin, end = row.computed, row.until(budget, runner.strict)
             promised.update(row.names[begin // BLOCK :])
             parts.append((row, begin, end))
             budget, held = budget - (end - begin), held + len(row.ids)
@@ -74,7 +91,8 @@ class SharedScores:
         targets: list[int] = []
         for row, begin, end in parts:
             assert row.place is not None
-            plan.parts.append(ReadingPart(row.place, begin, end))
+            pieces = pieces_of(begin, end) if runner.strict else [(begin, end)]
+            plan.parts += [ReadingPart(row.place, *piece) for piece in pieces]
             plan.ids += row.ids[begin:end]
             plan.positions += range(begin, end)
             targets += row.ids[begin + 1 : end + 1]
@@ -95,7 +113,9 @@ class SharedScores:
         row.place = Loose(runner.layout, len(row.ids))
         runner.store.copy(row.names[:known], row.place)
         row.found = [score for name in row.names[:known] for score in runner.store.scores(name, self.kind)]
-        row.computed = max(0, known * BLOCK - 1)  # the last known position says what it thinks of the next
+        # the last known position says what it thinks of the next token
+        row.computed = max(0, (known - 1) * BLOCK if runner.strict else known * BLOCK - 1)
+        del row.found[row.computed :]
         return True
 
     def _keep(self, row: Scored, end: int, runner: PackedRunner) -> None:

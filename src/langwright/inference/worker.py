@@ -119,11 +119,12 @@ class Worker:
     def shares(self, task: SharedScores) -> bool:
         """Whether reading what rows share once saves anything: some begin alike, or like what was read before.
 
-        Never where strict: blocks that requests use are then read in pieces of their own.
+        Always where strict, for packed rows do not depend on each other as padded ones do.
         """
-        strict = self.subject.preparation.strict
-        if self.tier is None or self.tier.name != "packed" or not self._prefix_bytes or strict:
+        if self.tier is None or self.tier.name != "packed":
             return False
+        if self.subject.preparation.strict or not self._prefix_bytes:
+            return self.subject.preparation.strict
         runner = self._runner
         known = isinstance(runner, PackedRunner) and any(runner.store.known(row.names[:1]) for row in task.rows)
         return known or task.shared
