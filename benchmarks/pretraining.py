@@ -4,20 +4,21 @@
 
 Ours is the library's own loop with the plan that a long run would get: uncompiled modules of transformers,
 attention "langwright", autocast where bfloat16 is faster, torch.compile, fused AdamW, clipping. Theirs is
-`Trainer` with bf16=True, with and without torch_compile=True, the rest as it comes. How turns are taken and
-counted: benchmarks/contest.
+`Trainer` with bf16=True, with and without torch_compile=True, the rest as it comes, and loops written by hand
+(benchmarks/hand). How turns are taken and counted: benchmarks/contest.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.contest import Conductor, Contest, by_the_loop, prepare_machine, run, turns
+from benchmarks.contest import Conductor, Contest, Contestant, by_the_loop, prepare_machine, run, turns
+from benchmarks.hand import HAS_FAST, HAS_LITGPT, Loss, around_fast, around_litgpt, around_transformers, train_by_hand
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -176,6 +177,28 @@ def by_trainer(name: str, folder: Path, conductor: Conductor, *, compiled: bool)
     ).train()
 
 
+def by_hand(name: str, folder: Path, conductor: Conductor, *, around: Callable[[Any], tuple[Any, Loss]]) -> None:
+    """A loop written by hand, with the same settings of the machine as ours."""
+    from langwright.data.order import Order
+    from langwright.training.feed import Feed
+
+    setting = SETTINGS[name]
+    prepare_machine()
+    examples = open_rows(folder, setting.length, stop_at_documents=False)
+    feed = Feed(examples, Order(0, len(examples)), setting.rows, setting.rows)
+    train_by_hand(conductor, *around(fresh_model(setting)), feed)
+
+
+PEERS: dict[str, Contestant] = {
+    "Trainer": partial(by_trainer, compiled=False),
+    "Trainer, compiled": partial(by_trainer, compiled=True),
+    "by hand, compiled": partial(by_hand, around=around_transformers),
+}
+if HAS_LITGPT:
+    PEERS["litgpt, compiled"] = partial(by_hand, around=around_litgpt)
+if HAS_FAST:
+    PEERS["by hand, a model written for speed"] = partial(by_hand, around=around_fast)
+
 CONTEST = Contest(
     module="benchmarks.pretraining",
     not_shown="GPUs, other processors, other sizes; how good the models become (both learn from the same rows)",
@@ -185,7 +208,7 @@ CONTEST = Contest(
         "langwright": by_langwright,
         "langwright, attention inside documents": partial(by_langwright, stop_at_documents=True),
     },
-    peers={"Trainer": partial(by_trainer, compiled=False), "Trainer, compiled": partial(by_trainer, compiled=True)},
+    peers=PEERS,
     flops=lambda name: flops_of(SETTINGS[name]),
 )
 
