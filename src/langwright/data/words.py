@@ -113,7 +113,7 @@ def chinese_words() -> Cut:
     except ImportError:
         raise UserError(
             "Chinese words are found with jieba, which is not installed",
-            fix="install it with `pip install 'langwright[chinese]'`, or mask by word instead of chinese-word",
+            fix="install it with `pip install 'langwright[chinese]'`; to mask words, choose word instead of chinese-word",
         ) from None
     dictionary: Any = jieba.Tokenizer()
     # What its own `initialize` does, without the copy that it keeps in the system's temporary folder.
