@@ -110,6 +110,8 @@ WORLDS: dict[str, Callable[..., World]] = {
     "regression": head("regression"),
     "ranking": head("ranking"),
     "tagging": head("tagging"),
+    "tag-chain": head("tag-chain"),
+    "tag-layers": head("tag-layers"),
     "spans": head("qa"),
     "choice": head("choice"),
     "multi-task": multitask,

@@ -21,6 +21,7 @@ from transformers import (
     LlamaForTokenClassification,
 )
 
+from langwright.models.loading import add_chain
 from langwright.objectives.adversarial import FGM
 from langwright.objectives.choice import Choice, ChoiceExamples
 from langwright.objectives.classification import Classification, SeveralExamples, SeveralLabels, TextExamples
@@ -31,7 +32,7 @@ from langwright.objectives.loss_settings import class_losses, pair_losses
 from langwright.objectives.losses import cross_entropy
 from langwright.objectives.mixup import MixedExamples, Mixup, embeddings_mixed
 from langwright.objectives.regression import Ranking, Regression, ValueExamples
-from langwright.objectives.tagging import IGNORED, TagExamples, Tagging
+from langwright.objectives.tagging import IGNORED, ChainTagging, LayeredTagging, TagExamples, Tagging
 from langwright.training.feed import Feed
 
 SHAPE = {
@@ -73,6 +74,16 @@ def world(kind: str, family: str, length: int = 0) -> tuple[Any, Any, Any]:
         tags = [np.where(np.arange(len(text)) % 3 == 1, IGNORED, numbers.integers(0, 3, len(text))) for text in texts]
         tokens = BertForTokenClassification if family == "bert" else LlamaForTokenClassification
         return tokens(config(num_labels=3)), Tagging(), TagExamples(texts, tags, 0)
+    if kind == "tag-layers":
+        layers = [np.stack([numbers.integers(0, 3, len(text)) for _ in range(2)], axis=1) for text in texts]
+        tokens = BertForTokenClassification if family == "bert" else LlamaForTokenClassification
+        return tokens(config(num_labels=6)), LayeredTagging(), TagExamples(texts, layers, 0)
+    if kind == "tag-chain":
+        tags = [np.where(np.arange(len(text)) % 3 == 1, IGNORED, numbers.integers(0, 2, len(text))) for text in texts]
+        tokens = BertForTokenClassification if family == "bert" else LlamaForTokenClassification
+        model = tokens(config(id2label=dict(enumerate(("O", "B-x", "I-x")))))
+        add_chain(model, {})
+        return model, ChainTagging(), TagExamples(texts, tags, 0)
     if kind == "qa":
         edges = np.array([[0, 0], [1, 3], [2, 2], [0, 4], [3, 4], [0, 0]])
         answering = BertForQuestionAnswering if family == "bert" else LlamaForQuestionAnswering
@@ -84,7 +95,7 @@ def world(kind: str, family: str, length: int = 0) -> tuple[Any, Any, Any]:
     return model, Choice(nested=family == "bert"), ChoiceExamples(rows, np.array([0, 2, 1, 1, 0, 1]), 0, told)
 
 
-KINDS = ("single", "several", "regression", "ranking", "tagging", "qa", "choice")
+KINDS = ("single", "several", "regression", "ranking", "tagging", "tag-chain", "tag-layers", "qa", "choice")
 FAMILIES = ("bert", "llama")
 EVERY = np.arange(N)
 
@@ -170,7 +181,7 @@ def test_finite_and_exactly_the_trainable_weights(kind: str, family: str) -> Non
     found = gradients(model, objective, [examples.batch(EVERY)])
     assert all(torch.isfinite(gradient).all() for gradient in found.values())
     wanted = {name for name, weight in model.named_parameters() if weight.requires_grad}
-    pooled = {name for name in wanted if "pooler" in name} if kind in ("tagging", "qa") else set()
+    pooled = {name for name in wanted if "pooler" in name} if kind.startswith("tag") or kind == "qa" else set()
     assert wanted - set(found) <= pooled
     assert objective.parameters() == [] and objective.state_dict() == {}
 
@@ -188,7 +199,7 @@ def test_a_batch_may_be_cut_anywhere(kind: str, family: str) -> None:
             assert (gradient - cut[name]).norm() <= 1e-5 * gradient.norm() + 1e-6 * size, name
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("regression", "ranking")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("regression", "ranking", "tag-chain")])
 def test_wrappers_go_around_every_one_that_predicts(kind: str) -> None:
     model, inner, examples = world(kind, "bert")
     batch = examples.batch(EVERY)

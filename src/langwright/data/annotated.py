@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 from langwright.data.conll import joined
@@ -61,7 +60,6 @@ NO_NUMBER = "it has no number in column"
 NO_SPANS = "it has none of spans, entities, tokens and tags, or a label table"
 BAD_SPAN = "a span is not written as start, end and label"
 OUTSIDE = "a span lies outside the text"
-OVERLAP = "two spans overlap"
 UNEQUAL = "it has another number of tags than of tokens"
 BAD_ANSWERS = "its answers are not written as text and start"
 NOT_THERE = "its answer does not stand in the context where it says"
@@ -142,7 +140,7 @@ def regression(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tagging(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A text with its spans, in order and apart."""
+    """A text with its spans, in order, of two that begin together the longer first; they may overlap."""
     if isinstance(values.get("tokens"), list):
         text, found = tagged_words(values)
     else:
@@ -151,10 +149,8 @@ def tagging(values: Mapping[str, Any]) -> dict[str, Any]:
             raise Malformed(EMPTY_FIELD, "text")
         found = list(span_records(values))
     cleaned = clean_text(text)
-    spans = sorted((moved(text, cleaned, span) for span in found), key=lambda span: span["start"])
-    for one, other in pairwise(spans):
-        if other["start"] < one["end"]:
-            raise Malformed(OVERLAP, f"{one['label']} {one['start']}–{one['end']}, {other['label']} {other['start']}–{other['end']}")  # fmt: skip
+    moved_spans = [moved(text, cleaned, span) for span in dict.fromkeys(found)]
+    spans = sorted(moved_spans, key=lambda span: (span["start"], -span["end"]))
     return {"text": cleaned, "spans": spans}
 
 

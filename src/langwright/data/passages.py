@@ -17,81 +17,12 @@ from langwright.data.words import HAN
 CLOSING = "\"'”’»）)」』】\\]"
 END = re.compile(rf"(?:[。！？；!?]+|…+|\.+)[。！？!?…]*[{CLOSING}]*|\n+")
 HAN_BEFORE = re.compile(f"[{HAN}][{CLOSING}]*$")
-ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "rev",
-        "gen",
-        "col",
-        "sen",
-        "rep",
-        "st",
-        "jr",
-        "sr",
-        "hon",
-        "capt",
-        "lt",
-        "inc",
-        "ltd",
-        "co",
-        "corp",
-        "dept",
-        "univ",
-        "no",
-        "nos",
-        "vol",
-        "vols",
-        "ed",
-        "eds",
-        "pp",
-        "p",
-        "fig",
-        "figs",
-        "eq",
-        "eqs",
-        "sec",
-        "ch",
-        "app",
-        "art",
-        "al",
-        "cf",
-        "e.g",
-        "i.e",
-        "vs",
-        "viz",
-        "approx",
-        "ca",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
-        "u.s",
-        "u.k",
-        "u.n",
-        "a.m",
-        "p.m",
-        "ph.d",
-    ]
-)
+_SHORT = """
+mr mrs ms dr prof rev gen col sen rep st jr sr hon capt lt inc ltd co corp dept univ no nos vol vols ed eds pp p fig figs
+eq eqs sec ch app art al cf e.g i.e vs viz approx ca jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
+sat sun u.s u.k u.n a.m p.m ph.d
+"""
+ABBREVIATIONS = frozenset(_SHORT.split())
 WORD_BEFORE = re.compile(r"[^\s\"'“‘(\[]+$")
 
 Place = tuple[int, int]

@@ -82,7 +82,7 @@ class Span(BaseModel):
 
 
 class TaggingRow(Row):
-    """A text with labelled spans, in order and apart."""
+    """A text with labelled spans, in order; they may overlap."""
 
     text: str
     spans: tuple[Span, ...]

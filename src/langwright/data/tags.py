@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 OUTSIDE = "O"
+LAYER = ("O", "B", "I")  # of a layer that has one label
 BEGINS, GOES_ON, ENDS, ALONE = frozenset("B"), frozenset("IM"), frozenset("EL"), frozenset("SU")
 
 

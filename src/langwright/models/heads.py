@@ -18,6 +18,9 @@ Head = Literal[
     "backbone",
 ]
 
+Tags = Literal["independent", "crf", "nested"]
+"""How a tagging head is read: each word's tag by itself, a whole row by a conditional random field, a layer for each label."""
+
 OWN_HEADS: dict[str, Head] = {
     "bart": "seq2seq", "bert": "masked", "electra": "pretraining", "gpt2": "causal", "llama": "causal", "t5": "seq2seq",
 }  # fmt: skip

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langwright.errors import UserError
 from langwright.models.dropout import with_dropout
-from langwright.models.heads import Head
+from langwright.models.heads import Head, Tags
 from langwright.models.task_heads import ENDINGS, class_for, fitted, fresh, renamed_body
 from langwright.tokenizers.loading import save_tokenizer
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Attention = Literal["auto", "langwright", "sdpa", "eager"]
@@ -96,6 +97,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     seed: int = 0,
     dropout: float | None = None,
+    tags: Tags | None = None,
 ) -> PreTrainedModel:
     """A model of a local folder, on the CPU, in evaluation mode.
 
@@ -105,6 +107,7 @@ def load_model(
     dtype      float32 when left out
     seed       draws the weights of a head that is made anew; torch's own generator is left as it was
     dropout    share of activations set to zero in training; the model's own when left out
+    tags       how a tagging head is to be read; as the folder says when left out
     raises     UserError when the folder holds no model that can be opened so
     """
     import torch
@@ -128,6 +131,8 @@ def load_model(
             config.pad_token_id = pad_id_of(path, config)
     if dropout is not None:
         config = with_dropout(config, dropout)
+    if tags is not None:
+        config.tags = tags
     try:
         auto = class_for(head, config)
         if head == "span":
@@ -139,7 +144,42 @@ def load_model(
         raise unreadable(path, config, head, error) from error
     model: PreTrainedModel = found
     check_complete(path, model, report["missing_keys"], head)
+    if head == "tagging" and tags_of(model.config) == "crf":
+        add_chain(model, kept_chain(path))
     return model.eval()
+
+
+def tags_of(config: PreTrainedConfig) -> Tags:
+    """How a tagging head is read."""
+    found: Tags = getattr(config, "tags", "independent")
+    return found
+
+
+def add_chain(model: PreTrainedModel, kept: dict[str, Tensor]) -> None:
+    """Put a conditional random field beside a tagging head, so that it is trained and saved with it.
+
+    kept  its weights; of another number of tags, or none, they begin at 0
+    """
+    from langwright.models.chain import NAME, Chain
+
+    chain = Chain([str(model.config.id2label[place]) for place in range(model.config.num_labels)])
+    if {name: weight.shape for name, weight in kept.items()} == {n: w.shape for n, w in chain.state_dict().items()}:
+        chain.load_state_dict(kept)
+    model.add_module(NAME, chain.to(next(model.parameters()).device))
+
+
+def kept_chain(path: Path) -> dict[str, Tensor]:
+    """The weights of a folder's conditional random field; none where it has no such thing."""
+    from safetensors import safe_open
+
+    from langwright.models.chain import NAME
+
+    found: dict[str, Tensor] = {}
+    for file in sorted(path.glob("model*.safetensors")):
+        with safe_open(file, "pt") as weights:
+            names = [name for name in weights.keys() if name.startswith(f"{NAME}.")]  # noqa: SIM118  not a dict
+            found |= {name.removeprefix(f"{NAME}."): weights.get_tensor(name) for name in names}
+    return found
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None, out: Path) -> None:

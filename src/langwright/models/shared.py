@@ -113,7 +113,7 @@ def open_head(path: Path, name: str) -> PreTrainedModel:
     """
     import transformers
 
-    from langwright.models.loading import chosen_attention, load_model, quiet, read_config
+    from langwright.models.loading import add_chain, chosen_attention, load_model, quiet, read_config, tags_of
 
     known = heads_of(path)
     if name not in known:
@@ -131,6 +131,8 @@ def open_head(path: Path, name: str) -> PreTrainedModel:
         model: PreTrainedModel = kind._from_config(
             config, dtype=torch.float32, attn_implementation=chosen_attention(config, "auto")
         )
+    if tags_of(config) == "crf":
+        add_chain(model, {})
     setattr(model, model.base_model_prefix, load_model(path, head="backbone"))
     model.load_state_dict(load_tensors((folder / HEAD).read_bytes()), strict=False)
     model.tie_weights()

@@ -12,7 +12,7 @@ from langwright.objectives.regression import Ranking, Regression
 from langwright.objectives.replaced import ReplacedTokens
 from langwright.objectives.sentence_pairs import MaskedPairs, SentencePairs
 from langwright.objectives.seq2seq import Seq2Seq
-from langwright.objectives.tagging import Tagging
+from langwright.objectives.tagging import ChainTagging, LayeredTagging, Tagging
 
 OBJECTIVES = {
     "next-token": NextToken,
@@ -28,6 +28,8 @@ OBJECTIVES = {
     "regression": Regression,
     "ranking": Ranking,
     "tagging": Tagging,
+    "tag-chain": ChainTagging,
+    "tag-layers": LayeredTagging,
     "spans": Spans,
     "choice": Choice,
     "multi-task": MultiTask,

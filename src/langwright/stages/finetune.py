@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from langwright.artifacts import Ability, Made
 from langwright.errors import UserError
 from langwright.objectives.loss_settings import WRITING, TaskLoss, Usual, check_loss
+from langwright.objectives.tag_settings import Independent, TagForm, check_tags
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.lessons import LESSONS
 from langwright.stages.teaching import TeachingSettings, foresee, teach
@@ -39,6 +40,7 @@ class FinetuneSettings(TeachingSettings):
 
     task: Annotated[TaskName, Field(description="What the model is to do")] = "chat"
     loss: TaskLoss = Usual()
+    tags: TagForm = Independent()
     mixup: Annotated[
         float,
         Field(
@@ -117,8 +119,9 @@ class FinetuneSettings(TeachingSettings):
 
     @model_validator(mode="after")
     def what_goes_with_the_task(self) -> Self:
-        """See `check_loss`; and only labels can be mixed."""
+        """See `check_loss` and `check_tags`; and only labels can be mixed."""
         check_loss(self.task, self.loss)
+        check_tags(self.task, self.tags, self.loss)
         if self.mixup and self.task not in MIXED:
             raise UserError(
                 "mixup = {mixup} and task = {task} do not go together: labels are what is mixed",

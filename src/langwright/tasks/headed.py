@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langwright.artifacts import read_card
-from langwright.data.encoder import Encoded, Encoder, Window
+from langwright.data.encoder import Encoded, Encoder, Place, Window
 from langwright.data.schemas import Span
+from langwright.data.tags import LAYER, OUTSIDE
 from langwright.data.word_tags import untagged
 from langwright.errors import UserError
 from langwright.models.task_heads import OF_TASK
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 Floats = NDArray[np.float32]
@@ -99,20 +101,42 @@ class Headed:
         return [int(part.argmax()) for part in np.split(scores, ends[:-1])]
 
     def tag(self, texts: Sequence[str], max_batch: int = 32) -> list[list[Span]]:
-        """The spans of each text, in order."""
+        """The spans of each text, in order; of several labels, where they were taught in layers, they may overlap."""
         cut = [self.encoder.words(text) for text in texts]
-        tags: list[dict[int, str]] = [{} for _ in texts]  # by token
+        scores: list[dict[int, Tensor]] = [{} for _ in texts]  # by token, (C,)
         asked = [(number, window) for number, (_, _, made) in enumerate(cut) for window in made]
         for places, said in self.read([window.row for _, window in asked], max_batch):
-            best_BT = said.logits.argmax(-1).cpu().numpy()
-            for place, best_T in zip(places, best_BT, strict=True):
+            for place, logits_TC in zip(places, said.logits.float().cpu(), strict=True):
                 number, window = asked[place]
                 for token in range(*window.owned):
-                    tags[number][token] = self.labels[int(best_T[token - window.first + window.offset])]
+                    scores[number][token] = logits_TC[token - window.first + window.offset]
         return [
-            untagged(text, where, judged, [known[token] for token in judged])
-            for text, (where, judged, _), known in zip(texts, cut, tags, strict=True)
+            self.spans(text, where, judged, [known[token] for token in judged])
+            for text, (where, judged, _), known in zip(texts, cut, scores, strict=True)
         ]
+
+    def spans(self, text: str, places: list[Place], judged: list[int], scores: list[Tensor]) -> list[Span]:
+        """What the scores of judged tokens, each (C,), say of a text."""
+        import torch
+
+        from langwright.models.chain import chain_of
+        from langwright.models.loading import tags_of
+
+        if not judged:
+            return []
+        scores_UC, kind = torch.stack(scores), tags_of(self.model.config)
+        if kind == "nested":
+            best_UL = scores_UC.view(len(scores_UC), -1, len(LAYER)).argmax(-1)
+            names = [name.partition("-")[2] for name in self.labels[:: len(LAYER)]]
+            layers = [
+                [OUTSIDE if not number else f"{LAYER[number]}-{label}" for number in best_UL[:, layer].tolist()]
+                for layer, label in enumerate(names)
+            ]
+        else:
+            best = chain_of(self.model).best(scores_UC) if kind == "crf" else scores_UC.argmax(-1).tolist()
+            layers = [[self.labels[number] for number in best]]
+        found = [span for tags in layers for span in untagged(text, places, judged, tags)]
+        return sorted(found, key=lambda span: (span.start, -span.end, span.label))
 
     def answer(self, asked: Sequence[tuple[str, str]], max_batch: int = 16) -> list[Found]:
         """The answer to each (question, context) that stands in its context."""

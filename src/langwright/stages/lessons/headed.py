@@ -19,21 +19,26 @@ if TYPE_CHECKING:
     from langwright.data.dataset import Dataset
     from langwright.data.encoder import Encoded, Encoder, Ids
     from langwright.data.schemas import Row
-    from langwright.models.heads import Head
+    from langwright.models.heads import Head, Tags
     from langwright.stages.finetune import FinetuneSettings
     from langwright.tasks.headed import Headed
     from langwright.training.preflight import Preflight
 
 
-def with_head(work: Work, head: Head, labels: Sequence[str] = ()) -> tuple[PreTrainedModel, Encoder]:
-    """The work's model with a head, and what encodes texts for it."""
+def with_head(
+    work: Work, head: Head, labels: Sequence[str] = (), tags: Tags | None = None
+) -> tuple[PreTrainedModel, Encoder]:
+    """The work's model with a head, and what encodes texts for it.
+
+    tags  how a tagging head is to be read
+    """
     from langwright.models.loading import load_model
     from langwright.tasks.headed import encoder_for
     from langwright.tokenizers.loading import load_tokenizer
 
     settings: FinetuneSettings = work.settings
     folder = work.one("model").path
-    model = load_model(folder, head=head, labels=labels, seed=settings.seed, dropout=settings.dropout)
+    model = load_model(folder, head=head, labels=labels, seed=settings.seed, dropout=settings.dropout, tags=tags)
     return model, encoder_for(model, load_tokenizer(folder), row_length(settings, model.config))
 
 
