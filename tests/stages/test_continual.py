@@ -8,6 +8,7 @@ import random
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.stages.killing import Killable
 from transformers import LlamaConfig
 
 from langwright.artifacts import partial_of
@@ -170,6 +171,20 @@ def test_a_sequence_that_died_is_taken_up_where_it_was(world, name, update, monk
     logs = (artifact.path / "run" / f"{name}-42").glob("*/events.jsonl")
     assert any(isinstance(event, Resumed) for log in logs for event in read_events(log))
     assert [event.done for event in events if isinstance(event, Progressed) and event.what == "tasks learned"][-1] == 6
+
+
+@pytest.mark.spec("F10", "a sequence under EWC killed with SIGKILL and resumed gives the same numbers and weights")
+def test_a_killed_sequence_ends_with_identical_weights(world):
+    settings = ["device=cpu", "compile=off", "dtype=float32", "steps=12", "batch_rows=8", "seeds=1", "keep_models=true"]
+    settings += ["learning_rate=1e-3", 'methods=[{kind="naive"}, {kind="ewc"}]']
+    inputs = {"model": ["base"], "dataset": list(TOPICS)}
+    run = Killable(world, "continual", inputs, settings, events="run/ewc-42/*/events.jsonl")
+    run.run("never-killed")
+    assert run.kill_and_resume("killed", kills=2, seed=2) == 2
+    assert all(
+        (world.folder / "never-killed" / file).read_bytes() == (world.folder / "killed" / file).read_bytes()
+        for file in ("matrices.json", "models/ewc/model.safetensors")
+    )
 
 
 def test_the_same_labels_share_a_head_and_others_have_their_own(world):

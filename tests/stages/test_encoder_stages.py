@@ -8,16 +8,7 @@ import random
 import pytest
 import torch
 import transformers
-from tests.stages.test_training_stages import (
-    EN,
-    OPTIONS,
-    ZH,
-    assert_identical,
-    kill_and_resume,
-    make,
-    run_process,
-    weights,
-)
+from tests.stages.test_training_stages import EN, OPTIONS, ZH, assert_identical, killable, make, weights
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from langwright.artifacts import partial_of
@@ -98,8 +89,9 @@ MASKED = [o.replace("preset=tiny", "preset=bert-tiny").replace("steps=40", "step
 
 @pytest.mark.spec("TR16", "masked language modelling killed with SIGKILL and resumed ends with bit-identical weights")
 def test_killed_and_resumed_masked_runs_end_with_identical_weights(world):
-    run_process(world, "whole", options=MASKED)
-    assert kill_and_resume(world, "killed", kills=1, seed=1, options=MASKED) == 1
+    run = killable(world, MASKED)
+    run.run("whole")
+    assert run.kill_and_resume("killed", kills=1, seed=1) == 1
     assert_identical(weights(world.folder / "whole"), weights(world.folder / "killed"))
 
 

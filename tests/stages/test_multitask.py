@@ -8,6 +8,7 @@ import random
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.stages.killing import Killable
 from tests.stages.test_continual import Die, as_toml, make, world
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -126,6 +127,20 @@ def test_a_run_that_died_ends_with_the_same_weights(world, monkeypatch):
     assert any(isinstance(event, Resumed) for event in read_events(again.path / "run" / "events.jsonl"))
     for file in ("model.safetensors", "heads/weather/head.safetensors"):
         one, other = load_file(whole.path / file), load_file(again.path / file)
+        assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.spec(
+    "TR16", "a multi-task run with surgery killed with SIGKILL and resumed ends with bit-identical weights"
+)
+def test_killed_and_resumed_runs_end_with_identical_weights(world):
+    settings = ["device=cpu", "compile=off", "dtype=float32", "steps=30", "batch_rows=8", 'gradients.kind="pcgrad"']
+    settings += ["weighting=uncertainty", "learning_rate=1e-3"]
+    run = Killable(world, "multitask", {"model": ["base"], "dataset": ["food", "weather"]}, settings)
+    run.run("never-killed")
+    assert run.kill_and_resume("killed", kills=2, seed=1) == 2
+    for file in ("model.safetensors", "heads/weather/head.safetensors"):
+        one, other = (load_file(world.folder / out / file) for out in ("never-killed", "killed"))
         assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import signal
-import subprocess
-import sys
-import time
 from types import SimpleNamespace
 
 import pytest
+from tests.stages.killing import Killable
 from tests.stages.test_training_stages import EN, ZH, assert_identical, make, weights
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -152,19 +149,6 @@ def test_one_model_learns_tasks_that_their_prefixes_tell_apart(world):
         execute(STAGES["multitask"], mixed, world.folder / "refused", settings, workspace=world)
 
 
-PROCESS = """
-import json, sys
-from pathlib import Path
-from langwright.settings import read_settings
-from langwright.stages import STAGES
-from langwright.stages.execution import execute
-from langwright.workspace import Workspace
-folder, stage, out, inputs = Path(sys.argv[1]), STAGES[sys.argv[2]], sys.argv[3], json.loads(sys.argv[4])
-given = {role: [folder / name for name in names] for role, names in inputs.items()}
-execute(stage, given, folder / out, read_settings(stage.settings, sets=sys.argv[5:]), workspace=Workspace(folder))
-"""
-
-
 @pytest.mark.spec("TR16", "sequence-to-sequence fine-tuning killed with kill -9 and resumed ends with the same weights")
 def test_killed_and_resumed_ends_with_identical_weights(world):
     sets = [
@@ -177,15 +161,8 @@ def test_killed_and_resumed_ends_with_identical_weights(world):
         "dtype=float32",
         "sample_every_share=1",
     ]
-    inputs = json.dumps({"model": ["t5-tiny"], "dataset": ["pairs"]})
-    command = [sys.executable, "-c", PROCESS, str(world.folder), "finetune", "killed", inputs, *sets]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    events = partial_of(world.folder / "killed") / "run" / "events.jsonl"
-    while not (events.is_file() and events.read_bytes().count(b'"stepped"') >= 3):
-        assert process.poll() is None, process.communicate()[1].decode()
-        time.sleep(0.003)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    run = Killable(world, "finetune", {"model": ["t5-tiny"], "dataset": ["pairs"]}, sets)
+    assert not run.run("killed", lambda events: events.count(b'"stepped"') >= 3)
     assert not (world.folder / "killed").exists()
     resumed, whole = (
         finetune(world, "t5-tiny", "killed", steps=12),

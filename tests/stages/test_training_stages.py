@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.stages.killing import Killable
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langwright.artifacts import open_artifact, partial_of
@@ -153,18 +150,6 @@ def test_how_a_batch_is_computed_does_not_change_the_model(world, three_steps, c
         assert (weight - other[name]).abs().max() < 2e-4, name
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from langwright.settings import read_settings
-from langwright.stages import STAGES
-from langwright.stages.execution import execute
-from langwright.workspace import Workspace
-folder, out = Path(sys.argv[1]), sys.argv[2]
-settings = read_settings(STAGES["pretrain"].settings, sets=sys.argv[3:])
-execute(STAGES["pretrain"], {"dataset": [folder / "text"], "tokenizer": [folder / "tok"]}, folder / out, settings,
-        workspace=Workspace(folder))
-"""
 OPTIONS = [
     "device=cpu",
     "compile=off",
@@ -177,51 +162,16 @@ OPTIONS = [
 ]
 
 
-def run_process(world, out, kill_when=None, options=OPTIONS):
-    """A real process; killed with SIGKILL once `kill_when(events)` is true. True when it ended by itself."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(world.folder), out, *options], env=environment, stderr=subprocess.PIPE
-    )
-    events = partial_of(world.folder / out) / "run" / "events.jsonl"
-    while process.poll() is None:
-        if kill_when is not None and events.is_file() and kill_when(events.read_bytes()):
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            return False
-        time.sleep(0.003)
-    _, said = process.communicate()
-    assert process.returncode == 0, said.decode()
-    return True
-
-
-def kill_and_resume(world, out, kills, seed, options=OPTIONS):
-    """Kill a run at random moments, checkpoint writes among them, resuming each time; how many kills were made."""
-    numbers = random.Random(seed)
-    made = 0
-    while made < kills:
-        at_least = numbers.randint(1, 3)
-        by_save = numbers.random() < 0.5
-        known = partial_of(world.folder / out) / "run" / "events.jsonl"
-        before = known.read_bytes().count(b'"stepped"') if known.is_file() else 0
-        scratch = partial_of(world.folder / out) / "checkpoints"
-
-        def due(data, before=before, at_least=at_least, by_save=by_save, scratch=scratch):
-            stepped = data.count(b'"stepped"') - before
-            return (stepped >= 1 and any(scratch.glob("*.new"))) if by_save and stepped < 8 else stepped >= at_least
-
-        if run_process(world, out, due, options):
-            return made
-        made += 1
-        assert not (world.folder / out).exists()
-    run_process(world, out, options=options)
-    return made
+def killable(world, options=OPTIONS):
+    """Pre-training that may be killed."""
+    return Killable(world, "pretrain", {"dataset": ["text"], "tokenizer": ["tok"]}, options)
 
 
 @pytest.mark.spec("TR16", "kill -9 at random moments, checkpoint writes included, then resumed: bit-identical weights")
 def test_killed_and_resumed_runs_end_with_identical_weights(world):
-    run_process(world, "whole")
-    assert kill_and_resume(world, "killed", kills=3, seed=1) == 3
+    run = killable(world)
+    run.run("whole")
+    assert run.kill_and_resume("killed", kills=3, seed=1) == 3
     assert_identical(weights(world.folder / "whole"), weights(world.folder / "killed"))
     events = read_events(world.folder / "killed" / "run" / "events.jsonl")
     assert [e.step for e in events if isinstance(e, Stepped)] == list(range(1, 41))
@@ -231,16 +181,17 @@ def test_killed_and_resumed_runs_end_with_identical_weights(world):
 @pytest.mark.heavy
 @pytest.mark.spec("TR16", "twenty kills at random moments, resumed each time: bit-identical weights")
 def test_twenty_kills(world):
-    run_process(world, "whole-20")
+    run = killable(world)
+    run.run("whole-20")
     kills = round_ = 0
     while kills < 20:
-        kills += kill_and_resume(world, f"killed-{round_}", kills=20 - kills, seed=round_)
+        kills += run.kill_and_resume(f"killed-{round_}", kills=20 - kills, seed=round_)
         assert_identical(weights(world.folder / "whole-20"), weights(world.folder / f"killed-{round_}"))
         round_ += 1
 
 
 def test_a_resume_with_other_settings_is_refused_with_the_difference(world):
-    run_process(world, "changed", lambda data: data.count(b'"saved"') >= 1)
+    killable(world).run("changed", lambda events: events.count(b'"saved"') >= 1)
     with pytest.raises(UserError, match=r"clip: 1\.0 -> 0\.5") as refused:
         make(world, "pretrain", {"dataset": ["text"], "tokenizer": ["tok"]}, "changed", preset="tiny", length=32,
              batch_rows=8, dtype="float32", steps=40, evaluate_every_share=0.1, clip=0.5)  # fmt: skip
@@ -249,26 +200,18 @@ def test_a_resume_with_other_settings_is_refused_with_the_difference(world):
 
 
 def test_a_second_process_on_one_output_is_refused(world):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        "-c",
-        KILLED,
-        str(world.folder),
-        "held",
-        *[o.replace("steps=40", "steps=4000") for o in OPTIONS],
-    ]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    run = killable(world, [option.replace("steps=40", "steps=4000") for option in OPTIONS])
+    process = run.begin("held")
     try:
-        events = partial_of(world.folder / "held") / "run" / "events.jsonl"
-        while not (events.is_file() and b'"stepped"' in events.read_bytes()):
+        while b'"stepped"' not in run.written("held"):
             assert process.poll() is None
             time.sleep(0.02)
         with pytest.raises(UserError, match=f"is being made by process {process.pid}"):
             pretrain(world, "held")
     finally:
         process.terminate()
-        assert process.wait(60) != 0
+        process.communicate(timeout=60)
+        assert process.returncode != 0
     assert list((partial_of(world.folder / "held") / "checkpoints").glob("step-*"))  # SIGTERM saved first
 
 
