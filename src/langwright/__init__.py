@@ -9,17 +9,18 @@ Importing the package imports nothing heavy; `load` brings in what the model nee
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langwright.errors import UserError
 
 if TYPE_CHECKING:
     from langwright.data.schemas import Message
     from langwright.tasks.asking import AsyncModel
+    from langwright.tasks.declaration import TaskOutput
     from langwright.tasks.loading import Model
     from langwright.wording import Language
 
-__all__ = ["UserError", "load", "load_async", "prompt"]
+__all__ = ["UserError", "do", "load", "load_async", "prompt"]
 
 
 def load(name: str | Path, *, max_batch: int = 8, watermark: str | Path | None = None) -> Model:
@@ -36,6 +37,17 @@ def load(name: str | Path, *, max_batch: int = 8, watermark: str | Path | None =
     from langwright.inference.watermark.keys import read_mark
 
     return open_model(name, max_batch=max_batch, watermark=read_mark(Path(watermark)))
+
+
+def do(task: str, text: str, /, **fields: Any) -> TaskOutput:
+    """Do a task that needs no model, its input given in fields; `langwright tasks` lists them.
+
+    text    the first field of its input
+    raises  UserError for a task that needs a model, with the command that makes one, or a field that it does not take
+    """
+    from langwright.tasks.verbs import do as do_task
+
+    return do_task(task, text, **fields)
 
 
 async def load_async(name: str | Path, *, max_batch: int = 8) -> AsyncModel:

@@ -103,20 +103,20 @@ def test_predict_with_a_head_and_in_words(run: Run, models: Path) -> None:
 
 def test_predict_chat_answers(run: Run, models: Path) -> None:
     found = run("predict", str(models / "chat"), "chat", "hi", "--json").json
-    assert set(found) == {"text", "token_ids", "finish_reason", "seed"}
+    assert set(found) == {"text", "token_ids", "finish_reason", "seed", "solver"}
     assert run("predict", str(models / "chat"), "chat", "hi").out.rstrip("\n") == found["text"].rstrip("\n")
 
 
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["chat", "base"], "cannot-do-it-is-a-language-model-and"),
-        (["chat", "labeller"], "cannot-it-has-a-head-that-gives-labels"),
-        (["generate", "labeller", "x"], "cannot-it-has-a-head-that-gives-labels"),
-        (["serve", "labeller", "--port", "0"], "cannot-it-has-a-head-that-gives-labels"),
+        (["chat", "base"], "cannot-do-it-is-and-that-needs"),
+        (["chat", "labeller"], "cannot-do-it-is-and-that-needs"),
+        (["generate", "labeller", "x"], "cannot-do-it-is-and-that-needs"),
+        (["serve", "labeller", "--port", "0"], "cannot-do-it-is-and-that-needs"),
         (["serve", "base", "base", "--port", "0"], "two-models-are-called"),
         (["predict", "base", "classification", "x"], "there-are-no-labels-to-choose-from"),
-        (["predict", "labeller", "chat", "x"], "cannot-it-has-a-head-that-gives-labels"),
+        (["predict", "labeller", "chat", "x"], "cannot-do-it-is-and-that-needs"),
         (["predict", "labeller", "classification", "x", "--labels", "spott"], "no-called"),
     ],
 )

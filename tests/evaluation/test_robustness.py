@@ -16,9 +16,10 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from langwright.data.drawing import draws
+from langwright.data.encoder import Encoder
 from langwright.errors import UserError
 from langwright.evaluation.robustness import attacked, mistyped, noisy
-from langwright.tasks.head import Classifier
+from langwright.tasks.headed import Headed
 
 # --- noise ---------------------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ class Linear(nn.Module):
         self.embeddings = nn.Embedding(12, 4)
         self.embeddings.weight.data = torch.randn(12, 4, generator=generator)
         self.w = nn.Parameter(torch.tensor([1.0, -2.0, 0.5, 0.25]))
-        self.config = SimpleNamespace(num_labels=2, problem_type=None)
+        self.config = SimpleNamespace(num_labels=2, problem_type=None, id2label={0: "bad", 1: "good"})
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.embeddings
@@ -80,13 +81,13 @@ def spelled() -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture(scope="module")
-def classifier() -> Classifier:
-    return Classifier(Linear(), spelled(), ("bad", "good"), "linear", 16)  # type: ignore[arg-type]
+def classifier() -> Headed:
+    return Headed(Linear(), Encoder(spelled(), 16), "linear")  # type: ignore[arg-type]
 
 
 @pytest.mark.spec("S9", "a text of a linear classifier is lost exactly where its margin is below ε ‖w‖ √T")
 @pytest.mark.parametrize("epsilon", [0.1, 0.5, 1.0, 2.0, 4.0])
-def test_the_attack_finds_the_closed_form_of_a_linear_classifier(classifier: Classifier, epsilon: float) -> None:
+def test_the_attack_finds_the_closed_form_of_a_linear_classifier(classifier: Headed, epsilon: float) -> None:
     generator = np.random.default_rng(0)
     rows = ["".join(map(str, generator.integers(1, 10, length))) for length in (3, 5, 9, 4, 2, 7, 6, 3, 8, 5)]
     scores = [float(classifier.probabilities([row])[0, 1]) for row in rows]
@@ -99,12 +100,12 @@ def test_the_attack_finds_the_closed_form_of_a_linear_classifier(classifier: Cla
     assert all(weight.requires_grad for weight in classifier.model.parameters())
 
 
-def test_a_text_that_is_wrong_without_an_attack_stays_wrong(classifier: Classifier) -> None:
+def test_a_text_that_is_wrong_without_an_attack_stays_wrong(classifier: Headed) -> None:
     score = float(classifier.probabilities(["123"])[0, 1])
     wrong = "bad" if score > 0.5 else "good"
     assert attacked(classifier, ["123"], [wrong], epsilon=1e-6, steps=2, seed=0) != [wrong]
 
 
-def test_a_label_that_the_head_does_not_know(classifier: Classifier) -> None:
+def test_a_label_that_the_head_does_not_know(classifier: Headed) -> None:
     with pytest.raises(UserError, match="no label called 'god'"):
         attacked(classifier, ["12"], ["god"], epsilon=1.0, steps=2, seed=0)

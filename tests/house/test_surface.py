@@ -11,7 +11,7 @@ import langwright
 
 
 def test_the_public_names() -> None:
-    assert langwright.__all__ == ["UserError", "load", "load_async", "prompt"]
+    assert langwright.__all__ == ["UserError", "do", "load", "load_async", "prompt"]
     assert all(hasattr(langwright, name) for name in langwright.__all__)
 
 

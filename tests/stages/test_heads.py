@@ -197,8 +197,33 @@ def test_several_labels_through_the_front_door(world: Workspace) -> None:
         both, one = model.predict("abc山人def"), model.predict("abc山def", multi_label=True)
         assert set(both.labels) == {"山", "人"} and both.label is None and one.labels == ("山",)
         assert model.predict("abc山人def", labels=["山"]).labels == ("山",)
-    with pytest.raises(UserError, match="taught tagging"):
-        load(taught(world, "tagging").path)
+
+
+def test_every_head_through_the_front_door(world: Workspace) -> None:
+    from langwright.tasks.loading import load
+
+    with load(taught(world, "tagging").path) as model:
+        (place, number) = model.tag("abc 北京人 def 7 gh").entities
+        assert (place.text, place.label, place.start, place.end) == ("北京", "place", 4, 6) and number.text == "7"
+        assert [one.text for one in model.tag("abc 北京人 def 7 gh", ["number"]).entities] == ["7"]
+        assert model.abilities == {"tagging": "head", "similarity": "cosine", "embedding": "vectors"}
+        with pytest.raises(UserError, match="a model with a head for tagging, and that needs a trained head"):
+            model.answer("京海?", "abc 北京")
+        with pytest.raises(UserError, match="no label called 'plase'"):
+            model.tag("abc", ["plase"])
+    with load(taught(world, "qa").path) as model:
+        found = model.answer("京海?", "abc 北京 def")
+        assert (found.text, found.start, found.end, found.solver) == ("北京", 4, 6, "head")
+        assert model.answer("京海?", "abc def").start is None
+    with load(taught(world, "score").path) as model:
+        assert model.similarity("abc", "山ab") > model.similarity("abc", "人ab") + 1
+        assert model.abilities["similarity"] == "head" and "pair" not in model.abilities
+    with load(taught(world, "choice").path) as model:
+        chosen = model.do("choice", "国?", choices=["abc", "国ab", "ccc"])
+        assert chosen.text == "国ab" and sum(chosen.probabilities) == pytest.approx(1)  # type: ignore[attr-defined]
+    with load(taught(world, "pair").path) as model:
+        assert model.do("pair", "abc", text_b="山ab").label == "same"  # type: ignore[attr-defined]
+        assert model.abilities["entailment"] == "head"
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,19 @@ from tests.tasks.tiny import CONTEXT, give_card, write_labeller
 from langwright.artifacts import Ability
 from langwright.errors import UserError
 from langwright.tasks.classification import ClassificationInput
-from langwright.tasks.head import Classifier, classify, open_classifier
+from langwright.tasks.head import classify
+from langwright.tasks.headed import Headed, open_headed
 
 TEXTS = ["goal", "股市上涨", "a much longer text about paintings and painters", "x"]
 
 
 @pytest.fixture(scope="module")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    return open_classifier(write_labeller(tmp_path_factory.mktemp("labeller")), "labeller")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Headed:
+    return open_headed(write_labeller(tmp_path_factory.mktemp("labeller")), name="labeller")
 
 
 @pytest.mark.spec("F1", "a fine-tuned classification head predicts as transformers does, padded or not")
-def test_probabilities_are_transformers_own(classifier: Classifier) -> None:
+def test_probabilities_are_transformers_own(classifier: Headed) -> None:
     found = classifier.probabilities(TEXTS, max_batch=3)
     for row, text in zip(found, TEXTS, strict=True):
         ids = classifier.tokenizer(text, return_tensors="pt")
@@ -33,7 +34,7 @@ def test_probabilities_are_transformers_own(classifier: Classifier) -> None:
     assert not np.allclose(found[0], found[1], atol=1e-3)  # the texts do differ
 
 
-def test_batches_do_not_matter(classifier: Classifier) -> None:
+def test_batches_do_not_matter(classifier: Headed) -> None:
     np.testing.assert_allclose(
         classifier.probabilities(TEXTS, max_batch=1),
         classifier.probabilities(TEXTS[::-1], max_batch=4)[::-1],
@@ -41,7 +42,7 @@ def test_batches_do_not_matter(classifier: Classifier) -> None:
     )
 
 
-def test_embeddings_are_means_over_tokens_alone(classifier: Classifier) -> None:
+def test_embeddings_are_means_over_tokens_alone(classifier: Headed) -> None:
     found = classifier.embed(TEXTS).vectors
     assert found.shape == (4, 16)
     for row, text in zip(found, TEXTS, strict=True):
@@ -52,7 +53,7 @@ def test_embeddings_are_means_over_tokens_alone(classifier: Classifier) -> None:
     assert classifier.embed([]).vectors.shape == (0, 0)
 
 
-def test_the_answer_and_a_choice_among_labels(classifier: Classifier) -> None:
+def test_the_answer_and_a_choice_among_labels(classifier: Headed) -> None:
     whole = classify(classifier, ClassificationInput(text="goal"))
     assert set(whole.probabilities) == {"sport", "news", "art"} and whole.solver == "head"
     assert sum(whole.probabilities.values()) == pytest.approx(1)
@@ -62,7 +63,7 @@ def test_the_answer_and_a_choice_among_labels(classifier: Classifier) -> None:
     assert two.probabilities["news"] == pytest.approx(ratio)
 
 
-def test_long_texts_are_cut_and_said_to_be(classifier: Classifier) -> None:
+def test_long_texts_are_cut_and_said_to_be(classifier: Headed) -> None:
     long, start = "ab" * CONTEXT, ("ab" * CONTEXT)[:CONTEXT]
     np.testing.assert_allclose(classifier.probabilities([long]), classifier.probabilities([start]), atol=1e-6)
     assert classify(classifier, ClassificationInput(text=long)).truncated
@@ -71,10 +72,10 @@ def test_long_texts_are_cut_and_said_to_be(classifier: Classifier) -> None:
 
 def test_texts_are_cut_where_training_cut_them(tmp_path: Path) -> None:
     folder = give_card(write_labeller(tmp_path / "m"), Ability(task="classification", solver="head"), stage="finetune")
-    assert open_classifier(folder).context == CONTEXT
+    assert open_headed(folder).encoder.length == CONTEXT
     card = (folder / "card.json").read_text().replace('"settings":{}', '"settings":{"length":20}')
     (folder / "card.json").write_text(card)
-    assert open_classifier(folder).context == 20
+    assert open_headed(folder).encoder.length == 20
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_texts_are_cut_where_training_cut_them(tmp_path: Path) -> None:
         (ClassificationInput(text=""), "there-is-nothing-to-label-the-text-has"),
     ],
 )
-def test_what_it_cannot_do_is_refused(classifier: Classifier, asked: ClassificationInput, code: str) -> None:
+def test_what_it_cannot_do_is_refused(classifier: Headed, asked: ClassificationInput, code: str) -> None:
     with pytest.raises(UserError) as caught:
         classify(classifier, asked)
     assert caught.value.code == code
@@ -97,7 +98,7 @@ def test_a_head_that_lies_in_an_adapter(tmp_path: Path) -> None:
     from langwright.models.loading import load_model
 
     folder = write_labeller(tmp_path / "m")
-    before = open_classifier(folder).probabilities(TEXTS)
+    before = open_headed(folder).probabilities(TEXTS)
     adapted = add_adapter(load_model(folder, "classification"), Lora(rank=2), "classification")
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
@@ -105,7 +106,7 @@ def test_a_head_that_lies_in_an_adapter(tmp_path: Path) -> None:
                 weight.add_(0.5 * torch.sin(torch.arange(weight.numel(), dtype=torch.float32)).view_as(weight))
     save_adapter(adapted, folder, "classification")
     give_card(folder, Ability(task="classification", solver="head", adapter="classification"), stage="finetune")
-    opened = open_classifier(folder)
+    opened = open_headed(folder)
     adapted.eval()
     for row, text in zip(opened.probabilities(TEXTS), TEXTS, strict=True):
         with torch.inference_mode():

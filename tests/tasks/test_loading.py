@@ -82,20 +82,46 @@ def test_predicting_says_which_solver(folder: Path) -> None:
         assert several.label is None and set(several.labels) == {"news", "art"}
 
 
+UNTAUGHT = {
+    "classification": "likelihood", "pair": "likelihood", "entailment": "likelihood", "choice": "likelihood",
+    "translation": "writing", "summarization": "writing", "similarity": "cosine", "embedding": "vectors",
+    "score": "probability",
+}  # fmt: skip
+"""Of the tasks shown here, those that any language model can try."""
+
+
 @pytest.mark.parametrize(
     ("name", "abilities"),
     [
-        ("plain", {"classification": "likelihood"}),
-        ("chat", {"chat": "generation", "classification": "likelihood"}),
-        ("base", {"classification": "likelihood"}),  # its tokenizer has a template, it never saw one
-        ("taught", {"chat": "generation", "classification": "likelihood"}),
-        ("labeller", {"classification": "head"}),
+        ("plain", UNTAUGHT),
+        ("chat", {"chat": "generation", **UNTAUGHT}),
+        ("base", UNTAUGHT),  # its tokenizer has a template, it never saw one
+        ("taught", {"chat": "generation", **UNTAUGHT}),
+        ("labeller", {"classification": "head", "pair": "head", "similarity": "cosine", "embedding": "vectors"}),
     ],
 )
 def test_what_a_model_can_do(folder: Path, name: str, abilities: dict[str, str]) -> None:
+    asked = ("chat", "fill", "tagging", "qa", "regression", *UNTAUGHT)
     with opened(folder, name) as model:
-        assert model.abilities == abilities
+        found = {task: solver for task, solver in model.abilities.items() if task in asked}
+        assert found == {**abilities, "entailment": abilities["pair"]}
         assert name in repr(model)
+
+
+def test_a_solver_may_be_chosen_and_no_model_does_only_what_needs_none(folder: Path) -> None:
+    with opened(folder, "chat") as model:
+        assert model.predict("goal", ["a", "b"], solver="likelihood").solver == "likelihood"
+        with pytest.raises(UserError, match="that needs a trained head"):
+            model.predict("goal", ["a", "b"], solver="head")
+        with pytest.raises(UserError, match="no solver called 'hed'"):
+            model.predict("goal", ["a", "b"], solver="hed")
+        with pytest.raises(UserError, match="no field called 'lables'"):
+            model.do("classification", "x", lables=["a"])
+        with pytest.raises(UserError, match="choice lacks its field choices"):
+            model.do("choice", "x")
+    with pytest.raises(UserError, match="tagging needs a trained head") as caught:
+        langwright.do("tagging", "x")
+    assert "langwright finetune MODEL DATASET OUT --task tagging" in caught.value.fix("zh")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from langwright.cli.runs import RUNS
 from langwright.cli.score import SCORE
 from langwright.cli.serve import SERVE
 from langwright.cli.stage import check_command, stage_command
+from langwright.cli.tasks import TASKS_COMMAND
 from langwright.cli.teaching import Command
 from langwright.cli.templates import TEMPLATES
 from langwright.cli.watermark import WATERMARK
@@ -81,7 +82,7 @@ def all_commands() -> dict[str, Command]:
     stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
     checks = [check_command(stage) for stage in STAGES.values()]
     commands = [
-        *stages, RUN, GENERATE, PREDICT, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *RUNS,
+        *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *RUNS,
         HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR,
     ]  # fmt: skip
     return {command.name: command for command in commands}

@@ -55,7 +55,7 @@ def fill(
     from langwright.tasks.loading import load
 
     with load(model) as opened:
-        found = opened.fill(said, top=asked.top, pieces=asked.pieces, words=listed(words))
+        found = opened.fill(said, top=asked.top, pieces=asked.pieces, words=listed(words or ""))
     screen.table([[f"{one.probability:.4f}", one.text] for one in found.fillings])
     if len(found.blanks) > 1:
         screen.line()

@@ -1,136 +1,187 @@
-"""`langwright predict MODEL TASK INPUT`: do a task on one text."""
+"""`langwright predict MODEL TASK INPUT`: do a task on one text, by the task's own declaration."""
 
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
-from langwright.cli.predict_head import said_by_head
 from langwright.cli.sampling import AdapterName, read_input
-from langwright.cli.screen import Screen, screen_of
+from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
-from langwright.data.schemas import Message
-from langwright.errors import unknown
-from langwright.models.task_heads import OF_TASK
+from langwright.errors import UserError, unknown
+from langwright.settings import parse_value
 from langwright.tasks import TASKS
-from langwright.tasks.chat import ChatInput, ChatOutput
-from langwright.tasks.classification import ClassificationInput, ClassificationOutput, Normalise
+from langwright.tasks.asked import asked_of
+from langwright.tasks.declaration import Task, TaskInput
 from langwright.wording import say
+
+LISTS = ("labels", "choices", "words")  # fields that --labels gives
+
+
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="[MODEL]",
+        help="A model: its folder, the name of a run, or hf:owner/name; left out for a task that needs none",
+    ),
+]
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="What to do; `langwright tasks` lists them")]
+Input = Annotated[str | None, typer.Argument(metavar="INPUT", help="The text; @FILE reads a file, - standard input")]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="A,B,...", help="Labels to choose from; those the model was trained on when left out"
+    ),
+]
+MultiLabel = Annotated[bool, typer.Option("--multi-label", help="Give every label that fits, each judged by itself")]
+Second = Annotated[
+    str | None,
+    typer.Option(
+        "--with",
+        metavar="TEXT",
+        help="The second text of a pair, or the passage that a question is about; @FILE reads a file",
+    ),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Another field of the task's input; may be given again"),
+]
+SolverName = Annotated[
+    str | None,
+    typer.Option(
+        "--solver", metavar="NAME", help="Which of the task's solvers; the first that fits the model when left out"
+    ),
+]
+HeadName = Annotated[
+    str | None,
+    typer.Option(
+        "--head", metavar="NAME", help="Which head of a model that was taught several tasks; its own when left out"
+    ),
+]
+NormaliseBy = Annotated[
+    str | None,
+    typer.Option(
+        "--normalise",
+        metavar="pmi|byte|token|sum",
+        help="How labels of different length and frequency are made comparable when a model is asked in words: pmi subtracts how likely the label is without the text, byte and token divide by length, sum does nothing",
+    ),
+]
 
 
 def predict(
     ctx: typer.Context,
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model: its folder, the name of a run, or hf:owner/name")
-    ],
-    task: Annotated[
-        str,
-        typer.Argument(
-            metavar="TASK", help="What to do: chat, classification, pair, regression, tagging, qa or choice"
-        ),
-    ],
-    text: Annotated[str, typer.Argument(metavar="INPUT", help="The text; @FILE reads a file, - standard input")],
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            "--labels", metavar="A,B,...", help="Labels to choose from; those the model was trained on when left out"
-        ),
-    ] = None,
-    multi_label: Annotated[
-        bool, typer.Option("--multi-label", help="Give every label that fits, each judged by itself")
-    ] = False,
-    second: Annotated[
-        str | None,
-        typer.Option(
-            "--with",
-            metavar="TEXT",
-            help="The second text of a pair, or the passage that a question is about; @FILE reads a file",
-        ),
-    ] = None,
+    model: ModelName,
+    task: TaskName,
+    text: Input = None,
+    labels: Labels = None,
+    multi_label: MultiLabel = False,
+    second: Second = None,
+    sets: Fields = None,
+    solver: SolverName = None,
     adapter: AdapterName = None,
-    head: Annotated[
-        str | None,
-        typer.Option(
-            "--head", metavar="NAME", help="Which head of a model that was taught several tasks; its own when left out"
-        ),
-    ] = None,
-    normalise: Annotated[
-        str,
-        typer.Option(
-            "--normalise",
-            metavar="pmi|byte|token|sum",
-            help="How labels of different length and frequency are made comparable when a model is asked in words: pmi subtracts how likely the label is without the text, byte and token divide by length, sum does nothing",
-        ),
-    ] = "pmi",
+    head: HeadName = None,
+    normalise: NormaliseBy = None,
 ) -> None:
     """Read the input, ask the model, show what it says."""
     screen = screen_of(ctx)
-    if task in OF_TASK and task not in TASKS:
-        passage = read_input(second) if second else None
-        answer, lines = said_by_head(model, task, read_input(text), passage, listed(labels), head)
-        for line in lines:
-            screen.line(line)
-        screen.answer(answer, beside=True)
-        return
-    asked = task_input(task, read_input(text), labels, multi_label, normalise)
+    name, task, text = (model, task, text) if text is not None else ("", model, task)
+    if not name and task not in TASKS and text in TASKS:
+        raise UserError(
+            "the input of {task} is missing",
+            fix="give it last: `langwright predict MODEL {task} INPUT`; @FILE reads a file, - standard input",
+            task=text,
+        )
+    if task not in TASKS:
+        raise unknown("task", task, TASKS)
+    declared = TASKS[task]
+    options: dict[str, Any] = {
+        "labels": listed(labels) if labels is not None else None,
+        "multi_label": multi_label or None,
+        "second": read_input(second) if second is not None else None,
+        "normalise": normalise,
+    }
+    asked = input_of(declared, read_input(text), options, sets or ())
     from langwright.tasks.loading import load
+    from langwright.tasks.model import Model
 
-    with load(model, max_batch=1, head=head, adapter=adapter) as opened:
-        said = opened.solve(task, asked)
-    show(screen, said)
-    screen.answer(said.model_dump(mode="json"), next=shlex.join(["langwright", "serve", model]), beside=True)  # type: ignore[attr-defined]
+    with load(name, max_batch=1, head=head, adapter=adapter) if name else Model("", None) as opened:
+        said = opened.solve(task, asked, solver)
+    for line in said.lines():
+        screen.line(line)
+    screen.note(say("(found by the solver {solver})", solver=said.solver))
+    after = shlex.join(["langwright", "serve", name]) if name else shlex.join(["langwright", "tasks", task])
+    screen.answer(said.model_dump(mode="json"), next=after, beside=True)
 
 
-def task_input(
-    task: str, text: str, labels: str | None, multi_label: bool, normalise: str
-) -> ChatInput | ClassificationInput:
+def input_of(task: Task, text: str, options: Mapping[str, Any], sets: Sequence[str]) -> TaskInput:
     """A task's input from the words of the command line.
 
-    raises  UserError for an unknown task or way of normalising
+    options  what the short options gave, None for those left out
+    sets     KEY=VALUE
+    raises   UserError for an option or a field that the task has no use for, or a field that is missing
     """
-    if task not in TASKS:
-        raise unknown("task", task, {**TASKS, **OF_TASK})
-    if task == "chat":
-        return ChatInput(messages=(Message(role="user", content=text),))
-    ways = get_args(Normalise)
-    if normalise not in ways:
-        raise unknown("option", normalise, ways)
-    return ClassificationInput(
-        text=text,
-        labels=listed(labels),
-        multi_label=multi_label,
-        normalise=next(way for way in ways if way == normalise),
-    )
+    fields: dict[str, Any] = {}
+    for option, value in options.items():
+        if value is not None:
+            fields[field_of(task, option)] = value
+    for item in sets:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UserError(
+                "--set {item} has no '='", fix="write it as --set KEY=VALUE, for example --set top=3", item=item
+            )
+        fields[key.strip()] = typed(task, key.strip(), value)
+    return asked_of(task.name, text, fields)
 
 
-def listed(labels: str | None) -> tuple[str, ...]:
+def field_of(task: Task, option: str) -> str:
+    """The input field that a short option gives; UserError where the task has none."""
+    known = task.input.model_fields
+    if option == "labels":
+        found = next((name for name in LISTS if name in known), None)
+    elif option == "second":
+        found = next((name for name in task.panel[1:] if known[name].annotation is str), None)
+    else:
+        found = option if option in known else None
+    if found is None:
+        shown = {"labels": "--labels", "second": "--with", "multi_label": "--multi-label", "normalise": "--normalise"}
+        raise UserError(
+            "{task} has no use for {option}",
+            fix="leave it out; its fields are: {fields}",
+            task=task.name,
+            option=shown[option],
+            fields=", ".join(known),
+        )
+    return found
+
+
+def typed(task: Task, key: str, text: str) -> Any:
+    """A value of `--set`: a text where the field is one, `@FILE` of a file; else as TOML has it, lists with commas too."""
+    field = task.input.model_fields.get(key)
+    if field is not None and field.annotation in (str, str | None):
+        return read_input(text)
+    value = parse_value(text)
+    is_list = field is not None and "tuple[str" in str(field.annotation)
+    return listed(value) if is_list and isinstance(value, str) else value
+
+
+def listed(labels: str) -> tuple[str, ...]:
     """Labels written with commas between them, Chinese ones too."""
-    return tuple(label.strip() for label in (labels or "").replace("，", ",").split(",") if label.strip())
-
-
-def show(screen: Screen, said: object) -> None:
-    """The answer for a person."""
-    if isinstance(said, ChatOutput):
-        screen.line(said.text)
-    elif isinstance(said, ClassificationOutput):
-        screen.line(", ".join(said.labels) or say("no label fits"))
-        ranked = sorted(said.probabilities.items(), key=lambda pair: -pair[1])
-        screen.table([[f"  {label}", f"{probability:.3f}"] for label, probability in ranked])
-        screen.note(say("(found by the solver {solver})", solver=said.solver))
-        if said.truncated:
-            screen.note(say("(the text was cut to fit the model)"))
+    return tuple(label.strip() for label in labels.replace("，", ",").split(",") if label.strip())
 
 
 PREDICT = Command(
     name="predict",
     section="Use a model",
-    summary="Do a task on one text: give its label, or answer it",
+    summary="Do a task on one text: give its label, answer it, translate it",
     examples=(
         'langwright predict runs/topics classification "The match ended two to one"',
         'langwright predict runs/base classification "股市今天上涨" --labels 财经,体育,科技',
         'langwright predict runs/reader qa "谁写的？" --with @passage.txt',
+        "langwright predict runs/de-en translation Hallo --set source_language=de --set target_language=en",
     ),
     run=predict,
 )

@@ -18,14 +18,17 @@ from langwright.cli.screen import Screen, measure_rows, screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
 from langwright.files import holder
-from langwright.models.task_heads import OF_TASK
 from langwright.settings import Entry, Settings, entries, parse_value, read_settings
 from langwright.stages.declaration import Stage
 from langwright.stages.execution import assign, carry_out, kind_at, look, prepare, shown
 from langwright.stages.following import follow
+from langwright.tasks import TASKS
+from langwright.tasks.declaration import Task
 from langwright.training.together import FORM, Together, launched_rank, parse_on
 from langwright.wording import say
 from langwright.workspace import Workspace
+
+LONGEST_CHOICES = 100  # characters
 
 COMMON = (
     ("recipe", str | None, typer.Option("--recipe", metavar="FILE", help="Settings from a TOML file; `langwright recipe STAGE` writes one")),
@@ -155,20 +158,25 @@ def show_made(screen: Screen, stage: Stage, artifact: Artifact) -> None:
 def next_command(stage: Stage, artifact: Artifact) -> str:
     """What to do with what a stage made; a model that labels is asked for labels, an encoder is taught a task."""
     abilities = artifact.card.abilities if artifact.card else ()
-    taught = next((one.task for one in abilities if one.solver == "head" and one.task in OF_TASK), None)
+    taught = next((TASKS[one.task] for one in abilities if one.solver == "head" and one.task in TASKS), None)
     if taught is not None:
-        second = {"pair": " --with TEXT", "qa": " --with PASSAGE", "choice": " --labels A,B"}.get(taught, "")
-        return f"langwright predict {shlex.quote(str(artifact.path))} {taught} TEXT{second}"
+        return f"langwright predict {shlex.quote(str(artifact.path))} {taught.name} TEXT{beside_text(taught)}"
     tasks = [ability.task for ability in abilities]
-    if "classification" in tasks:
-        return f"langwright predict {shlex.quote(str(artifact.path))} classification TEXT"
     if {"fill", "pair", "detect", "embedding"} & set(tasks):  # an encoder: it does not go on from a text
         return f"langwright finetune {shlex.quote(str(artifact.path))} DATASET OUT --task classification"
     if "rewrite" in tasks:  # an encoder-decoder, which writes one text from another
         return f"langwright finetune {shlex.quote(str(artifact.path))} DATASET OUT --task translation"
-    if {"translation", "summarization"} & set(tasks):
-        return f"langwright report {shlex.quote(str(artifact.path))} OUT"
+    writes = next((task for task in tasks if task in TASKS and TASKS[task].prefix), None)
+    if writes is not None:
+        return f"langwright predict {shlex.quote(str(artifact.path))} {writes} TEXT{beside_text(TASKS[writes])}"
     return stage.next.format(out=shlex.quote(str(artifact.path)))
+
+
+def beside_text(task: Task) -> str:
+    """What a task must be told besides its text, as options of `langwright predict`."""
+    needed = [name for name in task.panel[1:] if task.input.model_fields[name].is_required()]
+    said = {"text_b": " --with TEXT", "context": " --with PASSAGE", "choices": " --labels A,B"}
+    return "".join(said.get(name, f" --set {name}=VALUE") for name in needed)
 
 
 def stopped(screen: Screen, out: Path) -> None:
@@ -319,5 +327,6 @@ def metavar_of(entry: Entry) -> str:
     """What stands for an option's value in its help."""
     kinds = plain_types(entry.field.annotation)
     if get_origin(entry.field.annotation) is Literal:
-        return "|".join(str(choice) for choice in get_args(entry.field.annotation))
+        choices = "|".join(str(choice) for choice in get_args(entry.field.annotation))
+        return choices if len(choices) <= LONGEST_CHOICES else entry.key.upper()  # a wrong one names them all
     return "N" if kinds & {int, float} and str not in kinds else "TEXT"

@@ -19,7 +19,7 @@ from langwright.data.drawing import draws
 from langwright.errors import unknown
 
 if TYPE_CHECKING:
-    from langwright.tasks.head import Classifier
+    from langwright.tasks.headed import Headed
 
 STEP = 2.5  # of a step, times ε / K
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -65,7 +65,7 @@ def noisy(texts: Sequence[str], share: float, seed: int) -> list[str]:
 
 
 def attacked(
-    classifier: Classifier, texts: Sequence[str], right: Sequence[str], *, epsilon: float, steps: int, seed: int
+    classifier: Headed, texts: Sequence[str], right: Sequence[str], *, epsilon: float, steps: int, seed: int
 ) -> list[str]:
     """The label of each text under K steps of projected gradient ascent: the first wrong one that is found, else the right.
 

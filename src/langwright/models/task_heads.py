@@ -28,10 +28,10 @@ ENDINGS: dict[Head, str] = {
 """How transformers' classes with a head for a task are called, by the head."""
 
 OF_TASK: dict[str, Head] = {
-    "classification": "classification", "pair": "classification", "regression": "score", "tagging": "tagging", "qa": "span",
-    "choice": "choice",
+    "classification": "classification", "pair": "classification", "regression": "score", "similarity": "score",
+    "tagging": "tagging", "qa": "span", "choice": "choice",
 }  # fmt: skip
-"""By task that a head is trained for: the head. A pair with a number has that of regression."""
+"""By lesson that a head is trained in: the head. A pair with a number has that of regression."""
 
 
 def class_for(head: Head, config: PreTrainedConfig) -> Any:

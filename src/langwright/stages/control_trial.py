@@ -116,10 +116,10 @@ def starts_of(model: TextModel, texts: Sequence[str], settings: TrialSettings) -
 def judge_of(work: Work, rows: Sequence[Any]) -> tuple[Callable[[Sequence[str], Sequence[str]], list[bool]], str]:
     """What says whether a text is what was asked for, and its name."""
     if work.settings.labels_from == "label":
-        from langwright.tasks.head import open_classifier
+        from langwright.tasks.headed import open_headed
 
         artifact = work.one("judge")
-        classifier = open_classifier(artifact.path)
+        classifier = open_headed(artifact.path)
 
         def by_label(texts: Sequence[str], labels: Sequence[str]) -> list[bool]:
             best_B = classifier.probabilities([text or "." for text in texts]).argmax(1)
@@ -165,9 +165,9 @@ def way_of(
 
         return contrasted
     if name == "classifier":
-        from langwright.tasks.head import open_classifier
+        from langwright.tasks.headed import open_headed
 
-        guide = open_classifier(work.one("guide").path).model
+        guide = open_headed(work.one("guide").path).model
         return partial(steered.by_classifier, base, guide, settings.guidance)
     from langwright.inference.control.topics import fit_topics
 

@@ -93,16 +93,16 @@ def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
     from langwright.evaluation.word_counts import Guess
 
     def by_head(texts: Sequence[str]) -> list[Guess]:
-        assert model.classifier is not None
-        known = model.classifier.labels
-        rows = model.classifier.probabilities(texts)
+        assert model.headed is not None
+        known = model.headed.labels
+        rows = model.headed.probabilities(texts)
         return [Guess(known[int(row.argmax())], dict(zip(known, map(float, row), strict=True))) for row in rows]
 
     def by_asking(texts: Sequence[str]) -> list[Guess]:
         answers = [model.predict(text, labels) for text in texts]
         return [Guess(answer.labels[0], answer.probabilities) for answer in answers]
 
-    return by_asking if model.classifier is None else by_head
+    return by_asking if model.headed is None else by_head
 
 
 def several_of(model: Model, labels: tuple[str, ...]) -> Predictor:
@@ -112,8 +112,8 @@ def several_of(model: Model, labels: tuple[str, ...]) -> Predictor:
     """
     from langwright.evaluation.word_counts import Guess
 
-    classifier = model.classifier
-    if classifier is not None and classifier.model.config.problem_type != "multi_label_classification":
+    classifier = model.headed
+    if classifier is not None and not classifier.several:
         raise UserError(
             "{name} was taught one label a text, and these rows have several",
             fix="teach it rows with several labels, or measure it on rows with one",
@@ -175,7 +175,7 @@ def attacker_of(model: Model, settings: EvaluateSettings) -> Attacker | None:
     """What labels texts under the attack of the settings; None for a model without a head."""
     from langwright.evaluation.robustness import attacked
 
-    classifier = model.classifier
+    classifier = model.headed
     if classifier is None:
         return None
     return lambda texts, right: attacked(

@@ -13,6 +13,7 @@ from langwright.objectives.tag_settings import Independent, TagForm, check_tags
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.lessons import LESSONS
 from langwright.stages.teaching import TeachingSettings, foresee, teach
+from langwright.tasks import TASKS
 from langwright.training.settings import CHANGEABLE
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ TaskName = Literal[
     "chat",
     "classification",
     "pair",
+    "entailment",
+    "similarity",
     "regression",
     "tagging",
     "qa",
@@ -38,7 +41,9 @@ LABELLED = ("classification", "control")
 class FinetuneSettings(TeachingSettings):
     """How a trained model is taught a task."""
 
-    task: Annotated[TaskName, Field(description="What the model is to do")] = "chat"
+    task: Annotated[TaskName, Field(description="What the model is to do; `langwright tasks` lists what there is")] = (
+        "chat"
+    )
     loss: TaskLoss = Usual()
     tags: TagForm = Independent()
     mixup: Annotated[
@@ -82,10 +87,15 @@ class FinetuneSettings(TeachingSettings):
         float, Field(ge=0, lt=1, description="For control, share of texts that are learned without their code")
     ] = 0.1
 
+    @property
+    def lesson(self) -> str:
+        """How the task is taught; several are taught alike."""
+        return TASKS[self.task].lesson if self.task in TASKS else self.task
+
     @model_validator(mode="after")
     def prefix_of_what_is_rewritten(self) -> Self:
         """UserError for a prefix where no text is written from another."""
-        if self.prefix is not None and self.task not in WRITING:
+        if self.prefix is not None and self.lesson not in WRITING:
             raise UserError(
                 "prefix is for writing one text from another, which task = {task} is not",
                 fix="leave it out, or choose --task translation or --task summarization",
@@ -96,7 +106,7 @@ class FinetuneSettings(TeachingSettings):
     @model_validator(mode="after")
     def label_of_partners(self) -> Self:
         """UserError for `together` where no vectors are learned."""
-        if self.together is not None and self.task != "embedding":
+        if self.together is not None and self.lesson != "embedding":
             raise UserError(
                 "together says which pairs an embedding is learned from, and task = {task} is another task",
                 fix="leave it out, or choose --task embedding",
@@ -107,8 +117,8 @@ class FinetuneSettings(TeachingSettings):
     @model_validator(mode="after")
     def what_labels_are_for(self) -> Self:
         """UserError for settings of labelled texts where there are none."""
-        if (self.labels_from != "label" and self.task not in LABELLED) or (
-            self.beginnings and self.task != "classification"
+        if (self.labels_from != "label" and self.lesson not in LABELLED) or (
+            self.beginnings and self.lesson != "classification"
         ):
             raise UserError(
                 "labels_from and beginnings are for texts with labels, and task = {task} is another task",
@@ -120,9 +130,9 @@ class FinetuneSettings(TeachingSettings):
     @model_validator(mode="after")
     def what_goes_with_the_task(self) -> Self:
         """See `check_loss` and `check_tags`; and only labels can be mixed."""
-        check_loss(self.task, self.loss)
-        check_tags(self.task, self.tags, self.loss)
-        if self.mixup and self.task not in MIXED:
+        check_loss(self.lesson, self.loss)
+        check_tags(self.lesson, self.tags, self.loss)
+        if self.mixup and self.lesson not in MIXED:
             raise UserError(
                 "mixup = {mixup} and task = {task} do not go together: labels are what is mixed",
                 fix="leave mixup out, or choose one of: {choices}",
@@ -135,13 +145,13 @@ class FinetuneSettings(TeachingSettings):
 
 def run(work: Work) -> Made:
     """Train and write the model; see the module."""
-    lesson = LESSONS[work.settings.task](work)
+    lesson = LESSONS[work.settings.lesson](work)
     return teach(work, lesson, (Ability(task=work.settings.task, solver=lesson.solver, labels=lesson.labels),))
 
 
 def check(work: Work) -> Preflight:
     """What `langwright check finetune` shows: the rows as training would see them, and what the run would take."""
-    return foresee(work, LESSONS[work.settings.task](work))
+    return foresee(work, LESSONS[work.settings.lesson](work))
 
 
 STAGE = Stage(

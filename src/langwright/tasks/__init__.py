@@ -6,12 +6,44 @@ Importing this package imports no torch; `tasks.loading` is the front door.
 from __future__ import annotations
 
 from langwright.tasks.chat import CHAT
+from langwright.tasks.choice import CHOICE
 from langwright.tasks.classification import CLASSIFICATION
 from langwright.tasks.declaration import Task
+from langwright.tasks.embedding import EMBEDDING, VECTORS
+from langwright.tasks.fill import BLANKS, FILL
 from langwright.tasks.generation import GENERATION
 from langwright.tasks.head import HEAD
 from langwright.tasks.likelihood import LIKELIHOOD
+from langwright.tasks.pair import ENTAILMENT, PAIR
+from langwright.tasks.qa import QA
+from langwright.tasks.regression import REGRESSION
+from langwright.tasks.score import PROBABILITY, SCORE
+from langwright.tasks.similarity import COSINE, SIMILARITY
 from langwright.tasks.solvers import Solver
+from langwright.tasks.summarization import SUMMARIZATION
+from langwright.tasks.tagging import TAGGING
+from langwright.tasks.translation import TRANSLATION
+from langwright.tasks.writing import WRITING
 
-TASKS: dict[str, Task] = {task.name: task for task in (CHAT, CLASSIFICATION)}
-SOLVERS: dict[str, Solver] = {solver.name: solver for solver in (GENERATION, HEAD, LIKELIHOOD)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        CHAT,
+        CLASSIFICATION,
+        PAIR,
+        ENTAILMENT,
+        SIMILARITY,
+        REGRESSION,
+        TAGGING,
+        QA,
+        CHOICE,
+        TRANSLATION,
+        SUMMARIZATION,
+        EMBEDDING,
+        FILL,
+        SCORE,
+    )
+}
+SOLVERS: dict[str, Solver] = {
+    solver.name: solver for solver in (HEAD, GENERATION, WRITING, LIKELIHOOD, PROBABILITY, VECTORS, COSINE, BLANKS)
+}

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from langwright.inference.written import TextCompletion, TextPiece, TextScore
     from langwright.tasks.classification import ClassificationOutput
     from langwright.tasks.conversation import Conversation
+    from langwright.tasks.declaration import TaskInput, TaskOutput
     from langwright.tasks.filling import Filled
     from langwright.tasks.loading import Model
+    from langwright.tasks.qa import QaOutput
+    from langwright.tasks.tagging import TaggingOutput
 
 
 class AsyncModel:
@@ -67,6 +71,38 @@ class AsyncModel:
     async def apredict(self, text: str, labels: Iterable[str] | None = None, **options: Any) -> ClassificationOutput:
         """`Model.predict`, awaited."""
         return await asyncio.to_thread(self.model.predict, text, labels, **options)
+
+    async def asolve(self, task: str, asked: TaskInput, solver: str | None = None) -> TaskOutput:
+        """`Model.solve`, awaited."""
+        return await asyncio.to_thread(self.model.solve, task, asked, solver)
+
+    async def ado(self, task: str, text: str, /, **fields: Any) -> TaskOutput:
+        """`Model.do`, awaited."""
+        return await asyncio.to_thread(partial(self.model.do, task, text, **fields))
+
+    async def aanswer(self, question: str, context: str = "", **options: Any) -> QaOutput:
+        """`Model.answer`, awaited."""
+        return await asyncio.to_thread(partial(self.model.answer, question, context, **options))
+
+    async def atranslate(self, text: str, **options: Any) -> str:
+        """`Model.translate`, awaited."""
+        return await asyncio.to_thread(partial(self.model.translate, text, **options))
+
+    async def asummarize(self, text: str, **options: Any) -> str:
+        """`Model.summarize`, awaited."""
+        return await asyncio.to_thread(partial(self.model.summarize, text, **options))
+
+    async def atag(self, text: str, labels: Iterable[str] = (), **options: Any) -> TaggingOutput:
+        """`Model.tag`, awaited."""
+        return await asyncio.to_thread(partial(self.model.tag, text, labels, **options))
+
+    async def asimilarity(self, text_a: str, text_b: str, **options: Any) -> float:
+        """`Model.similarity`, awaited."""
+        return await asyncio.to_thread(partial(self.model.similarity, text_a, text_b, **options))
+
+    async def aanalyze(self, text: str, context: str = "", **options: Any) -> TaskOutput:
+        """`Model.analyze`, awaited."""
+        return await asyncio.to_thread(partial(self.model.analyze, text, context, **options))
 
     async def ascore(self, text: str, given: str = "", **options: Any) -> TextScore:
         """`Model.score`, awaited."""

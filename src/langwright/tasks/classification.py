@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from langwright.tasks.declaration import Task
+from langwright.data.schemas import ClassificationRow
+from langwright.tasks.declaration import Task, TaskInput, TaskOutput
+from langwright.wording import say
 
 Normalise = Literal["pmi", "byte", "token", "sum"]
 
 
-class ClassificationInput(BaseModel):
+class ClassificationInput(TaskInput):
     """A text, and what there is to choose from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     text: Annotated[str, Field(description="The text to label")]
     labels: Annotated[
@@ -33,10 +33,8 @@ class ClassificationInput(BaseModel):
     ] = "pmi"
 
 
-class ClassificationOutput(BaseModel):
+class ClassificationOutput(TaskOutput):
     """The labels of a text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     label: Annotated[str | None, Field(description="The likeliest label; none with multi_label")]
     labels: Annotated[tuple[str, ...], Field(description="The labels given, likeliest first")]
@@ -44,8 +42,19 @@ class ClassificationOutput(BaseModel):
         dict[str, float],
         Field(description="Of each label; they add up to 1, except with multi_label, where each is judged by itself"),
     ]
-    solver: Annotated[str, Field(description="How it was found out: head or likelihood")]
     truncated: Annotated[bool, Field(description="True when the text was cut to fit the model")] = False
+
+    def lines(self) -> list[str]:
+        """The labels, and the probability of each."""
+        ranked = sorted(self.probabilities.items(), key=lambda pair: -pair[1])
+        said = [", ".join(self.labels) or say("no label fits")]
+        said += [f"  {probability:.3f}  {label}" for label, probability in ranked]
+        return said + ([say("(the text was cut to fit the model)")] if self.truncated else [])
+
+
+def ask(row: ClassificationRow) -> ClassificationInput:
+    """What is asked of a row."""
+    return ClassificationInput(text=row.text)
 
 
 CLASSIFICATION = Task(
@@ -61,4 +70,6 @@ CLASSIFICATION = Task(
         "zh": "文本：{text}\n可选标签：{labels}\n最合适的标签：",
     },
     panel=("text", "labels", "multi_label"),
+    lesson="classification",
+    ask=ask,
 )

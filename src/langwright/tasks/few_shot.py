@@ -20,7 +20,8 @@ from pydantic import Field
 from langwright.errors import UserError
 from langwright.settings import Settings
 from langwright.tasks.classification import CLASSIFICATION
-from langwright.tasks.likelihood import Question, checked_labels, language_of, softmax
+from langwright.tasks.languages import language_of
+from langwright.tasks.likelihood import Question, checked_labels, softmax
 from langwright.wording import Language
 
 if TYPE_CHECKING:

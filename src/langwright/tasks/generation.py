@@ -1,29 +1,64 @@
-"""Solving by writing: the model's own continuation is the answer."""
+"""Solving by writing, as taught: the model's own continuation of what it was taught to continue is the answer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from langwright.data.schemas import Message
 from langwright.tasks.chat import ChatInput, ChatOutput
+from langwright.tasks.declaration import Task, TaskInput, TaskOutput
+from langwright.tasks.languages import named
 from langwright.tasks.solvers import Solver
+from langwright.tasks.writing import USUAL
 
 if TYPE_CHECKING:
-    from langwright.inference.text import TextModel
+    from langwright.tasks.loading import Model
 
 
-def reply(model: TextModel, asked: ChatInput, converses: bool = True) -> ChatOutput:
-    """The assistant's next turn, by the tokenizer's chat template.
+def generate(model: Model, task: Task, asked: TaskInput) -> TaskOutput:
+    """The assistant's next turn, or the text that a model was taught to write from another.
 
-    raises  UserError when the model has no chat template, or the conversation does not fit its context
+    raises  UserError when the model has no chat template where it needs one, or what it reads does not fit its context
     """
-    made = model.complete(asked.messages, asked.sampling)
-    return ChatOutput(text=made.text, token_ids=made.token_ids, finish_reason=made.finish_reason, seed=made.seed)
+    if isinstance(asked, ChatInput):
+        made = model.complete(asked.messages, asked.sampling)
+        return ChatOutput(
+            text=made.text, token_ids=made.token_ids, finish_reason=made.finish_reason, seed=made.seed,
+            solver=GENERATION.name,
+        )  # fmt: skip
+    read = what_is_read(model, task, asked)
+    prompt = read if model.writer("write").kind == "rewrites" else [Message(role="user", content=read)]
+    made = model.complete(prompt, getattr(asked, "sampling", None) or USUAL)
+    return task.output.model_validate(
+        {"text": made.text, "finish_reason": made.finish_reason, "solver": GENERATION.name}
+    )
+
+
+def what_is_read(model: Model, task: Task, asked: TaskInput) -> str:
+    """The text behind the prefix that the model learned with."""
+    card = model.artifact.card if model.artifact else None
+    prefix = card.settings.get("prefix") if card else None
+    return behind_prefix(
+        task.prefix if prefix is None else str(prefix), str(getattr(asked, task.panel[0])),
+        getattr(asked, "source_language", ""), getattr(asked, "target_language", ""),
+    )  # fmt: skip
+
+
+def behind_prefix(prefix: str, text: str, language: str = "", target_language: str = "") -> str:
+    """A text with what is to be done before it, in training and in use alike (T5's prefixes).
+
+    >>> behind_prefix("translate <language> to <target_language>: ", "Hallo", "de", "en")
+    'translate German to English: Hallo'
+    """
+    for field, code in (("<language>", language), ("<target_language>", target_language)):
+        prefix = prefix.replace(field, named(code))
+    return prefix + text
 
 
 GENERATION = Solver(
     name="generation",
-    summary="The model writes the answer",
-    needs="text",
-    maker="langwright finetune MODEL DATASET OUT --task chat",
-    solve=reply,
+    summary="The model writes the answer, as it was taught",
+    needs="taught",
+    maker="langwright finetune MODEL DATASET OUT --task {task}",
+    solve=generate,
 )

@@ -1,153 +1,127 @@
-"""Solving by a trained head: one logit a label, over the model's last token or its pooled state.
-
-Shapes    B texts    T positions    C labels    D model width
-"""
+"""Solving by a trained head: labels or a number of a text or a pair, tags, answers that stand in a passage, choices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from langwright.artifacts import read_card
 from langwright.errors import UserError, unknown
-from langwright.inference.embedding import Embedded, Pooling, embed_texts
+from langwright.tasks.choice import ChoiceInput, ChoiceOutput
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput
+from langwright.tasks.declaration import Task, TaskOutput
+from langwright.tasks.pair import PairInput
+from langwright.tasks.qa import QaInput, QaOutput
+from langwright.tasks.regression import RegressionInput, ValueOutput
+from langwright.tasks.similarity import SimilarityInput
 from langwright.tasks.solvers import Solver
+from langwright.tasks.tagging import Entity, TaggingInput, TaggingOutput
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from langwright.tasks.headed import Headed
+    from langwright.tasks.loading import Model
 
 
-@dataclass(frozen=True)
-class Classifier:
-    """A model with a classification head, its tokenizer, and its labels in the order of the logits."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    labels: tuple[str, ...]
-    name: str
-    context: int  # tokens
-
-    def probabilities(self, texts: Sequence[str], max_batch: int = 32) -> NDArray:  # type: ignore[type-arg]
-        """Of each label, float32 (B, C), texts cut to the context; row order as given."""
-        from langwright.data.encoder import Encoder
-        from langwright.tasks.headed import Headed
-
-        return Headed(self.model, Encoder(self.tokenizer, self.context)).probabilities(texts, max_batch)
-
-    def embed(
-        self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False
-    ) -> Embedded:
-        """One vector a text from its last hidden states; see `embedding.embed_texts`."""
-        return embed_texts(
-            self.model, self.tokenizer, texts, self.context, pooling=pooling, normalise=normalise, truncate=truncate
-        )
-
-    def batches(self, texts: Sequence[str], max_batch: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """(row numbers, token ids (B, T) padded at the end, mask (B, T)), texts of like length together."""
-        import torch
-
-        ids = [self.encode(text) for text in texts]
-        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        device = next(self.model.parameters()).device
-        for start in range(0, len(order), max_batch):
-            rows = order[start : start + max_batch]
-            width = max(len(ids[row]) for row in rows)
-            pad = self.tokenizer.pad_token_id
-            tokens_BT = torch.tensor([ids[row] + [pad] * (width - len(ids[row])) for row in rows], device=device)
-            mask_BT = torch.tensor([[1] * len(ids[row]) + [0] * (width - len(ids[row])) for row in rows], device=device)
-            yield rows, tokens_BT, mask_BT
-
-    def encode(self, text: str) -> list[int]:
-        """A text as ids, as in training: with what stands around it, cut to the context.
-
-        raises  UserError for a text without tokens
-        """
-        from langwright.data.encoder import Encoder
-
-        ids: list[int] = Encoder(self.tokenizer, self.context).text(text).ids.tolist()
-        if not ids:
-            raise UserError("there is nothing to label: the text has no tokens", fix="give a text that is not empty")
-        return ids
-
-    def truncates(self, text: str) -> bool:
-        """Whether a text is longer than the context."""
-        return len(self.tokenizer(text)["input_ids"]) > self.context
+def by_head(model: Model, task: Task, asked: Any) -> TaskOutput:
+    """What the head says, by what the task is taught as."""
+    assert model.headed is not None
+    return WAYS[task.lesson](model.headed, asked)
 
 
-def open_classifier(path: Path, name: str = "", adapter: str | None = None, head: str | None = None) -> Classifier:
-    """Open a model folder that has a classification head. Texts are cut where training cut them.
+def classify(headed: Headed, asked: ClassificationInput | PairInput) -> ClassificationOutput:
+    """The label of a text or a pair; with `labels`, the likeliest among those, which must be among the head's.
 
-    adapter  name of one of its adapters; the one its card names when left out
-    head     name of one of the heads beside its own; its own when left out
-    raises   UserError when it has none
+    raises  UserError for a label the head does not know, or when several labels are asked for of a head that gives one
     """
-    from langwright.models.adapters import named_adapter, opened
-    from langwright.models.loading import load_model
-    from langwright.models.shared import open_head
-    from langwright.models.task_heads import most_positions
-    from langwright.tokenizers.loading import load_tokenizer
-
-    card = read_card(path)
-    model = load_model(path, head="classification") if head is None else open_head(path, head)
-    abilities = card.abilities if card else ()
-    named = [ability.adapter for ability in abilities if ability.solver == HEAD.name and ability.adapter]
-    if adapter or named:
-        model = opened(model, named_adapter(path, adapter or named[0]))
-    labels = tuple(str(model.config.id2label[index]) for index in range(model.config.num_labels))
-    learned = card.settings.get("length") if card else None
-    most = most_positions(model.config)
-    context = min(most, learned) if isinstance(learned, int) else most
-    return Classifier(model, load_tokenizer(path), labels, name or path.name, context)
-
-
-def classify(classifier: Classifier, asked: ClassificationInput, converses: bool = False) -> ClassificationOutput:
-    """The label of a text; with `labels`, the likeliest among those, which must be among the head's.
-
-    raises  UserError for a label the head does not know, or when several labels are asked for
-    """
-    several = classifier.model.config.problem_type == "multi_label_classification"
-    if asked.multi_label and not several:
+    if getattr(asked, "multi_label", False) and not headed.several:
         raise UserError(
             "{name} was trained to give one label a text",
             fix="leave multi_label out, or ask a model that writes: it judges each label by itself",
-            name=classifier.name,
+            name=headed.name,
         )
     for label in asked.labels:
-        if label not in classifier.labels:
-            raise unknown("label", label, classifier.labels)
-    kept = [index for index, label in enumerate(classifier.labels) if not asked.labels or label in asked.labels]
-    row_C = classifier.probabilities([asked.text])[0]
-    if several:
-        return each_by_itself({classifier.labels[index]: float(row_C[index]) for index in kept}, asked, classifier)
-    total = float(row_C[kept].sum())
-    probabilities = {classifier.labels[index]: float(row_C[index]) / total for index in kept}
-    best = max(probabilities, key=lambda label: probabilities[label])
+        if label not in headed.labels:
+            raise unknown("label", label, headed.labels)
+    said = asked.text if isinstance(asked, ClassificationInput) else (asked.text_a, asked.text_b)
+    row_C = headed.probabilities([said])[0]  # type: ignore[arg-type]
+    kept = {
+        label: float(p)
+        for label, p in zip(headed.labels, row_C, strict=True)
+        if label in (asked.labels or headed.labels)
+    }
+    ranked = sorted(kept, key=lambda label: -kept[label])
+    truncated = headed.truncates(said)
+    if headed.several:
+        threshold = getattr(asked, "threshold", 0.5)
+        return ClassificationOutput(
+            label=None, labels=tuple(label for label in ranked if kept[label] >= threshold),
+            probabilities=kept, solver=HEAD.name, truncated=truncated,
+        )  # fmt: skip
+    total = sum(kept.values())
     return ClassificationOutput(
-        label=best, labels=(best,), probabilities=probabilities, solver=HEAD.name,
-        truncated=classifier.truncates(asked.text),
+        label=ranked[0], labels=(ranked[0],), probabilities={label: p / total for label, p in kept.items()},
+        solver=HEAD.name, truncated=truncated,
     )  # fmt: skip
 
 
-def each_by_itself(
-    probabilities: dict[str, float], asked: ClassificationInput, classifier: Classifier
-) -> ClassificationOutput:
-    """Every label that fits, likeliest first."""
-    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
-    return ClassificationOutput(
-        label=None, labels=tuple(label for label in ranked if probabilities[label] >= asked.threshold),
-        probabilities=probabilities, solver=HEAD.name, truncated=classifier.truncates(asked.text),
+def value_of(headed: Headed, asked: RegressionInput | SimilarityInput) -> ValueOutput:
+    """The number of a text or a pair."""
+    said = asked.text if isinstance(asked, RegressionInput) else (asked.text_a, asked.text_b)
+    (value,) = headed.values([said])  # type: ignore[arg-type]
+    return ValueOutput(score=value, truncated=headed.truncates(said), solver=HEAD.name)
+
+
+def tags_of(headed: Headed, asked: TaggingInput) -> TaggingOutput:
+    """The labelled stretches of a text.
+
+    raises  UserError for a label the head does not know
+    """
+    known = {label.partition("-")[2] for label in headed.labels} - {""}
+    for label in asked.labels:
+        if label not in known:
+            raise unknown("label", label, known)
+    (spans,) = headed.tag([asked.text])
+    return TaggingOutput(
+        entities=tuple(
+            Entity(start=span.start, end=span.end, label=span.label, text=asked.text[span.start : span.end])
+            for span in spans
+            if not asked.labels or span.label in asked.labels
+        ),
+        solver=HEAD.name,
+    )
+
+
+def answer_of(headed: Headed, asked: QaInput) -> QaOutput:
+    """The stretch of the passage that answers."""
+    (found,) = headed.answer([(asked.question, asked.context)])
+    start = found.start if found.text else None
+    end = None if start is None else start + len(found.text)
+    return QaOutput(text=found.text, start=start, end=end, score=found.score, solver=HEAD.name)
+
+
+def choice_of(headed: Headed, asked: ChoiceInput) -> ChoiceOutput:
+    """The answer with the highest score."""
+    (row,) = headed.choice_probabilities([(asked.text, asked.choices)])
+    best = int(row.argmax())
+    return ChoiceOutput(
+        answer=best, text=asked.choices[best], probabilities=tuple(map(float, row)), solver=HEAD.name
     )  # fmt: skip
 
+
+WAYS: dict[str, Callable[[Headed, Any], TaskOutput]] = {
+    "classification": classify,
+    "pair": classify,
+    "regression": value_of,
+    "similarity": value_of,
+    "tagging": tags_of,
+    "qa": answer_of,
+    "choice": choice_of,
+}
+"""By lesson: what the head that it makes is asked."""
 
 HEAD = Solver(
     name="head",
-    summary="A head trained on labelled texts gives each label a probability",
+    summary="A head that was trained for the task answers, with a probability where it gives labels",
     needs="head",
-    maker="langwright finetune MODEL DATASET OUT --task classification",
-    solve=classify,
+    maker="langwright finetune MODEL DATASET OUT --task {task}",
+    solve=by_head,
 )

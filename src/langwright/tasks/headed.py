@@ -5,6 +5,7 @@ Shapes    B rows    T positions    C labels
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from langwright.artifacts import read_card
+from langwright.artifacts import Ability, read_card
 from langwright.data.encoder import Encoded, Encoder, Place, Window
 from langwright.data.schemas import Span
 from langwright.data.tags import LAYER, OUTSIDE
 from langwright.data.word_tags import untagged
 from langwright.errors import UserError
-from langwright.models.task_heads import OF_TASK
+from langwright.inference.embedding import Embedded, Pooling, embed_texts
+from langwright.models.task_heads import ENDINGS, OF_TASK
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Floats = NDArray[np.float32]
 LONGEST_ANSWER = 48  # tokens
@@ -46,10 +48,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Headed:
-    """A model with a head, and its tokenizer as in training."""
+    """A model with a head, and its tokenizer as in training.
+
+    name    what it is called in messages
+    taught  names of the tasks that its head was trained for; several where a folder does not say which
+    """
 
     model: PreTrainedModel
     encoder: Encoder
+    name: str = ""
+    taught: tuple[str, ...] = ()
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -61,15 +69,49 @@ class Headed:
         """Whether a text may have several labels, or none."""
         return bool(self.model.config.problem_type == "multi_label_classification")
 
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """What cuts texts into tokens."""
+        return self.encoder.tokenizer
+
+    def truncates(self, said: str | tuple[str, str]) -> bool:
+        """Whether a text or a pair is longer than the context."""
+        return (self.encoder.text(said) if isinstance(said, str) else self.encoder.pair(*said)).cut
+
+    def embed(
+        self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False
+    ) -> Embedded:
+        """One vector a text from its last hidden states; see `embedding.embed_texts`."""
+        return embed_texts(
+            self.model,
+            self.tokenizer,
+            texts,
+            self.encoder.length,
+            pooling=pooling,
+            normalise=normalise,
+            truncate=truncate,
+        )
+
+    def batches(self, texts: Sequence[str], max_batch: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """(row numbers, token ids (B, T) padded at the end, mask (B, T)), texts of like length together.
+
+        raises  UserError for a text without tokens
+        """
+        from langwright.objectives.texts import padded
+
+        rows = with_tokens([self.encoder.text(text) for text in texts])
+        device = next(self.model.parameters()).device
+        for places in by_length(rows, max_batch):
+            tokens_BT, mask_BT = padded([rows[place].ids for place in places], self.encoder.pad_id)
+            yield places, tokens_BT.to(device), mask_BT.to(device)
+
     def probabilities(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> Floats:
         """Of each label, (B, C): of one among all, or of each by itself where a text may have several."""
         logits_BC = self.logits(texts, max_batch)
         if self.several:
             each_BC: Floats = (1 / (1 + np.exp(-logits_BC))).astype(np.float32)
             return each_BC
-        grown_BC = np.exp(logits_BC - logits_BC.max(-1, keepdims=True))
-        shares_BC: Floats = (grown_BC / grown_BC.sum(-1, keepdims=True)).astype(np.float32)
-        return shares_BC
+        return softmax(logits_BC)
 
     def given(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[tuple[str, ...]]:
         """The labels of each text: the likeliest, or every one of at least one half."""
@@ -92,13 +134,17 @@ class Headed:
 
     def choose(self, questions: Sequence[tuple[str, Sequence[str]]], max_batch: int = 32) -> list[int]:
         """Which of its answers each question's is, from 0. A context stands before its question."""
+        return [int(shares.argmax()) for shares in self.choice_probabilities(questions, max_batch)]
+
+    def choice_probabilities(self, questions: Sequence[tuple[str, Sequence[str]]], max_batch: int = 32) -> list[Floats]:
+        """Of each of a question's answers, one array a question."""
         rows = [self.encoder.pair(question, one) for question, choices in questions for one in choices]
         scores = np.zeros(len(rows), dtype=np.float32)
         nested = is_nested(self.model)
         for places, said in self.read(rows, max_batch, nested=nested):
             scores[places] = said.logits.float().squeeze(-1).cpu().numpy()
         ends = np.cumsum([len(choices) for _, choices in questions])
-        return [int(part.argmax()) for part in np.split(scores, ends[:-1])]
+        return [softmax(part[None])[0] for part in np.split(scores, ends[:-1])]
 
     def tag(self, texts: Sequence[str], max_batch: int = 32) -> list[list[Span]]:
         """The spans of each text, in order; of several labels, where they were taught in layers, they may overlap."""
@@ -166,11 +212,7 @@ class Headed:
 
         from langwright.objectives.texts import TextBatch, padded, read_by
 
-        if any(not len(row.ids) for row in rows):
-            raise UserError("there is nothing to label: the text has no tokens", fix="give a text that is not empty")
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
-        for begin in range(0, len(order), max_batch):
-            places = order[begin : begin + max_batch]
+        for places in by_length(with_tokens(rows), max_batch):
             tokens_BT, mask_BT = padded([rows[place].ids for place in places], self.encoder.pad_id)
             types_BT = padded([rows[place].types for place in places], 0)[0] if self.encoder.told else None
             if nested:
@@ -178,6 +220,26 @@ class Headed:
                 types_BT = None if types_BT is None else types_BT[:, None]
             with torch.inference_mode():
                 yield places, read_by(self.model, TextBatch(tokens_BT, mask_BT, types_BT=types_BT))
+
+
+def with_tokens(rows: Sequence[Encoded]) -> Sequence[Encoded]:
+    """The rows; UserError for one without tokens."""
+    if any(not len(row.ids) for row in rows):
+        raise UserError("there is nothing to label: the text has no tokens", fix="give a text that is not empty")
+    return rows
+
+
+def by_length(rows: Sequence[Encoded], max_batch: int) -> Iterator[list[int]]:
+    """Numbers of rows, shortest first, so many at a time."""
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
+    return (order[begin : begin + max_batch] for begin in range(0, len(order), max_batch))
+
+
+def softmax(logits_BC: Floats) -> Floats:
+    """exp(l) / sum exp(l) along the last axis, safe for large values."""
+    grown_BC = np.exp(logits_BC - logits_BC.max(-1, keepdims=True))
+    shares_BC: Floats = (grown_BC / grown_BC.sum(-1, keepdims=True)).astype(np.float32)
+    return shares_BC
 
 
 def is_nested(model: PreTrainedModel) -> bool:
@@ -200,12 +262,16 @@ def best_span(window: Window, starts_T: Floats, ends_T: Floats) -> tuple[float, 
     return float(scores_TT[first, last]), window.first + first, window.first + last
 
 
-def open_headed(path: Path, task: str | None = None, head: str | None = None) -> Headed:
+def open_headed(
+    path: Path, task: str | None = None, head: str | None = None, *, adapter: str | None = None, name: str = ""
+) -> Headed:
     """Open a model folder with a trained head. Texts are cut where training cut them.
 
-    task    what it was trained for; the card says, where it is left out
-    head    name of one of the heads that `langwright multitask` puts beside the model's own
-    raises  UserError when it has no such head
+    task     what it was trained for; the card says, or else the model's class, where it is left out
+    head     name of one of the heads that `langwright multitask` puts beside the model's own
+    adapter  name of one of its adapters; the one its card names when left out
+    name     what it is called in messages; the folder's name when left out
+    raises   UserError when it has no such head
     """
     from langwright.models.adapters import named_adapter, opened
     from langwright.models.loading import load_model
@@ -213,22 +279,57 @@ def open_headed(path: Path, task: str | None = None, head: str | None = None) ->
     from langwright.tokenizers.loading import load_tokenizer
 
     card = read_card(path)
-    abilities = [one for one in (card.abilities if card else ()) if head is None or one.head == head]
-    ability = next((one for one in abilities if one.solver == "head" and one.task in OF_TASK), None)
-    task = task or (ability.task if ability else None)
-    if task not in OF_TASK:
+    ability = ability_of(path, head)
+    taught = (task,) if task else (ability.task,) if ability else taught_by_class(path)
+    if not taught or lesson_of(taught[0]) not in OF_TASK:
         raise UserError(
             "it is not known what {path} was trained for",
             fix="say so with task=, one of: {choices}",
             path=path,
             choices=", ".join(OF_TASK),
         )
-    kind = "score" if task == "pair" and ability and not ability.labels else OF_TASK[task]
+    numbers = ability is not None and not ability.labels
+    kind = "score" if lesson_of(taught[0]) == "pair" and numbers else OF_TASK[lesson_of(taught[0])]
     model = load_model(path, head=kind) if head is None else open_head(path, head)
-    if ability and ability.adapter:
-        model = opened(model, named_adapter(path, ability.adapter))
+    chosen = adapter or (ability.adapter if ability else None)
+    if chosen:
+        model = opened(model, named_adapter(path, chosen))
+    if model.config.num_labels == 1 and taught[0] in ("classification", "pair"):
+        taught = {"pair": ("similarity",), "classification": ("regression", "similarity")}[taught[0]]
     learned = card.settings.get("length") if card else None
-    return Headed(model, encoder_for(model, load_tokenizer(path), learned if isinstance(learned, int) else None))
+    encoder = encoder_for(model, load_tokenizer(path), learned if isinstance(learned, int) else None)
+    return Headed(model, encoder, name or path.name, taught)
+
+
+def ability_of(path: Path, head: str | None = None) -> Ability | None:
+    """What a model was trained for by a head, as its card says.
+
+    head  name of one of the heads beside its own
+    """
+    card = read_card(path)
+    abilities = [one for one in (card.abilities if card else ()) if one.head == head]
+    return next((one for one in abilities if one.solver == "head" and lesson_of(one.task) in OF_TASK), None)
+
+
+def taught_by_class(path: Path) -> tuple[str, ...]:
+    """What a model's own class says that it was trained for; of labels of texts or of pairs alike."""
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    of_head = {ending: [task for task, of in OF_TASK.items() if of == kind] for kind, ending in ENDINGS.items()}
+    of_head["ForSequenceClassification"] = ["classification", "pair"]
+    return tuple(
+        task
+        for name in config.get("architectures") or ()
+        for ending, tasks in of_head.items()
+        if str(name).endswith(ending)
+        for task in tasks
+    )
+
+
+def lesson_of(task: str) -> str:
+    """How a task is taught; a task that is not declared is its own lesson."""
+    from langwright.tasks import TASKS
+
+    return TASKS[task].lesson if task in TASKS else task
 
 
 def encoder_for(model: PreTrainedModel, tokenizer: Any, length: int | None) -> Encoder:

@@ -11,16 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langwright.data.schemas import Message
 from langwright.errors import UserError
+from langwright.tasks.choice import CHOICE, ChoiceInput, ChoiceOutput
 from langwright.tasks.classification import CLASSIFICATION, ClassificationInput, ClassificationOutput, Normalise
+from langwright.tasks.declaration import Task, TaskOutput
+from langwright.tasks.languages import language_of
+from langwright.tasks.pair import PairInput
 from langwright.tasks.solvers import Solver
 from langwright.wording import Language
 
 if TYPE_CHECKING:
     from langwright.inference.text import TextModel
+    from langwright.tasks.loading import Model
 
 # Asked of each label by itself. The domain premise of PMI_DC is the same question without the text.
 FITS: dict[Language, str] = {
@@ -30,22 +35,47 @@ FITS: dict[Language, str] = {
 YES_NO: dict[Language, tuple[str, str]] = {"en": ("yes", "no"), "zh": ("是", "否")}
 
 
-def classify(model: TextModel, asked: ClassificationInput, converses: bool = False) -> ClassificationOutput:
+def judge(model: Model, task: Task, asked: Any) -> TaskOutput:
+    """Choose among labels, or among the answers to a question; `classify` says how."""
+    text = model.local(task.name)
+    if isinstance(asked, ChoiceInput):
+        return answered(text, asked, model.converses)
+    return classify(text, asked, model.converses, task)
+
+
+def answered(model: TextModel, asked: ChoiceInput, converses: bool) -> ChoiceOutput:
+    """The answer that the model finds likeliest behind the question.
+
+    raises  UserError when two answers are the same
+    """
+    choices = checked_labels(asked.choices)
+    language = language_of(asked.text)
+    question = Question(model, CHOICE.templates[language], choices, language, converses)
+    text, _ = question.fitted(asked.text)
+    probabilities = softmax(question.scores(text, asked.normalise))
+    best = probabilities.index(max(probabilities))
+    return ChoiceOutput(
+        answer=best, text=asked.choices[best], probabilities=tuple(probabilities), solver=LIKELIHOOD.name
+    )
+
+
+def classify(
+    model: TextModel, asked: ClassificationInput | PairInput, converses: bool = False, task: Task = CLASSIFICATION
+) -> ClassificationOutput:
     """Choose among labels by how likely the model finds each after the question.
 
     The probabilities compare the labels with each other; they are not calibrated.
 
     converses  ask as the user of a conversation, for a model that was taught to answer in one
-    raises     UserError when no labels are given, or two are the same
+    task       whose template asks, and whose own labels are taken where none are given
+    raises     UserError when no labels are given and the task has none, or two are the same
     """
-    labels = checked_labels(asked.labels)
-    language = language_of(asked.text or labels[0])
-    if asked.multi_label:
+    language = language_of(asked.text or "".join(asked.labels[:1]))
+    labels = checked_labels(asked.labels or task.labels.get(language, ()))
+    if isinstance(asked, ClassificationInput) and asked.multi_label:
         return classify_each(model, asked, labels, language, converses)
     listed = ("、" if language == "zh" else ", ").join(labels)
-    question = Question(
-        model, CLASSIFICATION.templates[language].replace("{labels}", listed), labels, language, converses
-    )
+    question = Question(model, task.templates[language].replace("{labels}", listed), labels, language, converses)
     text, truncated = question.fitted(asked.text)
     probabilities = dict(zip(labels, softmax(question.scores(text, asked.normalise)), strict=True))
     best = max(labels, key=lambda label: probabilities[label])
@@ -89,13 +119,6 @@ def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
             "the labels {labels} are not all different", fix="name each label once", labels=", ".join(labels)
         )
     return clean
-
-
-def language_of(text: str) -> Language:
-    """zh when at least a tenth of the text's characters are Chinese, else en: the language to ask in."""
-    letters = [letter for letter in text if not letter.isspace()]
-    chinese = sum("\u4e00" <= letter <= "\u9fff" for letter in letters)
-    return "zh" if letters and chinese >= len(letters) / 10 else "en"
 
 
 @dataclass(frozen=True)
@@ -216,7 +239,7 @@ def softmax(scores: Sequence[float]) -> list[float]:
 LIKELIHOOD = Solver(
     name="likelihood",
     summary="The model is asked in words, and the likeliest of the given answers is taken",
-    needs="text",
+    needs="probabilities",
     maker="langwright pretrain DATASET TOKENIZER OUT",
-    solve=classify,
+    solve=judge,
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from langwright.stages.declaration import Work
 from langwright.stages.lessons.chat import chat_lesson
 from langwright.stages.lessons.choice import choice_lesson
-from langwright.stages.lessons.classification import classification_lesson, pair_lesson
+from langwright.stages.lessons.classification import classification_lesson, pair_lesson, similarity_lesson
 from langwright.stages.lessons.control import control_lesson
 from langwright.stages.lessons.embedding import embedding_lesson
 from langwright.stages.lessons.lesson import Lesson
@@ -23,6 +23,7 @@ LESSONS: dict[str, Callable[[Work], Lesson]] = {
     "chat": chat_lesson,
     "classification": classification_lesson,
     "pair": pair_lesson,
+    "similarity": similarity_lesson,
     "regression": regression_lesson,
     "tagging": tagging_lesson,
     "qa": qa_lesson,

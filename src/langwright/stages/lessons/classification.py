@@ -54,6 +54,16 @@ def pair_lesson(work: Work) -> Lesson:
     return value_lesson(work, rows) if any(numbers) else single_lesson(work, rows)
 
 
+def similarity_lesson(work: Work) -> Lesson:
+    """Pairs of texts with a number for how alike they are."""
+    rows: Rows = split_rows(labelled_dataset(work, "pair"))
+    if any(row.score is None for split in rows.values() for row in split):
+        raise UserError(
+            "some pairs have no score", fix="learn their labels with --task pair, or give each pair a number"
+        )
+    return value_lesson(work, rows)
+
+
 def same_kind(one: str, other: str) -> UserError:
     """For a dataset whose rows are of two kinds."""
     return UserError("some rows have {one} and others {other}", fix="read them as two datasets", one=one, other=other)

@@ -18,6 +18,8 @@ from langwright.objectives.loss_settings import CrossEntropy
 from langwright.runlog import Warned
 from langwright.stages.declaration import Work
 from langwright.stages.lessons.lesson import Lesson, context_of, labelled_dataset, row_length, warn_about
+from langwright.tasks import TASKS
+from langwright.tasks.generation import behind_prefix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,11 +35,6 @@ if TYPE_CHECKING:
 
 Written = TranslationRow | SummaryRow
 
-TRANSLATE, SUMMARIZE = "translate <language> to <target_language>: ", "summarize: "
-LANGUAGES = {
-    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ja": "Japanese",
-    "ko": "Korean", "pt": "Portuguese", "ru": "Russian", "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
 SHOWN = 2  # rows whose text the model is shown to write as it learns
 
 
@@ -64,13 +61,8 @@ def rewriting_lesson(work: Work, schema: str, task: str) -> Lesson:
 
 def asked(row: Written, settings: FinetuneSettings) -> str:
     """What the model reads: the text, and before it what is to be done."""
-    usual, names = SUMMARIZE, {"<language>": row.language}
-    if isinstance(row, TranslationRow):
-        usual, names["<target_language>"] = TRANSLATE, row.target_language
-    prefix = usual if settings.prefix is None else settings.prefix
-    for field, language in names.items():
-        prefix = prefix.replace(field, LANGUAGES.get(language, language))
-    return prefix + row.text
+    prefix = TASKS[settings.task].prefix if settings.prefix is None else settings.prefix
+    return behind_prefix(prefix, row.text, row.language, getattr(row, "target_language", ""))
 
 
 def wanted(row: Written) -> str:

@@ -1,0 +1,42 @@
+"""Examples of each task that come with the package: `examples/NAME.jsonl`, half of them Chinese and half English.
+
+A line is a row of the task's dataset (its schema in `data.schemas`), from which the task's `ask` makes an input; of a
+task without a dataset, a line is an instance of its input. All are written for this package, about nobody real. They are
+what `langwright tasks` shows, and what the contract test (tests/contract/test_tasks.py) trains a tiny model on.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from langwright.data.schemas import SCHEMAS, Row
+from langwright.tasks.declaration import Task, TaskInput
+
+
+def examples_file(name: str) -> Path:
+    """Where the examples of a task lie."""
+    return Path(str(resources.files("langwright.tasks").joinpath("examples", f"{name}.jsonl")))
+
+
+def example_lines(task: Task) -> list[str]:
+    """The lines of a task's examples; none where there are none."""
+    file = examples_file(task.name)
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+
+
+def example_rows(task: Task) -> list[Row]:
+    """The examples of a task with a dataset, as its rows."""
+    return [SCHEMAS[task.dataset].model_validate_json(line) for line in example_lines(task)]
+
+
+def example_inputs(task: Task) -> list[TaskInput]:
+    """The examples of a task as its inputs."""
+    if task.ask is not None:
+        return [task.ask(row) for row in example_rows(task)]
+    return [task.input.model_validate_json(line) for line in example_lines(task)]
+
+
+def example_of(task: Task) -> TaskInput | None:
+    """The first of them, where there is one."""
+    return next(iter(example_inputs(task)), None)
