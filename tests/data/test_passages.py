@@ -29,6 +29,7 @@ def cut(text: str) -> list[str]:
         ("研究了机制.目的是验证;结果好.", ["研究了机制.", "目的是验证;结果好."]),
         ("圆周率是3.14。它是无理数；", ["圆周率是3.14。", "它是无理数；"]),
         ("标题\n正文第一句。第二句", ["标题", "正文第一句。", "第二句"]),
+        ("She said no. The sun set; see Fig. 3. Art won.", ["She said no.", "The sun set; see Fig. 3.", "Art won."]),
         ("Wait... what? So it ended...", ["Wait...", "what?", "So it ended..."]),
     ],
 )

@@ -60,6 +60,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright compare runs/a1-measured runs/a2-measured runs/b1-measured runs/b2-measured runs/compared "
         '--set arms=\'["adamw", "adamw", "lamb", "lamb"]\' --set seeds=\'[1, 2, 1, 2]\' --set measures=\'["accuracy"]\'',
     ),
+    "mine": (
+        "langwright mine runs/reviews runs/look",
+        "langwright mine runs/news runs/look --group label --set shown=50",
+    ),
     "control-trial": (
         "langwright control trial runs/base runs/taught runs/guide runs/judge runs/reviews runs/trial",
         "langwright control trial runs/base runs/taught runs/guide runs/judge runs/news runs/trial "

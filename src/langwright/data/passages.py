@@ -17,12 +17,15 @@ from langwright.data.words import HAN
 CLOSING = "\"'”’»）)」』】\\]"
 END = re.compile(rf"(?:[。！？；!?]+|…+|\.+)[。！？!?…]*[{CLOSING}]*|\n+")
 HAN_BEFORE = re.compile(f"[{HAN}][{CLOSING}]*$")
-_SHORT = """
-mr mrs ms dr prof rev gen col sen rep st jr sr hon capt lt inc ltd co corp dept univ no nos vol vols ed eds pp p fig figs
-eq eqs sec ch app art al cf e.g i.e vs viz approx ca jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
-sat sun u.s u.k u.n a.m p.m ph.d
+_TITLES = (
+    "mr mrs ms dr prof rev gen col sen rep st jr sr hon capt lt inc ltd co corp dept univ eds cf e.g i.e vs viz approx"
+)
+_BEFORE_NUMBERS = """
+no nos vol vols ed pp p fig figs eq eqs sec ch app art ca jan feb mar apr jun jul aug sep sept oct nov dec
 """
-ABBREVIATIONS = frozenset(_SHORT.split())
+_WITHIN = "al u.s u.k u.n a.m p.m ph.d mon tue wed thu fri"
+ABBREVIATIONS = frozenset(f"{_TITLES} {_WITHIN}".split())
+BEFORE_NUMBERS = frozenset(_BEFORE_NUMBERS.split())
 WORD_BEFORE = re.compile(r"[^\s\"'“‘(\[]+$")
 
 Place = tuple[int, int]
@@ -56,7 +59,8 @@ def ends_here(text: str, mark: re.Match[str]) -> bool:
     before = word[0].casefold() if word else ""
     initial = len(before) == 1 and before.isalpha() and before != "i"
     following = text[mark.end() :].lstrip()[:1] if after else ""
-    return not (before in ABBREVIATIONS or initial or following.islower())
+    numbered = before in BEFORE_NUMBERS and following.isdigit()
+    return not (before in ABBREVIATIONS or numbered or initial or following.islower())
 
 
 def stripped(text: str, begin: int, end: int) -> list[Place]:

@@ -39,6 +39,7 @@ from langwright.metrics.translation import BLEU, CHRF, CHRF_WORDS, TER
 from langwright.metrics.values import ABSOLUTE_ERROR, SPEARMAN
 from langwright.metrics.variety import COVERAGE, DISTINCT, REPETITION
 from langwright.metrics.watermark import FALSE_ALARM, POWER, ROBUSTNESS
+from langwright.metrics.word_statistics import DUPLICATES, HEAPS, ZIPF
 from langwright.metrics.yardsticks import Yardstick
 
 MEASURES: dict[str, Yardstick] = {
@@ -96,6 +97,9 @@ MEASURES: dict[str, Yardstick] = {
     "Flesch-Kincaid grade level": GRADE_LEVEL,
     "characters a clause": CLAUSE_LENGTH,
     "uncommon characters": UNCOMMON,
+    "Zipf exponent": ZIPF,
+    "vocabulary growth": HEAPS,
+    "duplicate texts": DUPLICATES,
     "perplexity of what was written": WRITTEN_PERPLEXITY,
     "copied {n}-grams": COPIED,
     "frequent characters": FREQUENT,
