@@ -15,6 +15,7 @@ CALLS = {
     "torch.hub.load": "runs a stranger's code",
 }  # fmt: skip
 LONGEST_FUNCTION, LONGEST_FILE = 70, 450
+APART = SRC / "sandbox" / "inside"  # runs programs: what is started there is held by the sandbox
 
 
 def sins(module: Module) -> Iterator[str]:
@@ -30,7 +31,8 @@ def sins(module: Module) -> Iterator[str]:
             if name.partition(".")[0] in PICKLERS:
                 yield f"{module.at(node)} imports {name}"
         if isinstance(node, ast.Call):
-            yield from (f"{module.at(node)} {sin}" for sin in sins_of_call(node))
+            allowed = {"calls exec"} if module.path.parent == APART else set()
+            yield from (f"{module.at(node)} {sin}" for sin in sins_of_call(node) if sin not in allowed)
         if isinstance(node, ast.ExceptHandler):
             yield from (f"{module.at(node)} {sin}" for sin in sins_of_handler(node))
 
