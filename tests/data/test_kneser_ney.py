@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langwright.data.kneser_ney import FALLBACK, count, discounts_from
 from langwright.errors import UserError
-from langwright.evaluation.kneser_ney import FALLBACK, count, discounts_from
 
 
 class Slow:

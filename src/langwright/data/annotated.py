@@ -39,12 +39,13 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "answer": ("gold", "label"),
         "context": ("passage", "article"),
     },
+    "correction": {"text": ("source", "original", "wrong"), "correction": ("correct", "corrected", "target")},
 }
 """By schema and field: names under which others publish it, tried in this order."""
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "pair": ("text_a", "text_b"), "regression": ("text", "score"), "tagging": (), "qa": ("question", "context"),
-    "choice": ("question", "choices", "answer"),
+    "choice": ("question", "choices", "answer"), "code": (),
 }  # fmt: skip
 """By schema: columns that a table must have."""
 
@@ -52,6 +53,7 @@ SHAPES = {
     "tagging": frozenset({"spans", "entities", "tokens", "tags", "label"}),
     "qa": frozenset({"answers", "answer", "answer_start", "is_impossible", "data", "paragraphs"}),
     "classification": frozenset({"labels"}),
+    "code": frozenset({"prompt", "test", "entry_point", "canonical_solution", "test_list", "test_setup_code"}),
 }
 """By schema: further columns that a row may be made of."""
 
@@ -65,6 +67,7 @@ BAD_ANSWERS = "its answers are not written as text and start"
 NOT_THERE = "its answer does not stand in the context where it says"
 BAD_CHOICES = "its choices are not a list of at least two texts"
 NO_ANSWER = "its answer is none of the choices"
+BAD_TESTS = "its tests are not a list of texts"
 BAD_LABELS = "its labels are not a list of texts"
 
 
@@ -295,7 +298,26 @@ def place_of(answer: object, choices: list[str]) -> int:
     return place
 
 
+# --- programs --------------------------------------------------------------------------------------
+
+
+def code(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A wish with a program and its tests: as HumanEval has them, as MBPP has them, or under our own names."""
+    if isinstance(values.get("prompt"), str) and isinstance(values.get("test"), str):
+        entry = str(values.get("entry_point") or "")
+        solution = values["prompt"] + str(values.get("canonical_solution") or "")
+        tests = [values["test"] + (f"\ncheck({entry})\n" if entry else "")]
+        return {"text": values["prompt"], "code": solution, "tests": tests, "setup": values["prompt"], "entry": entry}
+    wish, program = text_in(values, "text"), text_in(values, "code")
+    tests = values.get("tests", values.get("test_list", []))
+    tests = json_list(tests) if isinstance(tests, str) else tests
+    if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
+        raise Malformed(BAD_TESTS, str(tests)[:40])
+    setup = str(values.get("setup") or values.get("test_setup_code") or "")
+    return {"text": wish, "code": program, "tests": tests, "setup": setup, "entry": str(values.get("entry") or "")}
+
+
 MAKERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "pair": pair, "regression": regression, "tagging": tagging, "qa": qa, "choice": choice,
+    "pair": pair, "regression": regression, "tagging": tagging, "qa": qa, "choice": choice, "code": code,
 }  # fmt: skip
 """By schema: what makes its fields."""

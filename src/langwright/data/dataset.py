@@ -20,6 +20,8 @@ from langwright.data.schemas import (
     ChatRow,
     ChoiceRow,
     ClassificationRow,
+    CodeRow,
+    CorrectionRow,
     PairRow,
     QaRow,
     RegressionRow,
@@ -45,7 +47,7 @@ SHARD_BYTES = 256 << 20  # text in one file
 SAID: dict[type[Row], tuple[str, ...]] = {
     TextRow: ("text",), ClassificationRow: ("text",), RegressionRow: ("text",), TaggingRow: ("text",),
     PairRow: ("text_a", "text_b"), QaRow: ("question", "context"), TranslationRow: ("text", "translation"),
-    SummaryRow: ("text", "summary"),
+    SummaryRow: ("text", "summary"), CorrectionRow: ("text", "correction"), CodeRow: ("text", "code"),
 }  # fmt: skip
 """The fields that hold what a row says."""
 

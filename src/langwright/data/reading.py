@@ -205,7 +205,8 @@ class Reader:
         """Refuse a table without a column that its rows need."""
         needed: dict[str, tuple[str, ...]] = {
             "text": ("text",), "chat": (), "classification": ("text", "labels" if "labels" in values else "label"),
-            "translation": ("text", "translation"), "summary": ("text", "summary"), **NEEDED,
+            "translation": ("text", "translation"), "summary": ("text", "summary"),
+            "correction": ("text", "correction"), **NEEDED,
         }  # fmt: skip
         for name in needed[self.settings.schema_name]:
             column = self.settings.fields.get(name, name)

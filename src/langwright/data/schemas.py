@@ -10,7 +10,18 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SchemaName = Literal[
-    "text", "chat", "classification", "pair", "regression", "tagging", "qa", "choice", "translation", "summary"
+    "text",
+    "chat",
+    "classification",
+    "pair",
+    "regression",
+    "tagging",
+    "qa",
+    "choice",
+    "translation",
+    "summary",
+    "correction",
+    "code",
 ]
 
 
@@ -129,7 +140,28 @@ class SummaryRow(Row):
     summary: str
 
 
-WRITTEN = ("translation", "summary")
+class CorrectionRow(Row):
+    """A text with mistakes or damage, or without, and what it should be."""
+
+    text: str
+    correction: str
+
+
+class CodeRow(Row):
+    """A wish, or the beginning of a program, a program that does it, and tests that such a program must pass.
+
+    setup  code before the tests, whose names go before the program's
+    entry  the function that the tests are about, whatever setup defines
+    """
+
+    text: str
+    code: str
+    tests: tuple[str, ...] = ()
+    setup: str = ""
+    entry: str = ""
+
+
+WRITTEN = ("translation", "summary", "correction")
 """Schemas of a text from which another is to be written; that stands in the field of the schema's own name."""
 
 SCHEMAS: dict[str, type[Row]] = {
@@ -143,4 +175,6 @@ SCHEMAS: dict[str, type[Row]] = {
     "choice": ChoiceRow,
     "translation": TranslationRow,
     "summary": SummaryRow,
+    "correction": CorrectionRow,
+    "code": CodeRow,
 }

@@ -2,13 +2,16 @@
 
 Shapes    N items, by falling confidence
 Sources   El-Yaniv & Wiener 2010, JMLR 11:1605 (risk against coverage)
-          Geifman & El-Yaniv 2017, arXiv:1705.08500; Geifman et al. 2019, arXiv:1805.08206 (the area)
+          Geifman & El-Yaniv 2017, arXiv:1705.08500 (the area; algorithms 1 and 2: a bound on the share of errors);
+          Geifman et al. 2019, arXiv:1805.08206 (the area)
 Differs   items with equal confidence are kept or left out together on average: each counts their mean
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from langwright.measures import Measure
@@ -65,3 +68,61 @@ def selective_accuracy(confidence: Sequence[float], right: Sequence[bool], share
     hits = int(kept.sum())
     name = SELECTIVE.name.format(share=f"{share:.0%}")
     return SELECTIVE.measure(hits / len(kept), wilson(hits, len(kept)), n=len(sure_N), name=name, kept=len(kept))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """From which confidence on to answer, and what was seen and is promised of the answers.
+
+    threshold  answer where the confidence is at least this
+    kept       share of the held-out items that are answered
+    risk       share of wrong ones among these
+    bound      what the share of wrong answers stays under, but for a chance of `doubt` of having drawn odd items
+    """
+
+    threshold: float
+    kept: float
+    risk: float
+    bound: float
+    doubt: float
+
+
+def upper_bound(wrong: int, of: int, doubt: float) -> float:
+    """The largest share of errors that still gives so few wrong ones with probability `doubt` (Clopper & Pearson 1934).
+
+    >>> round(upper_bound(0, 59, 0.05), 3)
+    0.05
+    """
+    from scipy.stats import beta
+
+    return 1.0 if wrong >= of else float(beta.ppf(1 - doubt, wrong + 1, of - wrong))
+
+
+def bounded_risk(confidence: Sequence[float], right: Sequence[bool], risk: float, doubt: float = 0.05) -> Bound | None:
+    """The lowest confidence found by halving whose answers are wrong no more often than `risk`; None where none is.
+
+    The items must be neither learned from nor measured on, and like those to come. Each of the log2(N) thresholds that
+    are tried takes its part of the doubt, so the promise holds for the one that is chosen.
+
+    raises  ValueError when lengths differ, nothing is given, or risk or doubt is no share
+    """
+    import numpy as np
+
+    sure_N, hits_N = checked(confidence, right)
+    if not 0 < risk < 1 or not 0 < doubt < 1:
+        raise ValueError(f"a risk of {risk} with a doubt of {doubt}")
+    rising = np.sort(sure_N)
+    rounds = max(1, math.ceil(math.log2(len(rising))))
+    low, high, best = 0, len(rising) - 1, None
+    for _ in range(rounds):
+        middle = math.ceil((low + high) / 2)
+        kept = sure_N >= rising[middle]
+        wrong, of = int((1 - hits_N)[kept].sum()), int(kept.sum())
+        bound = upper_bound(wrong, of, doubt / rounds)
+        if bound <= risk:
+            high = middle
+            if best is None or of / len(rising) > best.kept:
+                best = Bound(float(rising[middle]), of / len(rising), wrong / of, bound, doubt)
+        else:
+            low = middle
+    return best
