@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from langwright.errors import UserError
 from langwright.files import full_disk, held, sha256_of, sync_folder, write_whole
-from langwright.measures import Measure
+from langwright.measures import Calibration, Measure
 from langwright.settings import differences, to_toml
 from langwright.wording import Term
 
@@ -109,6 +109,7 @@ class Ability(Plain):
     labels: tuple[str, ...] = ()
     head: str | None = None  # folder under heads/, where the head is not the model's own
     adapter: str | None = None  # folder under adapters/
+    calibration: Calibration | None = None
 
 
 class Card(Plain):

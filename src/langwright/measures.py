@@ -37,6 +37,33 @@ class Measure(BaseModel):
     does_not_show: Annotated[str, Field(description="What a reader must not conclude from it")] = ""
 
 
+class Bounded(BaseModel):
+    """From which confidence on answers are wrong no more often than a stated share."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    risk: float
+    threshold: float
+    kept: float  # share of the held-out items that are answered then
+    bound: float  # of the share of wrong answers, but for a chance of `doubt`
+    doubt: float
+
+
+class Calibration(BaseModel):
+    """How a head's scores become confidences, as fitted on rows that were not learned from.
+
+    temperature  what logits are divided by
+    shift        what is added to the score of an answer then, before it becomes the confidence in it
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    rows: int
+    temperature: float = 1.0
+    shift: float = 0.0
+    bounds: tuple[Bounded, ...] = ()
+
+
 class Report(BaseModel):
     """What `report.json` holds."""
 

@@ -32,6 +32,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright data read questions.jsonl runs/talks --schema chat",
     ),
     "data-clean": ("langwright data clean runs/text runs/clean",),
+    "data-damage": (
+        "langwright data damage runs/text runs/damaged",
+        "langwright data damage runs/text typos.txt runs/typos --set 'noises=[{kind = \"listed\"}]'",
+    ),
     "tokenizer-train": ("langwright tokenizer train runs/clean runs/tokenizer --vocab-size 8192",),
     "pretrain": (
         "langwright pretrain runs/clean runs/tokenizer runs/base --minutes 5",

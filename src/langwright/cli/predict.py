@@ -12,7 +12,7 @@ from langwright.cli.sampling import AdapterName, read_input
 from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError, unknown
-from langwright.settings import parse_value
+from langwright.settings import parse_value, place
 from langwright.tasks import TASKS
 from langwright.tasks.asked import asked_of
 from langwright.tasks.declaration import Task, TaskInput
@@ -133,7 +133,7 @@ def input_of(task: Task, text: str, options: Mapping[str, Any], sets: Sequence[s
             raise UserError(
                 "--set {item} has no '='", fix="write it as --set KEY=VALUE, for example --set top=3", item=item
             )
-        fields[key.strip()] = typed(task, key.strip(), value)
+        place(fields, key.strip(), typed(task, key.strip(), value))
     return asked_of(task.name, text, fields)
 
 

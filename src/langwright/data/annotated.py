@@ -306,10 +306,10 @@ def code(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(values.get("prompt"), str) and isinstance(values.get("test"), str):
         entry = str(values.get("entry_point") or "")
         solution = values["prompt"] + str(values.get("canonical_solution") or "")
-        tests = [values["test"] + (f"\ncheck({entry})\n" if entry else "")]
-        return {"text": values["prompt"], "code": solution, "tests": tests, "setup": values["prompt"], "entry": entry}
+        check = [values["test"] + (f"\ncheck({entry})\n" if entry else "")]
+        return {"text": values["prompt"], "code": solution, "tests": check, "setup": values["prompt"], "entry": entry}
     wish, program = text_in(values, "text"), text_in(values, "code")
-    tests = values.get("tests", values.get("test_list", []))
+    tests: Any = values.get("tests", values.get("test_list", []))
     tests = json_list(tests) if isinstance(tests, str) else tests
     if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
         raise Malformed(BAD_TESTS, str(tests)[:40])

@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from langwright.data.schemas import ClassificationRow
 from langwright.data import kneser_ney
+from langwright.data.schemas import ClassificationRow
 from langwright.evaluation.compression import conditional_xz
 from langwright.evaluation.job import Job
 from langwright.evaluation.perplexity import token_ids

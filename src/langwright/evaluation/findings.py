@@ -68,6 +68,7 @@ class Details(Shown):
     mistakes: tuple[Labelled, ...] = ()
     confusion: Confusion | None = None
     reliability: tuple[Bar, ...] = ()
+    outcomes: dict[str, int] = {}  # how programs ended, and how often
     thresholds: dict[str, float] = {}  # of each label, where a text may have several
 
 

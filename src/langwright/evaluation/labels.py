@@ -16,7 +16,7 @@ from langwright.evaluation.sampling import blocks
 from langwright.evaluation.word_counts import Guess
 from langwright.measures import Measure
 from langwright.metrics.abstaining import risk_area, selective_accuracy
-from langwright.metrics.calibration import brier, calibration_error, reliability
+from langwright.metrics.calibration import brier, calibration_error, reliability, unscaled_error
 from langwright.metrics.classification import accuracy, confusion, f1, under_attack, under_noise
 from langwright.metrics.comparison import difference, mcnemar
 from langwright.metrics.expense import time_a_text
@@ -31,10 +31,13 @@ TEXTS_AT_ONCE = 64
 MISTAKES = 50
 
 
-def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacker | None = None) -> Findings:
+def evaluate_labels(
+    predictor: Predictor, name: str, job: Job, attacker: Attacker | None = None, temperature: float = 1.0
+) -> Findings:
     """Predict every row's label and compare.
 
     predictor  texts -> one guess each
+    temperature  what the logits behind the probabilities were divided by
     attacker   asked where the settings want an attack
     raises     UserError where an attack is wanted and there is nobody who could make it
     name       what the model is called in measures
@@ -46,7 +49,7 @@ def evaluate_labels(predictor: Predictor, name: str, job: Job, attacker: Attacke
     measures = [accuracy(predicted, right), *f1(predicted, right, seed=job.settings.seed)]
     measures += rates(predicted, right, seed=job.settings.seed)
     measures += by_group(rows, predicted, job)
-    measures += of_probabilities(guesses, right, job.settings.seed)
+    measures += of_probabilities(guesses, right, job.settings.seed, temperature)
     measures += expense
     measures += robust(predictor, attacker, texts, right, job)
     if job.can_learn:
@@ -93,7 +96,9 @@ def by_group(rows: Sequence[ClassificationRow], predicted: Sequence[str], job: J
         yield from signed([accuracy(named, right), macro], data=job.named(group))
 
 
-def of_probabilities(guesses: Sequence[Guess], right: Sequence[str], seed: int) -> Iterator[Measure]:
+def of_probabilities(
+    guesses: Sequence[Guess], right: Sequence[str], seed: int, temperature: float = 1.0
+) -> Iterator[Measure]:
     """Calibration, order and what abstaining would gain, where every guess has probabilities."""
     if not all(guess.probabilities for guess in guesses):
         return
@@ -101,12 +106,23 @@ def of_probabilities(guesses: Sequence[Guess], right: Sequence[str], seed: int) 
     labels = sorted({*right, *(label for guess in guesses for label in guess.probabilities or {})})
     rows_NL = [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
     yield calibration_error(sure, hits, seed=seed)
+    if temperature != 1.0:
+        yield unscaled_error(undone(guesses, temperature), hits, temperature, seed)
     yield calibration_error(sure, hits, adaptive=True, seed=seed)
     yield brier(rows_NL, [labels.index(label) for label in right], seed=seed)
     if len(set(right)) > 1:
         yield macro_auc(rows_NL, [[label == one for label in labels] for one in right])
     yield selective_accuracy(sure, hits)
     yield risk_area(sure, hits)
+
+
+def undone(guesses: Sequence[Guess], temperature: float) -> list[float]:
+    """Probability of each guessed label as it was before logits were divided: shares to the power of the temperature."""
+    found = []
+    for guess in guesses:
+        raised = {label: share**temperature for label, share in (guess.probabilities or {}).items()}
+        found.append(min(1.0, raised[guess.label] / sum(raised.values())))
+    return found
 
 
 def confidence_of(guesses: Sequence[Guess], right: Sequence[str]) -> tuple[list[float], list[bool]]:

@@ -79,7 +79,7 @@ def evaluation_report(findings: Findings, model: str, made: Made, lang: Language
 
 def task_name(details: Details) -> Words:
     """The task, as a person calls it."""
-    return {"text": both("running text"), "chat": both("conversation"), "classification": both("classification")}[details.task]  # fmt: skip
+    return {"text": both("running text"), "chat": both("conversation"), "classification": both("classification"), "correction": both("correction"), "code": both("programs")}[details.task]  # fmt: skip
 
 
 def expectations(parameters: int | None, tokens: float, measured: Sequence[tuple[Measure, ...]]) -> list[Block]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from langwright.data.dataset import Dataset
 from langwright.errors import UserError
 from langwright.evaluation.chat import evaluate_chat
+from langwright.evaluation.coding import evaluate_code
+from langwright.evaluation.corrections import evaluate_corrections
 from langwright.evaluation.findings import Findings
 from langwright.evaluation.job import Job
 from langwright.evaluation.labels import Attacker, Predictor, evaluate_labels
@@ -15,15 +18,25 @@ from langwright.evaluation.sampling import split_of
 from langwright.evaluation.settings import EvaluateSettings
 from langwright.evaluation.several import evaluate_several, has_several, labels_in
 from langwright.evaluation.text import evaluate_text
+from langwright.inference.protocol import Sampling
 from langwright.inference.text import TextModel
+from langwright.metrics.edits import Edit
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import RunLog
+from langwright.tasks.correction import CorrectionInput, CorrectionOutput
+from langwright.tasks.declaration import TaskInput, TaskOutput
 
-Task = Literal["text", "chat", "classification"]
-BY_SCHEMA: dict[str, Task] = {"chat": "chat", "classification": "classification"}  # all else is running text
+Kind = Literal["text", "chat", "classification", "correction", "code"]
+Solve = Callable[[str, TaskInput], TaskOutput]
+BY_SCHEMA: dict[str, Kind] = {
+    "chat": "chat",
+    "classification": "classification",
+    "correction": "correction",
+    "code": "code",
+}  # all else is running text
 
 
-def task_for(dataset: Dataset, settings: EvaluateSettings) -> Task:
+def task_for(dataset: Dataset, settings: EvaluateSettings) -> Kind:
     """What will be measured: what the settings say, else what the dataset's rows are.
 
     raises  UserError when the rows cannot serve the task; every row can serve as running text
@@ -50,6 +63,8 @@ def evaluate(
     predictor: Callable[[tuple[str, ...]], Predictor],
     several: Callable[[tuple[str, ...]], Predictor] | None = None,
     attacker: Attacker | None = None,
+    solve: Solve | None = None,
+    temperature: float = 1.0,
     log: RunLog | None = None,
     command: str = "",
 ) -> Findings:
@@ -60,6 +75,8 @@ def evaluate(
     predictor  opens the model as one that labels, given the labels of the train split, or of the rows measured
                where there is none; asked only for classification
     several    like predictor, for rows that may have several labels each; such rows are refused without it
+    solve      does any task by its name; asked only for correction and code
+    temperature  what the head's logits were divided by, where that was fitted
     attacker   labels texts under attack, where the model has a head
     command    what measures it again, written into each measure
     raises     UserError when the dataset has no such split or rows, or cannot serve the task
@@ -70,11 +87,22 @@ def evaluate(
         found = evaluate_text(writer(), job)
     elif task == "chat":
         found = evaluate_chat(writer(), job)
+    elif task == "correction" and solve:
+        found = evaluate_corrections(partial(edits_of, solve, settings.max_new_tokens), name, job)
+    elif task == "code" and solve:
+        found = evaluate_code(lambda asked: solve("code", asked), name, job)  # type: ignore[arg-type, return-value]
     elif several and has_several(job.rows):
         known = "train" if "train" in dataset.splits else job.split
         found = evaluate_several(several(labels_in(list(dataset.rows(known)))), name, job)
     else:
         known = "train" if "train" in dataset.splits else job.split
         labels = tuple(sorted(set(dataset.labels(known))))
-        found = evaluate_labels(predictor(labels), name, job, attacker)
+        found = evaluate_labels(predictor(labels), name, job, attacker, temperature)
     return Findings(signed(found.measures, model=name, data=job.named(), command=command), found.details)
+
+
+def edits_of(solve: Solve, most: int, text: str) -> tuple[Edit, ...]:
+    """What a model that corrects changes in a text, where it writes in at most so many tokens."""
+    made = solve("correction", CorrectionInput(text=text, sampling=Sampling(max_new_tokens=most)))
+    assert isinstance(made, CorrectionOutput)
+    return tuple(Edit(one.start, one.end, one.replacement) for one in made.edits)

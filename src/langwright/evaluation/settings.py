@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from langwright.sandbox.settings import Sandbox
 from langwright.settings import Settings
 from langwright.tasks.few_shot import FewShot, NoExamples
 
-TaskName = Literal["auto", "text", "chat", "classification"]
+TaskName = Literal["auto", "text", "chat", "classification", "correction", "code"]
 
 
 class EvaluateSettings(Settings):
@@ -19,7 +20,7 @@ class EvaluateSettings(Settings):
         TaskName,
         Field(
             description="What to measure: text (how well it foresees text, and what it writes), chat (replies), "
-            "classification (labels); auto goes by what the dataset holds"
+            "classification (labels), correction (mistakes found and mended), code (programs run against tests); auto goes by what the dataset holds"
         ),
     ] = "auto"
     split: Annotated[
@@ -61,6 +62,11 @@ class EvaluateSettings(Settings):
     baseline_megabytes: Annotated[
         float, Field(gt=0, description="Most training text the baselines learn from, taken evenly from the whole")
     ] = 64.0
+    sandbox: Annotated[Sandbox, Field(description="Whether and how programs that the model writes are run")] = Sandbox()
+    programs: Annotated[int, Field(ge=1, description="Programs that it writes for each problem")] = 1
+    pass_at: Annotated[
+        tuple[int, ...], Field(min_length=1, description="For which k to estimate that one of k programs passes")
+    ] = (1,)
     few_shot: FewShot = NoExamples()
     expense: Annotated[
         bool,

@@ -8,10 +8,13 @@ from __future__ import annotations
 from langwright.metrics.abstaining import RISK_AREA, SELECTIVE
 from langwright.metrics.agreement import ALPHA, COHEN, FLEISS
 from langwright.metrics.answers import ANSWER_F1, CMRC_F1, EXACT_MATCH
-from langwright.metrics.calibration import ADAPTIVE_ECE, BRIER, ECE
+from langwright.metrics.calibration import ADAPTIVE_ECE, BRIER, ECE, UNSCALED_ECE
 from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL, UNDER_ATTACK, UNDER_NOISE
 from langwright.metrics.comparison import DIFFERENCE, MCNEMAR, RANDOMISATION
 from langwright.metrics.containment import CONTAINMENT
+from langwright.metrics.correcting import CORRECTED, CORRECTED_EDITS, DETECTED, DETECTED_EDITS, FALSE_CHANGES
+from langwright.metrics.correcting import PRECISION as CORRECTION_PRECISION
+from langwright.metrics.correcting import RECALL as CORRECTION_RECALL
 from langwright.metrics.expense import MEMORY, ON_DISK, TIME
 from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD, GAP
 from langwright.metrics.label_rates import MATTHEWS, PRECISION_MACRO, PRECISION_OF_LABEL, RECALL_MACRO, RECALL_OF_LABEL
@@ -70,6 +73,13 @@ MEASURES: dict[str, Yardstick] = {
     "entity recall": RECALL,
     "entity F1, strict": STRICT,
     "entity F1, conlleval": CONLLEVAL,
+    "sentences with mistakes found, F1": DETECTED,
+    "sentences corrected, F1": CORRECTED,
+    "mistakes found, F1": DETECTED_EDITS,
+    "mistakes corrected, F1": CORRECTED_EDITS,
+    "precision of corrections": CORRECTION_PRECISION,
+    "recall of corrections": CORRECTION_RECALL,
+    "right sentences that were changed": FALSE_CHANGES,
     "exact match": EXACT_MATCH,
     "answer F1": ANSWER_F1,
     "CMRC F1": CMRC_F1,
@@ -83,6 +93,7 @@ MEASURES: dict[str, Yardstick] = {
     "character error rate": CHARACTER_ERRORS,
     "pass@{k}": PASS_AT,
     "calibration error": ECE,
+    "calibration error before scaling": UNSCALED_ECE,
     "adaptive calibration error": ADAPTIVE_ECE,
     "Brier score": BRIER,
     "accuracy on the surest {share}": SELECTIVE,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from langwright.measures import Measure
 from langwright.metrics.intervals import DRAWS, bootstrap_mean, bootstrap_sums
-from langwright.metrics.yardsticks import Yardstick
+from langwright.metrics.yardsticks import Interval, Yardstick
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,11 @@ ECE = Yardstick(
 ADAPTIVE_ECE = Yardstick(
     name="adaptive calibration error", unit="share", better="lower",
     method="mean distance of confidence from accuracy in {bins} bins of equally many items, {n} items (Nguyen & O'Connor 2015); interval: {draws} bootstrap draws over items, bins as they are",
+    does_not_show="errors that cancel inside a bin; with few items it is above 0 even where every probability is right",
+)  # fmt: skip
+UNSCALED_ECE = Yardstick(
+    name="calibration error before scaling", unit="share", better="lower",
+    method="the same as calibration error ({bins} bins of equal width, {n} items; Guo et al. 2017), of the head's scores as they are, without the temperature {temperature} that was fitted on other rows; interval: {draws} bootstrap draws over items",
     does_not_show="errors that cancel inside a bin; with few items it is above 0 even where every probability is right",
 )  # fmt: skip
 BRIER = Yardstick(
@@ -95,6 +100,15 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool], bins: 
     kind = ADAPTIVE_ECE if adaptive else ECE
     interval = bootstrap_sums(gaps_NB, error, seed=seed)
     return kind.measure(error(gaps_NB.sum(0)[None])[0], interval, n=n, seed=seed, bins=bins, draws=DRAWS)
+
+
+def unscaled_error(confidence: Sequence[float], right: Sequence[bool], temperature: float, seed: int = 0) -> Measure:
+    """ECE of confidences as a head gives them, beside those that a temperature made of them."""
+    found = calibration_error(confidence, right, seed=seed)
+    interval = Interval(found.low, found.high) if found.low is not None and found.high is not None else None
+    return UNSCALED_ECE.measure(
+        found.value, interval, n=found.n, seed=seed, bins=BINS, draws=DRAWS, temperature=f"{temperature:.3f}"
+    )
 
 
 def checked(confidence: Sequence[float], right: Sequence[bool]) -> tuple[Floats, Floats]:

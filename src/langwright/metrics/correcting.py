@@ -10,12 +10,12 @@ Differs   Precision counts every sentence that was changed and not exactly right
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 
 from langwright.measures import Measure
 from langwright.metrics.edits import Edit
 from langwright.metrics.intervals import DRAWS, bootstrap_ratio, wilson
-from langwright.metrics.sets import f1_of, overlaps, share
+from langwright.metrics.sets import Things, f1_of, overlaps, share
 from langwright.metrics.yardsticks import Yardstick
 
 ELSEWHERE = "whether another correction than the one given would do as well"
@@ -86,11 +86,11 @@ def correction_scores(made: Edits, right: Edits, *, seed: int = 0) -> tuple[Meas
     return tuple(found)
 
 
-def by_sentence(kind: Yardstick, made: Sequence[set[Hashable]], right: Sequence[set[Hashable]], seed: int) -> Measure:  # fmt: skip
+def by_sentence(kind: Yardstick, made: Things, right: Things, seed: int) -> Measure:  # fmt: skip
     """F1 over sentences: those changed, those with mistakes, and those that are both and exactly right."""
     changed = [int(bool(one)) for one in made]
     wrong = [int(bool(one)) for one in right]
-    hits = [int(bool(a) and a == b) for a, b in zip(made, right, strict=True)]
+    hits = [int(bool(a) and set(a) == set(b)) for a, b in zip(made, right, strict=True)]
     both = [a + b for a, b in zip(changed, wrong, strict=True)]
     interval = bootstrap_ratio([2 * hit for hit in hits], both, seed=seed)
     return kind.measure(
@@ -99,7 +99,7 @@ def by_sentence(kind: Yardstick, made: Sequence[set[Hashable]], right: Sequence[
     )  # fmt: skip
 
 
-def by_edit(kind: Yardstick, made: Sequence[set[Hashable]], right: Sequence[set[Hashable]], seed: int) -> Measure:  # fmt: skip
+def by_edit(kind: Yardstick, made: Things, right: Things, seed: int) -> Measure:  # fmt: skip
     """F1 over single edits."""
     hits, named, wanted = overlaps(made, right)
     both = [a + b for a, b in zip(named, wanted, strict=True)]

@@ -86,7 +86,7 @@ TaskLoss = Annotated[
     Usual | CrossEntropy | Focal | BinaryCrossEntropy | Hinge | SquaredError | Ranking,
     Field(discriminator="kind", description="What a wrong answer costs"),
 ]
-WRITING = ("translation", "summarization")  # one text from another
+WRITING = ("translation", "summarization", "correction", "code")  # one text from another
 CLASSES = ("auto", "cross-entropy", "focal", "hinge")
 NUMBERS = ("auto", "squared-error", "ranking")
 FITTING: dict[str, tuple[str, ...]] = {

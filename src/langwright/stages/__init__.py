@@ -13,6 +13,7 @@ from langwright.stages import (
     continual,
     control_trial,
     data_clean,
+    data_damage,
     data_read,
     evaluate,
     finetune,
@@ -33,6 +34,7 @@ STAGES: dict[str, Stage] = {
     for module in (
         data_read,
         data_clean,
+        data_damage,
         tokenizer_train,
         pretrain,
         adapt,

@@ -1,4 +1,4 @@
-"""`langwright data damage DATASET OUT [LIST]`: texts with mistakes, gaps and disorder, and what they should be."""
+"""`langwright data damage DATASET [MISTAKES...] OUT`: texts with mistakes, gaps and disorder, and what they should be."""
 
 from __future__ import annotations
 

@@ -49,6 +49,8 @@ def run(work: Work) -> Made:
             predictor=lambda labels: predictor_of(model, labels) if shots is None else shown(model, shots, settings),
             several=lambda labels: several_of(model, labels),
             attacker=attacker_of(model, settings),
+            solve=model.solve,
+            temperature=temperature_of(model) if shots is None else 1.0,
             log=work.log,
             command=work.command,
         )
@@ -68,6 +70,12 @@ def run(work: Work) -> Made:
     page = evaluation_report(findings, name, how, current_language())
     write_whole(work.out / "report.html", page.encode())
     return Made(results=findings.measures)
+
+
+def temperature_of(model: Model) -> float:
+    """What a head's logits are divided by, where that was fitted."""
+    fitted = model.headed.calibration if model.headed is not None else None
+    return fitted.temperature if fitted is not None else 1.0
 
 
 def expense_of(model: Path) -> tuple[Measure, ...]:

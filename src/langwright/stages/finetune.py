@@ -31,6 +31,9 @@ TaskName = Literal[
     "choice",
     "translation",
     "summarization",
+    "correction",
+    "repair",
+    "code",
     "embedding",
     "control",
 ]
@@ -86,6 +89,14 @@ class FinetuneSettings(TeachingSettings):
     uncoded: Annotated[
         float, Field(ge=0, lt=1, description="For control, share of texts that are learned without their code")
     ] = 0.1
+
+    calibrate: Annotated[
+        bool,
+        Field(
+            description="Fit a temperature for the head's confidences on validation rows, and from which confidence on "
+            "answers are wrong no more often than stated; kept in the card and used in prediction"
+        ),
+    ] = True
 
     @property
     def lesson(self) -> str:
@@ -145,8 +156,12 @@ class FinetuneSettings(TeachingSettings):
 
 def run(work: Work) -> Made:
     """Train and write the model; see the module."""
+    from langwright.stages.confidence import Confidence
+
     lesson = LESSONS[work.settings.lesson](work)
-    return teach(work, lesson, (Ability(task=work.settings.task, solver=lesson.solver, labels=lesson.labels),))
+    confidence = Confidence(work, lesson)
+    ability = Ability(task=work.settings.task, solver=lesson.solver, labels=lesson.labels)
+    return confidence.noted(teach(work, lesson, (ability,), measured=confidence.measured))
 
 
 def check(work: Work) -> Preflight:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from langwright.tasks.chat import CHAT
 from langwright.tasks.choice import CHOICE
 from langwright.tasks.classification import CLASSIFICATION
+from langwright.tasks.code import CODE, CODING, DEBUGGER, DEBUGGING
+from langwright.tasks.correction import CORRECTION, COUNTING, REPLACEMENT, REWRITING
+from langwright.tasks.decision import DECIDER, DECISION
 from langwright.tasks.declaration import Task
 from langwright.tasks.embedding import EMBEDDING, VECTORS
 from langwright.tasks.fill import BLANKS, FILL
@@ -17,6 +20,7 @@ from langwright.tasks.likelihood import LIKELIHOOD
 from langwright.tasks.pair import ENTAILMENT, PAIR
 from langwright.tasks.qa import QA
 from langwright.tasks.regression import REGRESSION
+from langwright.tasks.repair import GAPS, REPAIR
 from langwright.tasks.score import PROBABILITY, SCORE
 from langwright.tasks.similarity import COSINE, SIMILARITY
 from langwright.tasks.solvers import Solver
@@ -41,9 +45,31 @@ TASKS: dict[str, Task] = {
         SUMMARIZATION,
         EMBEDDING,
         FILL,
+        CORRECTION,
+        REPAIR,
+        CODE,
+        DEBUGGING,
+        DECISION,
         SCORE,
     )
 }
 SOLVERS: dict[str, Solver] = {
-    solver.name: solver for solver in (HEAD, GENERATION, WRITING, LIKELIHOOD, PROBABILITY, VECTORS, COSINE, BLANKS)
+    solver.name: solver
+    for solver in (
+        HEAD,
+        GENERATION,
+        WRITING,
+        LIKELIHOOD,
+        PROBABILITY,
+        VECTORS,
+        COSINE,
+        BLANKS,
+        REPLACEMENT,
+        REWRITING,
+        COUNTING,
+        GAPS,
+        CODING,
+        DEBUGGER,
+        DECIDER,
+    )
 }

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from langwright.tasks.loading import Model
 
 
-class CorrectionInput(TaskInput):
-    """A text, and from where on a correction is made."""
+class RewrittenInput(TaskInput):
+    """A text that is to be mended, and from where on a change is made."""
 
-    text: Annotated[str, Field(min_length=1, description="The text to correct")]
+    text: Annotated[str, Field(min_length=1, description="The text to mend")]
     sure: Annotated[
         float | None,
         Field(
@@ -31,11 +31,16 @@ class CorrectionInput(TaskInput):
             "what stands there, or for the solver counting those above the bound that it chose on training rows",
         ),
     ] = None
+    sampling: Chosen = None
+
+
+class CorrectionInput(RewrittenInput):
+    """The same, and what the solver without a model learns from."""
+
     learned_from: Annotated[
         str,
         Field(description="For the solver counting: a dataset of corrections, whose train split it counts words in"),
     ] = ""
-    sampling: Chosen = None
 
 
 class Correction(BaseModel):
@@ -88,7 +93,7 @@ def output_of(text: str, edits: list[tuple[Edit, float | None]], solver: str) ->
 # --- solvers ---------------------------------------------------------------------------------------
 
 
-def replace(model: Model, task: Task, asked: CorrectionInput) -> CorrectionOutput:
+def replace(model: Model, task: Task, asked: RewrittenInput) -> CorrectionOutput:
     """Keep or replace each token, as a masked language model was taught to.
 
     raises  UserError where it was not taught to
@@ -106,7 +111,7 @@ def replace(model: Model, task: Task, asked: CorrectionInput) -> CorrectionOutpu
     return output_of(asked.text, list(kept), REPLACEMENT.name)
 
 
-def rewrite(model: Model, task: Task, asked: CorrectionInput) -> CorrectionOutput:
+def rewrite(model: Model, task: Task, asked: RewrittenInput) -> CorrectionOutput:
     """Let the model write the corrected text, as it was taught or asked in words; the edits are what differs.
 
     Each edit's confidence is the mean probability of a written token, the same for all of a text.
@@ -118,10 +123,12 @@ def rewrite(model: Model, task: Task, asked: CorrectionInput) -> CorrectionOutpu
     from langwright.tasks.generation import what_is_read
     from langwright.tasks.languages import language_of
 
+    rewrites = model.writer("write").kind == "rewrites"
+    stop: tuple[str, ...] = ()
     if model.was_taught(task):
-        read = what_is_read(model, task, asked)
-        plain = model.writer("write").kind == "rewrites"
-        stop: tuple[str, ...] = ()
+        read, plain = what_is_read(model, task, asked), rewrites
+    elif rewrites:  # pre-trained to rebuild noised text: what it reads is the text as it is
+        read, plain = with_own_masks(model, asked.text), True
     else:
         language = language_of(asked.text)
         read, plain, stop = filled(task.templates[language], asked, language), not model.converses, ("\n",)
@@ -130,6 +137,12 @@ def rewrite(model: Model, task: Task, asked: CorrectionInput) -> CorrectionOutpu
     confidence = math.exp(made.mean_logprob)
     edits = edits_between(asked.text, made.text.strip()) if confidence >= (asked.sure or 0.0) else ()
     return output_of(asked.text, [(edit, confidence) for edit in edits], REWRITING.name)
+
+
+def with_own_masks(model: Model, text: str) -> str:
+    """A text with its gaps, each written [MASK], as the model's tokenizer writes them."""
+    mask = model.local("write").tokenizer.mask_token
+    return text.replace("[MASK]", str(mask)) if mask else text
 
 
 def count(model: Model, task: Task, asked: CorrectionInput) -> CorrectionOutput:
@@ -167,7 +180,7 @@ COUNTING = Solver(
     name="counting",
     summary="A noisy channel without a neural model: what is written often, and which mistakes are made, counted",
     needs="nothing",
-    maker="langwright data read SOURCE DATASET --schema correction",
+    maker="langwright finetune MODEL DATASET OUT --task {task}",
     solve=count,
 )
 CORRECTION = Task(

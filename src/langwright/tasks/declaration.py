@@ -46,6 +46,7 @@ class Task:
     panel     input fields in the order a form shows them; the first is INPUT on the command line
     lesson    name in `stages.lessons.LESSONS` of how it is taught; "" where nothing is trained. A model that was
               taught a task can do every task that is named like its lesson, and the other way round
+    also      lessons besides whose models can do it, where they can do more than one's
     prefix    what a model that is taught to write reads before the text, <language> standing for a language's name
     ask       (a row of the dataset) -> the input that is asked of it; for examples and evaluation
     labels    to choose from where a person names none and the model has none of its own
@@ -61,6 +62,7 @@ class Task:
     templates: Mapping[Language, str] = field(default_factory=dict)
     panel: tuple[str, ...] = ()
     lesson: str = ""
+    also: tuple[str, ...] = ()
     prefix: str = ""
     ask: Callable[[Any], TaskInput] | None = None
     labels: Mapping[Language, tuple[str, ...]] = field(default_factory=dict)
@@ -68,4 +70,4 @@ class Task:
     def done_by(self, taught: str, tasks: Mapping[str, Task]) -> bool:
         """Whether a model that was taught a task of this name can do this one."""
         other = tasks.get(taught)
-        return taught in (self.name, self.lesson) or (other is not None and other.lesson == self.name)
+        return taught in (self.name, self.lesson, *self.also) or (other is not None and other.lesson == self.name)

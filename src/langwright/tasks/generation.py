@@ -36,10 +36,14 @@ def generate(model: Model, task: Task, asked: TaskInput) -> TaskOutput:
 
 def what_is_read(model: Model, task: Task, asked: TaskInput) -> str:
     """The text behind the prefix that the model learned with."""
+    from langwright.tasks import TASKS
+
     card = model.artifact.card if model.artifact else None
     prefix = card.settings.get("prefix") if card else None
+    taught = [one.task for one in (card.abilities if card else ()) if task.done_by(one.task, TASKS)]
+    usual = TASKS[taught[0]].prefix if taught and taught[0] in TASKS else task.prefix
     return behind_prefix(
-        task.prefix if prefix is None else str(prefix), str(getattr(asked, task.panel[0])),
+        usual if prefix is None else str(prefix), str(getattr(asked, task.panel[0])),
         getattr(asked, "source_language", ""), getattr(asked, "target_language", ""),
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from langwright.data.tags import LAYER, OUTSIDE
 from langwright.data.word_tags import untagged
 from langwright.errors import UserError
 from langwright.inference.embedding import Embedded, Pooling, embed_texts
+from langwright.measures import Calibration
 from langwright.models.task_heads import ENDINGS, OF_TASK
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ class Headed:
 
     name    what it is called in messages
     taught  names of the tasks that its head was trained for; several where a folder does not say which
+    calibration  how its scores become confidences, where that was fitted
     """
 
     model: PreTrainedModel
     encoder: Encoder
     name: str = ""
     taught: tuple[str, ...] = ()
+    calibration: Calibration | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -111,7 +114,7 @@ class Headed:
         if self.several:
             each_BC: Floats = (1 / (1 + np.exp(-logits_BC))).astype(np.float32)
             return each_BC
-        return softmax(logits_BC)
+        return softmax(logits_BC / (self.calibration.temperature if self.calibration else 1.0))
 
     def given(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[tuple[str, ...]]:
         """The labels of each text: the likeliest, or every one of at least one half."""
@@ -298,7 +301,7 @@ def open_headed(
         taught = {"pair": ("similarity",), "classification": ("regression", "similarity")}[taught[0]]
     learned = card.settings.get("length") if card else None
     encoder = encoder_for(model, load_tokenizer(path), learned if isinstance(learned, int) else None)
-    return Headed(model, encoder, name or path.name, taught)
+    return Headed(model, encoder, name or path.name, taught, ability.calibration if ability else None)
 
 
 def ability_of(path: Path, head: str | None = None) -> Ability | None:

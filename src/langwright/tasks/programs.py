@@ -88,7 +88,13 @@ def is_code(prompt: str) -> bool:
 
 
 def fenced(written: str) -> str | None:
-    """The longest code block of a reply; None where it has none."""
+    """The longest code block of a reply; None where it has none.
+
+    Code before the first fence is a block that the question had opened.
+    """
+    opened, fence, _ = written.partition("```")
+    if fence and is_code(opened):
+        return opened.rstrip("\n")
     return max((match[1] for match in FENCE.finditer(written)), key=len, default=None)
 
 

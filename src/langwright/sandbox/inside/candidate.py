@@ -7,6 +7,7 @@ import operator
 import sys
 import traceback
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def done(asked: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
         named = {key: exchange.unpacked(one, lambda said: held[said[1]]) for key, one in asked["named"].items()}
         value = subject(*arguments, **named)
         return {"value": exchange.packed(value, hold), "arguments": mutable(arguments)}
-    ways = {
+    ways: dict[str, Callable[[], Any]] = {
         "attribute": lambda: getattr(subject, asked["name"]), "item": lambda: subject[arguments[0]],
         "assign": lambda: setattr(subject, asked["name"], arguments[0]),
         "put": lambda: operator.setitem(subject, arguments[0], arguments[1]), "length": lambda: len(subject), "begin": lambda: iter(subject), "next": lambda: next(subject),

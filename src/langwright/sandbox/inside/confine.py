@@ -50,7 +50,7 @@ def main() -> NoReturn:
             keep(job, report, drop=root)
         syscalls.die_with_parent(job["parent"])
         syscalls.control(SUBREAPER, 1)
-        signal.signal(signal.SIGTERM, lambda *_: (end_descendants(), os._exit(0)))
+        signal.signal(signal.SIGTERM, end_with_all)
         keep(job, report, drop=False)
     except OSError as error:
         tell(report, {"refused": str(error)})
@@ -174,6 +174,12 @@ def end_descendants() -> None:
             os.wait()
         except ChildProcessError:
             return
+
+
+def end_with_all(*_: object) -> NoReturn:
+    """Kill them, and end."""
+    end_descendants()
+    os._exit(0)
 
 
 def children() -> list[int]:

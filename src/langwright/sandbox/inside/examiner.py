@@ -123,7 +123,7 @@ class Thing:
         self.ask("assign", value, name=name)
 
     def __iter__(self) -> Iterator[Any]:
-        return self.ask("begin") if self.kind not in ("generator", "map", "filter", "zip", "iterator") else self  # type: ignore[no-any-return]
+        return self.ask("begin") if self.kind not in ("generator", "map", "filter", "zip", "iterator") else self
 
     def __next__(self) -> Any:
         return self.ask("next")

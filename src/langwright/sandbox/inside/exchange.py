@@ -13,7 +13,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-SEQUENCES = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": collections.deque}
+SEQUENCES: dict[str, Any] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "deque": collections.deque,
+}
+TYPES: dict[str, Any] = {name: one for name, one in vars(builtins).items() if isinstance(one, type)}
 Hold = Callable[[Any], list[Any]]
 
 
@@ -39,12 +46,17 @@ def packed(value: Any, hold: Hold) -> Any:
         return ["range", *(hex(part) for part in (value.start, value.stop, value.step))]
     if isinstance(value, dict):
         return ["dict", [[packed(key, hold), packed(one, hold)] for key, one in value.items()]]
-    if isinstance(value, type) and getattr(builtins, value.__name__, None) is value:
-        return ["type", value.__name__]
+    if known := type_name(value):
+        return ["type", known]
     for name, kind in SEQUENCES.items():
         if isinstance(value, kind):
             return [name, [packed(one, hold) for one in value]]
     return hold(value)
+
+
+def type_name(value: object) -> str:
+    """The name of one of Python's own types; "" for anything else."""
+    return next((name for name, one in TYPES.items() if one is value), "")
 
 
 def unpacked(said: Any, thing: Callable[[list[Any]], Any]) -> Any:
@@ -64,8 +76,8 @@ def unpacked(said: Any, thing: Callable[[list[Any]], Any]) -> Any:
         return range(*(int(part, 16) for part in rest))
     if name == "dict":
         return {unpacked(key, thing): unpacked(one, thing) for key, one in rest[0]}
-    if name == "type" and isinstance(found := getattr(builtins, rest[0], None), type):
-        return found
+    if name == "type" and rest[0] in TYPES:
+        return TYPES[rest[0]]
     if name in SEQUENCES:
         return SEQUENCES[name]([unpacked(one, thing) for one in rest[0]])
     return thing(said)

@@ -118,8 +118,8 @@ def take_calls_away(forks: bool) -> bool:
     lines += [(AT_LEAST, 0, 1, 0x40000000), fails(errno.EPERM)]  # the x32 calls of x86_64
     refused = {**REFUSED, **({} if forks else FORKS)}
     for numbers in refused.values():
-        if numbers[place] is not None:
-            lines += [(EQUAL, 0, 1, numbers[place]), fails(errno.EPERM)]
+        if (number := numbers[place]) is not None:
+            lines += [(EQUAL, 0, 1, number), fails(errno.EPERM)]
     lines += [(EQUAL, 0, 1, CLONE3), fails(errno.ENOSYS)]  # its flags cannot be seen; the C library then uses clone
     lines += [(EQUAL, 1, 0, CLONE[place]), (RETURN, 0, 0, ALLOW), (LOAD, 0, 0, 16)]
     lines += [(ANY_BIT, 0, 1, NEW_ANY), fails(errno.EPERM)]

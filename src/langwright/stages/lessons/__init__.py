@@ -12,11 +12,12 @@ from langwright.stages.lessons.chat import chat_lesson
 from langwright.stages.lessons.choice import choice_lesson
 from langwright.stages.lessons.classification import classification_lesson, pair_lesson, similarity_lesson
 from langwright.stages.lessons.control import control_lesson
+from langwright.stages.lessons.correction import correction_lesson
 from langwright.stages.lessons.embedding import embedding_lesson
 from langwright.stages.lessons.lesson import Lesson
 from langwright.stages.lessons.qa import qa_lesson
 from langwright.stages.lessons.regression import regression_lesson
-from langwright.stages.lessons.rewriting import summarization_lesson, translation_lesson
+from langwright.stages.lessons.rewriting import code_lesson, summarization_lesson, translation_lesson
 from langwright.stages.lessons.tagging import tagging_lesson
 
 LESSONS: dict[str, Callable[[Work], Lesson]] = {
@@ -30,6 +31,8 @@ LESSONS: dict[str, Callable[[Work], Lesson]] = {
     "choice": choice_lesson,
     "translation": translation_lesson,
     "summarization": summarization_lesson,
+    "correction": correction_lesson,
+    "code": code_lesson,
     "embedding": embedding_lesson,
     "control": control_lesson,
 }

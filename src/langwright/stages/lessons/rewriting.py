@@ -1,4 +1,4 @@
-"""The lessons of writing one text from another: translation and summarization.
+"""The lessons of writing one text from another: translation, summarization, correction, code.
 
 An encoder-decoder reads the one and writes the other. A decoder is taught the same as a conversation, in which the
 other text is the reply.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from langwright.data.schemas import Message, SummaryRow, TranslationRow
+from langwright.data.schemas import CodeRow, CorrectionRow, Message, SummaryRow, TranslationRow
 from langwright.errors import UserError
 from langwright.models.adapter_settings import VIRTUAL
 from langwright.objectives.loss_settings import CrossEntropy
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langwright.stages.finetune import FinetuneSettings
     from langwright.training.preflight import Preflight
 
-Written = TranslationRow | SummaryRow
+Written = TranslationRow | SummaryRow | CorrectionRow | CodeRow
 
 SHOWN = 2  # rows whose text the model is shown to write as it learns
 
@@ -46,6 +46,11 @@ def translation_lesson(work: Work) -> Lesson:
 def summarization_lesson(work: Work) -> Lesson:
     """What matters in a text."""
     return rewriting_lesson(work, "summary", "summarization")
+
+
+def code_lesson(work: Work) -> Lesson:
+    """A program that does what is wished."""
+    return rewriting_lesson(work, "code", "code")
 
 
 def rewriting_lesson(work: Work, schema: str, task: str) -> Lesson:
@@ -67,7 +72,8 @@ def asked(row: Written, settings: FinetuneSettings) -> str:
 
 def wanted(row: Written) -> str:
     """What it is to write."""
-    return row.translation if isinstance(row, TranslationRow) else row.summary
+    targets = {TranslationRow: "translation", SummaryRow: "summary", CorrectionRow: "correction", CodeRow: "code"}
+    return str(getattr(row, targets[type(row)]))
 
 
 def rows_of(dataset: Dataset, split: str) -> Iterator[Written]:

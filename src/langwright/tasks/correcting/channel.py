@@ -6,7 +6,7 @@ Source    Kernighan, Church & Gale 1990 (what was meant is what makes prior time
           as the confusion sets of Wu, Liu & Lee 2013 (SIGHAN 2013)
 Differs   Chinese confusions are learned from the training pairs alone, not from tables of sound and shape. A string that
           is no known word may be a new one: it is as likely as its letters are in words, times the share of words seen
-          once (Good & Turing). How sure the corrector must be is chosen on a tenth of the training rows.
+          once (Good & Turing). How sure the corrector must be is chosen on a tenth of the training rows, 300 at most.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ SHORTEST = 3  # letters of a word that may be mistyped
 HAN_RUN = re.compile(f"[{HAN}]")
 ROUNDS = 2  # after a correction, its neighbours are looked at once more
 SURE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
-HELD_OUT = 10  # every tenth row is to choose by
+HELD_OUT = 10  # at most every tenth row is to choose by
+MOST_HELD = 300  # rows
 Pair = tuple[str, str]  # text, correction
 Option = tuple[str, float]  # what may have been meant, log-probability of the mistake
 
@@ -95,28 +96,43 @@ class Counted:
 
     # --- correcting ------------------------------------------------------------------------------
 
-    def correct(self, text: str) -> list[Found]:
-        """The corrections of a text, in order and apart."""
+    def correct(self, text: str, sure: float | None = None) -> list[Found]:
+        """The corrections of a text, in order and apart.
+
+        sure  least confidence; what was chosen in training when left out
+        """
         parts = pieces(text)
         places = [place for place, part in enumerate(parts) if not part.isspace()]
         tokens = [parts[place].lower() for place in places]
         made: dict[int, tuple[str, float]] = {}
         for _ in range(ROUNDS):
-            fresh = self.best(tokens, made)
+            fresh = self.best(tokens, made, self.sure if sure is None else sure)
             if not fresh:
                 break
-            for number, (meant, sure) in fresh.items():
-                made[number] = (meant, sure)
+            for number, (meant, confidence) in fresh.items():
+                made[number] = (meant, confidence)
                 tokens[number] = meant
         starts = [0]
         for part in parts:
             starts.append(starts[-1] + len(part))
         return [
-            Found(Edit(starts[places[n]], starts[places[n] + 1], cased(parts[places[n]], meant)), sure)
-            for n, (meant, sure) in sorted(made.items())
+            Found(Edit(starts[places[n]], starts[places[n] + 1], cased(parts[places[n]], meant)), confidence)
+            for n, (meant, confidence) in sorted(made.items())
         ]
 
-    def best(self, tokens: Sequence[str], made: dict[int, tuple[str, float]]) -> dict[int, tuple[str, float]]:
+    def from_table(self, text: str) -> list[Edit]:
+        """What a table of the mistakes of training does: each becomes what it most often was a mistake for."""
+        parts, place, found = pieces(text), 0, []
+        for part in parts:
+            rights = self.mistakes.get(part.lower())
+            if rights and part.lower() not in rights and self.words[part.lower()] < rights.total():
+                found.append(Edit(place, place + len(part), cased(part, rights.most_common(1)[0][0])))
+            place += len(part)
+        return found
+
+    def best(
+        self, tokens: Sequence[str], made: dict[int, tuple[str, float]], bound: float
+    ) -> dict[int, tuple[str, float]]:
         """New corrections that are sure enough, none within the reach of a surer one."""
         asked = [
             (number, option)
@@ -129,13 +145,13 @@ class Counted:
         for (number, (meant, slip)), value in zip(asked, values, strict=True):
             kept = meant == tokens[number]
             scores[number][meant] = value + (math.log1p(-self.share) if kept else math.log(self.share) + slip)
-        sure = {number: likeliest(found) for number, found in scores.items() if len(found) > 1}
-        ranked = sorted(sure, key=lambda number: -sure[number][1])
+        likely = {number: likeliest(found) for number, found in scores.items() if len(found) > 1}
+        ranked = sorted(likely, key=lambda number: -likely[number][1])
         taken: dict[int, tuple[str, float]] = {}
         for number in ranked:
-            meant, confidence = sure[number]
+            meant, confidence = likely[number]
             apart = all(abs(number - other) >= ORDER for other in taken)
-            if meant != tokens[number] and confidence >= self.sure and apart:
+            if meant != tokens[number] and confidence >= bound and apart:
                 taken[number] = (meant, confidence)
         return taken
 
@@ -215,8 +231,9 @@ def learn(rows: Iterable[Pair], texts: Iterable[str] = ()) -> Counted:
     raises  UserError when there is no text
     """
     pairs = list(rows)
-    held = pairs[::HELD_OUT] if len(pairs) >= HELD_OUT * 10 else []
-    kept = [pair for number, pair in enumerate(pairs) if number % HELD_OUT or not held]
+    every = max(HELD_OUT, len(pairs) // MOST_HELD)
+    held = pairs[::every] if len(pairs) >= HELD_OUT * 10 else []
+    kept = [pair for number, pair in enumerate(pairs) if number % every or not held]
     more = list(texts)
     found = counted(kept, more)
     if held:
@@ -241,8 +258,8 @@ def counted(pairs: Sequence[Pair], texts: Sequence[str]) -> Counted:
     slips = learn_mistyping(
         (meant, wrong) for wrong, rights in mistakes.items() for meant in rights if is_word(wrong) and is_word(meant)
     )
-    wrong = sum(sum(rights.values()) for rights in mistakes.values())
-    share = (wrong + 1) / (sum(map(len, right[: len(pairs)])) + 2)
+    total = sum(rights.total() for rights in mistakes.values())
+    share = (total + 1) / (sum(map(len, right[: len(pairs)])) + 2)
     return Counted(words, dict(mistakes), slips, prior, letters, min(share, 0.5))
 
 
@@ -257,8 +274,7 @@ def mistaken(pairs: Iterable[Pair]) -> Iterator[Pair]:
 
 def chosen(corrector: Counted, held: Sequence[Pair]) -> float:
     """How sure it must be for the best F1 of exact edits on held-out rows."""
-    loose = replace(corrector, sure=min(SURE))
-    found = [loose.correct(text) for text, _ in held]
+    found = [corrector.correct(text, min(SURE)) for text, _ in held]
     right = [set(edits_between(text, correction)) for text, correction in held]
 
     def f1(sure: float) -> float:

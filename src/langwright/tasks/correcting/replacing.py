@@ -51,7 +51,8 @@ def replaced(model: PreTrainedModel, encoder: Encoder, texts: Sequence[str], max
                 own, start, end = int(window.row.ids[row]), *where[token]
                 if ids_T[row] == own or own in encoder.tokenizer.all_special_ids or start == end:
                     continue
-                meant = alphabet.text_of([ids_T[row]]).strip()
-                if meant and meant != texts[number][start:end]:
+                here, meant = texts[number][start:end], alphabet.text_of([ids_T[row]]).strip()
+                whole = alphabet.text_of([own]).strip().casefold() == here.casefold()  # not one byte of a character
+                if whole and meant and meant != here and "\ufffd" not in meant:
                     found[number].append(Found(Edit(start, end, meant), best_T[row]))
     return [sorted(some, key=lambda one: one.edit) for some in found]
