@@ -6,6 +6,10 @@ docs/proof.json holds, for the commit that is checked out, each heavy test with 
 figures it reported (pytest's `record_property`), the versions of the libraries and the machine. It is written
 after every test, so a run that was stopped goes on with the tests that have not passed; `--again`, or another
 commit, begins anew. The figures of another commit are never mixed in.
+
+Of a test that was stopped in the midst of its cases those that have not passed are run the next time. A part of a
+name may reach into the brackets, as in `fifty_trials[llama`; then those cases alone are run, and the test has passed
+when all have.
 """
 
 from __future__ import annotations
@@ -37,6 +41,7 @@ CHINESE = {
     "passed": "通过",
     "failed": "失败",
     "skipped": "跳过",
+    "unfinished": "未完",
 }  # fmt: skip
 say = speaker(CHINESE)
 
@@ -97,24 +102,55 @@ def pytest(*arguments: str, report: Path | None = None) -> subprocess.CompletedP
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=not report, text=True, check=False)
 
 
-def long_tests(parts: list[str]) -> list[str]:
-    """Every heavy test function, or those whose name holds one of the parts."""
-    listed = pytest("--collect-only").stdout.splitlines()
-    tests = dict.fromkeys(line.partition("[")[0] for line in listed if "::" in line)
-    return [test for test in tests if not parts or any(part in test for part in parts)]
+def long_tests() -> dict[str, list[str]]:
+    """Every heavy test function with its cases."""
+    tests: dict[str, list[str]] = {}
+    for line in pytest("--collect-only").stdout.splitlines():
+        if "::" in line:
+            tests.setdefault(line.partition("[")[0], []).append(line)
+    return tests
 
 
-def run(test: str) -> dict[str, Any]:
-    """One test function with all its cases: outcome, seconds, figures."""
+def run(cases: list[str]) -> dict[str, Any]:
+    """Some cases of one test function: outcome of each that was run, seconds, figures; `stopped` where Ctrl-C came."""
+    stopped = False
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         began = time.monotonic()
-        pytest(test, report=report)
-        cases = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
-    outcomes = {case["outcome"] for case in cases.values()} or {"failed"}
-    outcome = next(word for word in ("failed", "passed", "skipped") if word in outcomes)
-    figures = {name: case["figures"] for name, case in cases.items() if case["figures"]}
-    return {"outcome": outcome, "seconds": round(time.monotonic() - began, 1), "figures": figures}
+        try:
+            pytest(*cases, report=report)
+        except KeyboardInterrupt:
+            stopped = True
+        found = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    known = {case: found.get(case.partition("::")[2], {}).get("outcome") for case in cases}
+    outcomes = {case: outcome or "failed" for case, outcome in known.items() if outcome or not stopped}
+    figures = {name: case["figures"] for name, case in found.items() if case["figures"]}
+    return {"cases": outcomes, "seconds": round(time.monotonic() - began, 1), "figures": figures, "stopped": stopped}
+
+
+def together(before: dict[str, Any], now: dict[str, Any], every: list[str]) -> dict[str, Any]:
+    """What is known of a test after some more of its cases.
+
+    The outcomes of single cases are kept only as long as some were not run, or have failed.
+    """
+    cases = {**before.get("cases", {}), **now["cases"]}
+    words = {cases.get(case, "unfinished") for case in every}
+    outcome = next(word for word in ("failed", "unfinished", "passed", "skipped") if word in words)
+    seconds = round(before.get("seconds", 0.0) + now["seconds"], 1)
+    made = {"outcome": outcome, "seconds": seconds, "figures": {**before.get("figures", {}), **now["figures"]}}
+    return {**made, "cases": cases} if outcome in ("failed", "unfinished") else made
+
+
+def wanted(case: str, parts: list[str]) -> bool:
+    """Whether a case is among those that were asked for."""
+    return not parts or any(part in case for part in parts)
+
+
+def left(known: dict[str, Any], cases: list[str]) -> list[str]:
+    """Those cases that have not passed yet."""
+    if known.get("outcome") == "passed":
+        return []
+    return [case for case in cases if known.get("cases", {}).get(case) != "passed"]
 
 
 def main() -> int:
@@ -124,23 +160,29 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="run tests that have passed, too")
     asked = parser.parse_args()
     record = begun(asked.again)
-    tests = long_tests(asked.parts)
+    every = long_tests()
+    tests = {test: [case for case in cases if wanted(case, asked.parts)] for test, cases in every.items()}
+    tests = {test: cases for test, cases in tests.items() if cases}
     if not tests:
         print(say("no long test matches"))
         return 2
-    passed = {test for test in tests if record["tests"].get(test, {}).get("outcome") == "passed"}
+    todo = {test: left(record["tests"].get(test, {}), cases) for test, cases in tests.items()}
+    done = sum(not cases for cases in todo.values())
     template = "{count} long tests, {done} of them have passed at this commit"
-    print(say(template, count=len(tests), done=len(passed)), flush=True)
+    print(say(template, count=len(tests), done=done), flush=True)
     if record["changed"]:
         print(say("there are uncommitted changes; what comes out is marked so"), flush=True)
-    for number, test in enumerate(tests, start=1):
-        if test in passed:
+    for number, (test, cases) in enumerate(todo.items(), start=1):
+        if not cases:
             continue
         print(say("[{number}/{count}] {test}", number=number, count=len(tests), test=test), flush=True)
-        result = record["tests"][test] = run(test)
+        known, now = record["tests"].get(test, {}), run(cases)
+        result = record["tests"][test] = together(known, now, every[test])
         write(record)
-        said = say("    {outcome} in {seconds:.0f} s", outcome=say(result["outcome"]), seconds=result["seconds"])
+        said = say("    {outcome} in {seconds:.0f} s", outcome=say(result["outcome"]), seconds=now["seconds"])
         print(said, flush=True)
+        if now["stopped"]:
+            return 130
     counts = [record["tests"].get(test, {}).get("outcome") for test in tests]
     numbers = {word: counts.count(word) for word in ("passed", "failed", "skipped")}
     print(say("{passed} passed, {failed} failed, {skipped} skipped: docs/proof.json", **numbers))

@@ -1,6 +1,6 @@
 """Requests of mixed lengths that come one after the other, at twice the rate at which they would be served alone.
 
-    LANGWRIGHT_PEERS=PEERS/bin/python python -m benchmarks.engine.arrivals [--shapes 15M 110M] [--out report.json]
+    python -m benchmarks.engine.arrivals [--shapes 15M 110M] [--out report.json]
 
 `generate_batch` takes a list and is left out: it cannot be asked later.
 """

@@ -1,9 +1,11 @@
-"""Those who write: our engine in its numbers, transformers both ways, CTranslate2. Each runs in a child of its own.
+"""Those who write: our engine in its numbers, and its peers. Each runs in a child of its own.
 
     python -m benchmarks.engine.contestants NAME FOLDER
 
 reads jobs as lines of JSON and answers each with its time. Peers that are not in this environment are looked for in
-that of the interpreter named by LANGWRIGHT_PEERS; one that is in neither says why it is left out.
+those of the interpreters named by LANGWRIGHT_PEERS (`pip install ctranslate2 gguf`) and LANGWRIGHT_OPENVINO (`pip
+install optimum-intel openvino-genai`), and in the folder named by LANGWRIGHT_NODE (`npm install node-llama-cpp
+@node-llama-cpp/linux-x64`); one that is nowhere says why it is left out.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-Ids = list[list[int]]
-Work = Callable[[Ids, int, list[float]], int]  # prompts, new tokens, seconds at which each comes; tokens made
+from benchmarks.engine.gguf_files import KINDS
+from benchmarks.engine.work import THREADS, Done, Ids, LeftOut, Work
+
 PAGE = 256
-THREADS = int(os.environ.get("LANGWRIGHT_THREADS", os.cpu_count() or 1))
 
 
 def ours(
@@ -37,7 +39,7 @@ def ours(
     numbers = Preparation(None if precision == "float32" else precision, strict, keep=False)  # type: ignore[arg-type]
     engine = TorchEngine(load_model(folder), max_batch=32, preparation=numbers, **kept)  # type: ignore[arg-type]
 
-    def work(prompts: Ids, tokens: int, at: list[float]) -> int:
+    def work(prompts: Ids, tokens: int, at: list[float]) -> Done:
         began, streams, made = time.perf_counter(), [], [0] * len(prompts)
         for prompt, due in zip(prompts, at or [0.0] * len(prompts), strict=True):
             time.sleep(max(0.0, began + due - time.perf_counter()))
@@ -49,13 +51,13 @@ def ours(
         if not read:
             for number in range(len(streams)):
                 drain(number)
-            return sum(made)
+            return Done(sum(made))
         readers = [threading.Thread(target=drain, args=(number,)) for number in range(len(streams))]
         for reader in readers:
             reader.start()
         for reader in readers:
             reader.join()
-        return sum(made)
+        return Done(sum(made))
 
     return work
 
@@ -75,7 +77,7 @@ def by_generate(folder: Path) -> Work:
         made = model.generate(ids, attention_mask=mask, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False)
         return int(made.shape[0] * (made.shape[1] - longest))
 
-    def work(prompts: Ids, tokens: int, at: list[float]) -> int:
+    def work(prompts: Ids, tokens: int, at: list[float]) -> Done:
         if not best:
             times = []
             for model in both:
@@ -90,7 +92,7 @@ def by_generate(folder: Path) -> Work:
             now = [prompt for due, prompt in left if began + due <= time.perf_counter()][:32]
             made += write(best[0], now, tokens)
             left = left[len(now) :]
-        return made
+        return Done(made)
 
     return work
 
@@ -102,7 +104,7 @@ def by_generate_batch(folder: Path) -> Work:
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa").eval()
 
-    def work(prompts: Ids, tokens: int, at: list[float]) -> int:
+    def work(prompts: Ids, tokens: int, at: list[float]) -> Done:
         settings = GenerationConfig(
             max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False, eos_token_id=-1, pad_token_id=0
         )
@@ -111,7 +113,7 @@ def by_generate_batch(folder: Path) -> Work:
         done = model.generate_batch(
             inputs=prompts, generation_config=settings, continuous_batching_config=room, progress_bar=False
         )
-        return sum(len(one.generated_tokens) for one in done.values())
+        return Done(sum(len(one.generated_tokens) for one in done.values()))
 
     return work
 
@@ -127,7 +129,7 @@ def by_ctranslate2(folder: Path) -> Work:
         str(converted), device="cpu", compute_type="int8", inter_threads=1, intra_threads=THREADS
     )
 
-    def work(prompts: Ids, tokens: int, at: list[float]) -> int:
+    def work(prompts: Ids, tokens: int, at: list[float]) -> Done:
         began, made, left = time.perf_counter(), 0, list(zip(at or [0.0] * len(prompts), prompts, strict=True))
         while left:
             time.sleep(max(0.0, began + left[0][0] - time.perf_counter()))
@@ -138,9 +140,27 @@ def by_ctranslate2(folder: Path) -> Work:
             )
             made += sum(len(one.sequences_ids[0]) for one in done)
             left = left[len(now) :]
-        return made
+        return Done(made)
 
     return work
+
+
+def by_llama_cpp(kind: str) -> Callable[[Path], Work]:
+    """llama.cpp with weights of a kind; up to 32 sequences side by side, who comes later waits for one."""
+
+    def begin(folder: Path) -> Work:
+        from benchmarks.engine.llama_cpp import LlamaCpp
+
+        return LlamaCpp(folder, kind)
+
+    return begin
+
+
+def by_openvino(folder: Path) -> Work:
+    """OpenVINO GenAI with int8 weights."""
+    from benchmarks.engine.openvino import OpenVino
+
+    return OpenVino(folder)
 
 
 OURS: dict[str, Callable[[Path], Work]] = {
@@ -159,17 +179,20 @@ PEERS: dict[str, Callable[[Path], Work]] = {
     "transformers generate": by_generate,
     "transformers generate_batch": by_generate_batch,
     "CTranslate2 int8": by_ctranslate2,
+    **{f"llama.cpp {kind}": by_llama_cpp(kind) for kind in KINDS},
+    "OpenVINO GenAI int8": by_openvino,
 }
-LEFT_OUT = {
-    "llama.cpp": "no GGUF of these models can be written here yet",
-    "OpenVINO GenAI": "its converter, optimum-intel, is not among the declared peers",
-}
+LEFT_OUT = {"vLLM": "what PyPI has of it is made for GPUs, and its builds for the CPU are on an index of its own"}
 PACKAGES = {
     "transformers generate": "transformers",
     "transformers generate_batch": "transformers",
     "CTranslate2 int8": "ctranslate2",
 }
-ELSEWHERE = ("CTranslate2 int8",)  # not in our own environment
+ELSEWHERE = {  # those that are not in our own environment, and what names the interpreter of theirs
+    "CTranslate2 int8": "LANGWRIGHT_PEERS",
+    **{f"llama.cpp {kind}": "LANGWRIGHT_PEERS" for kind in KINDS},
+    "OpenVINO GenAI int8": "LANGWRIGHT_OPENVINO",
+}
 
 
 def main(words: Sequence[str]) -> None:
@@ -182,22 +205,23 @@ def main(words: Sequence[str]) -> None:
 
         torch.set_num_threads(THREADS)
         work = {**OURS, **VARIANTS, **PEERS}[name](folder)
-    except ImportError as error:
+    except (ImportError, LeftOut) as error:
         said.write(json.dumps({"left_out": str(error)}) + "\n")
         said.flush()
         return
-    version = importlib.metadata.version(PACKAGES.get(name, "torch"))
-    said.write(json.dumps({"version": f"{PACKAGES.get(name, 'torch')} {version}"}) + "\n")
+    package = PACKAGES.get(name, "torch")
+    version = getattr(work, "version", None) or f"{package} {importlib.metadata.version(package)}"
+    said.write(json.dumps({"version": version}) + "\n")
     said.flush()
     for line in sys.stdin:
         job = json.loads(line)
         began = time.perf_counter()
-        made = work(job["prompts"], job["tokens"], job["at"])
-        took = time.perf_counter() - began
+        done = work(job["prompts"], job["tokens"], job["at"])
+        took = done.seconds or time.perf_counter() - began
         import resource
 
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        said.write(json.dumps({"seconds": took, "made": made, "memory": memory}) + "\n")
+        memory = done.memory or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        said.write(json.dumps({"seconds": took, "made": done.made, "memory": memory}) + "\n")
         said.flush()
 
 

@@ -1,6 +1,6 @@
-"""Tokens a second at batches of 1, 8 and 32, beside transformers' `generate` and `generate_batch` and CTranslate2.
+"""Tokens a second at batches of 1, 8 and 32, beside transformers' `generate` and `generate_batch`, CTranslate2, llama.cpp and OpenVINO.
 
-LANGWRIGHT_PEERS=PEERS/bin/python python -m benchmarks.engine.throughput [--shapes 15M 110M] [--out report.json]
+python -m benchmarks.engine.throughput [--shapes 15M 110M] [--out report.json]
 """
 
 from __future__ import annotations

@@ -38,11 +38,15 @@ class Writer:
     """A contestant in a process of its own."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        python, paths = sys.executable, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        if name in ELSEWHERE and (peers := os.environ.get("LANGWRIGHT_PEERS")):
+        python, paths = sys.executable, [str(Path(__file__).parents[2])]
+        elsewhere = ELSEWHERE.get(name)
+        if elsewhere is None or elsewhere not in os.environ:
+            paths.append(os.environ.get("PYTHONPATH", ""))
+        else:
+            python = os.environ[elsewhere]
+        if elsewhere == "LANGWRIGHT_PEERS":
             import torch
 
-            python = peers
             paths.append(str(Path(torch.__file__).parents[1]))  # converters need it
         self.process = subprocess.Popen(
             [python, "-m", "benchmarks.engine.contestants", name, str(folder)], stdin=subprocess.PIPE,

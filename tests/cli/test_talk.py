@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.serving.conftest import serving  # noqa: F401 - a fixture
 from tests.tasks.tiny import give_card, write_writer
+from transformers import GPTJConfig, GPTJForCausalLM
 
 from langwright.artifacts import Ability
 from langwright.cli import talk
@@ -110,6 +111,52 @@ def test_tokens_on_demand(run: Run, model: Path, says: Says) -> None:
     assert len(rows) == len(whole.tokens)
     for row, token in zip(rows, whole.tokens, strict=True):
         assert talk.percent(token.logprob) in row and row.count("%") == 1 + sum(id != token.id for id, _ in token.top)
+
+
+@pytest.mark.spec("G6", "a talk begins with what a template makes of its fields")
+def test_a_talk_that_begins_with_a_template(run: Run, model: Path, says: Says) -> None:
+    Path("greet.1.toml").write_text(
+        'version = 1\nabout = { en = "Greet", zh = "问候" }\nchat = true\ntext = { en = "Hi {whom}", zh = "{whom}好" }\n'
+        '[fields.whom]\nabout = { en = "Who", zh = "谁" }\n',
+        encoding="utf-8",
+    )
+    assert run("templates", "add", "greet.1.toml").code == 0
+    says("and?", "/save one.json")
+    said = run("chat", str(model), "--max-new-tokens", "3", "--template", "greet", "--field", "whom=Bo")
+    assert said.code == 0
+    spoken = turns(Path("one.json"))
+    assert spoken[0] == "Hi Bo" and spoken[2] == "and?"
+    said = run("chat", str(model), "--field", "text=x")
+    assert said.code == 2 and "a template exclude" in said.err
+
+
+@pytest.mark.spec(
+    "C8", "a talk, a server and the doctor say how requests run, why not better, and how many guesses were kept"
+)
+def test_how_replies_are_computed_is_told(run: Run, model: Path, says: Says, tmp_path: Path) -> None:
+    says("/engine", "abababab", "/引擎")
+    said = run("chat", str(model), "--max-new-tokens", "20", "--guess", "lookup")
+    assert said.err.count("run packed, all in one pass") == 2
+    assert "tokens were guessed" in said.err
+    checks = {check["name"]: check for check in run("doctor", str(model), "--json").json["checks"]}
+    assert checks["requests"]["state"] == "good" and "run packed" in checks["requests"]["value"]
+    apart = tmp_path / "apart"
+    write_writer(apart)
+    sizes = {"vocab_size": 300, "n_embd": 16, "n_layer": 1, "n_head": 2, "rotary_dim": 4, "n_positions": 64}
+    GPTJForCausalLM(GPTJConfig(**sizes)).save_pretrained(apart)
+    said = run("doctor", str(apart), "--lang", "zh", "--json")
+    found = next(check for check in said.json["checks"] if "填充" in check["value"])
+    assert found["state"] == "note"
+
+
+@pytest.mark.parametrize("command", [["generate", "m", "a"], ["chat", "m"], ["serve", "m", "--port", "0"]])
+def test_who_computes_is_chosen_by_name(run: Run, model: Path, says: Says, command: list[str]) -> None:
+    says()
+    command = [str(model) if word == "m" else word for word in command]
+    said = run(*command, "--backend", "vlm")
+    assert said.code == 2 and "did you mean 'vllm'?" in said.err
+    said = run(*command, "--backend", "vllm", "--precision", "int8")
+    assert said.code == 2 and "not for vLLM" in said.err
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -247,12 +294,19 @@ def test_adapters_are_served_by_their_names(
 ) -> None:
     import httpx
 
+    from langwright.cli.sampling import read_ways
     from langwright.cli.screen import Screen
     from langwright.cli.serve import open_all
-    from langwright.inference.precision import Numbers
 
     screen = Screen(as_json=True, out=io.StringIO(), err=io.StringIO())
-    models = open_all(screen, [str(adapted)], 4, Numbers(), None, ["one", f"else={adapted / 'adapters' / 'two'}"])
+    models = open_all(
+        screen,
+        [str(adapted)],
+        4,
+        read_ways(None, False, None, None),
+        None,
+        ["one", f"else={adapted / 'adapters' / 'two'}"],
+    )
     assert list(models) == ["model", "model:one", "model:else"]
     url = serving(*models.values()).url  # type: ignore[attr-defined]
     with load(adapted, adapter="one") as one, load(adapted, adapter="two") as two, load(adapted) as plain:

@@ -1,4 +1,4 @@
-"""Writes outcomes and reported figures of a run to the file that LANGWRIGHT_PROOF names; `scripts/prove.py` reads it."""
+"""Writes outcomes and reported figures of a run, case by case, to the file that LANGWRIGHT_PROOF names; `scripts/prove.py` reads it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ class Prover:
             case["outcome"] = report.outcome
         case["figures"] |= dict(report.user_properties)
 
-    def pytest_sessionfinish(self) -> None:
-        self.file.write_text(json.dumps(self.cases, default=str), encoding="utf-8")
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Written after each case, so that nothing is lost where the run is stopped."""
+        scratch = self.file.with_name(self.file.name + ".new")
+        scratch.write_text(json.dumps(self.cases, default=str), encoding="utf-8")
+        scratch.replace(self.file)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -97,6 +97,10 @@ class Recorder:
         table = {"format": 1, "date": self.date, "shown": self.merged(old)}
         self.record.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
+    def finished(self, key: tuple[str, str]) -> bool:
+        """Whether all cases that were to speak for a row have; not where the run was stopped among them."""
+        return all(case in self.shown[key].outcomes for case, keys in self.rows_of.items() if key in keys)
+
     def merged(self, old: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """The new outcomes, and the old ones of tests that exist and were not run this time."""
         files = {test.partition("::")[0] for test in self.seen}
@@ -106,10 +110,10 @@ class Recorder:
             gone = not (ROOT / file).is_file() or (file in files and entry["test"] not in self.seen)
             if not gone:
                 kept[entry["row"], entry["test"]] = entry
-        ran = {test for row, test in self.shown if self.shown[row, test].outcomes}
+        ran = {test for (row, test), shown in self.shown.items() if shown.outcomes and self.finished((row, test))}
         kept = {key: entry for key, entry in kept.items() if key[1] not in ran}
         for key, shown in self.shown.items():
-            if shown.outcomes:
+            if shown.outcomes and self.finished(key):
                 outcome, reason = shown.outcome()
                 kept[key] = {
                     "row": shown.row, "test": shown.test, "shows": shown.shows, "outcome": outcome,

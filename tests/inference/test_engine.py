@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -16,10 +18,12 @@ from tests.inference.tiny import CONTEXT, GPT2, LLAMA, VOCAB, Gate, prompts_of, 
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
+from langwright.inference.batch import Forward
 from langwright.inference.engine import TorchEngine
 from langwright.inference.limits import QueueFull
 from langwright.inference.precision import Precision, Preparation
-from langwright.inference.protocol import Request, Sampling
+from langwright.inference.protocol import Beams, Contrastive, Request, Sampling, Search
+from langwright.inference.scoring import score_group
 from langwright.inference.streams import EngineDied, EngineFailed
 from langwright.inference.tiers import TIERS
 
@@ -682,6 +686,148 @@ def test_a_model_that_does_not_say_how_long_its_context_is(engine_of: EngineOf) 
     with pytest.raises(UserError, match="how long its context"):
         engine_of(mamba)
     assert len(engine_of(mamba, context=64).generate([greedy([1], 1)])[0].ids) == 1
+
+
+# --- several engines on one model ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("preparation", [Preparation(strict=True), Preparation("int8", rows=()), Preparation()])
+def test_two_engines_on_one_model_share_what_was_made_of_it(
+    engine_of: EngineOf, preparation: Preparation, first: int
+) -> None:
+    model = random_model(LLAMA).train()
+    before = {name: id(module) for name, module in model.named_modules()}
+    request = Request(prompts_of((9,))[0], Sampling(max_new_tokens=8))
+    engines = [engine_of(model, preparation=preparation) for _ in range(2)]
+    expected = engines[0].generate([request])[0].tokens
+    assert engines[0].report == engines[1].report
+    assert engines[0].tier == engines[1].tier  # in other numbers than those it was found in, it might be another
+    engines[first].close()
+    assert engines[1 - first].generate([request])[0].tokens == expected  # nothing was taken from under it
+    assert not model.training
+    engines[1 - first].close()
+    assert {name: id(module) for name, module in model.named_modules()} == before
+    assert model.training
+
+
+def test_two_engines_on_one_model_take_turns(engine_of: EngineOf) -> None:
+    """Together they write what each writes alone; without turns one runs the other's attention and fails."""
+    model = random_model(LLAMA)
+    asked = [[greedy(prompt, 40) for prompt in prompts_of((5, 9, 3), seed)] for seed in range(2)]
+    expected = [[reference(model, list(request.prompt), 40) for request in requests] for requests in asked]
+    engines = [engine_of(model, best_tier=best) for best in ("packed", "padded")]
+    streams = [[engine.submit(one) for one in requests] for engine, requests in zip(engines, asked, strict=True)]
+    assert [[[token.id for token in stream] for stream in several] for several in streams] == expected
+
+
+def test_a_model_at_work_in_other_numbers_is_refused_and_left_alone(engine_of: EngineOf) -> None:
+    model, request = random_model(LLAMA), Request(prompts_of((9,))[0], Sampling(max_new_tokens=8))
+    engine = engine_of(model, preparation=Preparation("int8", rows=()))
+    expected = engine.generate([request])[0].tokens
+    for other in (Preparation(), Preparation("bfloat16"), Preparation("int8", strict=True, rows=())):
+        with pytest.raises(UserError, match="in other numbers"):
+            engine_of(model, preparation=other)
+    assert engine.generate([request])[0].tokens == expected
+    twin = engine_of(model, preparation=Preparation("int8", rows=()))
+    with pytest.raises(UserError, match="what was made of its weights"):
+        engine.load(model)
+    assert engine.generate([request])[0].tokens == expected
+    twin.close()
+    engine.load(model)
+    assert engine.generate([request])[0].tokens == expected
+
+
+# --- what others wrote ---------------------------------------------------------------------------
+
+
+class Broken:
+    """A constraint, guide and watermark that says nothing, until it breaks at one of its methods."""
+
+    kind = "broken"
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def struck(self, where: str) -> None:
+        if where == self.at:
+            raise ZeroDivisionError(where)
+
+    def start(self, *_: object) -> Broken:
+        if self.at == "start":
+            self.struck("start")
+        return self
+
+    def allowed(self) -> Any:
+        self.struck("allowed")
+        return np.ones(VOCAB, dtype=bool)
+
+    def after(self, id: int) -> Broken:
+        self.struck("after")
+        return self
+
+    @property
+    def ended(self) -> None:
+        self.struck("ended")
+
+    def steered(self, logits_V: torch.Tensor) -> torch.Tensor:
+        self.struck("steered")
+        return logits_V
+
+    def marked(self, logits_V: torch.Tensor, ids: Sequence[int], begin: int) -> torch.Tensor:
+        self.struck("marked")
+        return logits_V
+
+
+@pytest.mark.spec(
+    "C8", "whatever a constraint, guide or watermark raises ends its own request, and its neighbours go on"
+)
+@pytest.mark.parametrize("best", ["packed", "padded", "single"])
+@pytest.mark.parametrize(
+    ("field", "at"),
+    [("constraint", "allowed"), ("constraint", "after"), ("constraint", "ended"), ("guide", "start"), ("guide", "steered"),
+     ("guide", "after"), ("watermark", "marked")],
+)  # fmt: skip
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_what_breaks_in_one_request_harms_no_other(
+    engine_of: EngineOf, llama: PreTrainedModel, best: str, field: str, at: str, temperature: float
+) -> None:
+    engine = engine_of(llama, max_batch=4, best_tier=best)
+    sampling = Sampling(max_new_tokens=8, temperature=temperature, seed=3)
+    fine = [Request(prompt, sampling) for prompt in prompts_of((4, 9, 2))]
+    expected = [done.ids for done in engine.generate(fine)]
+    broken = engine.submit(Request(prompts_of((6,))[0], sampling, **{field: Broken(at)}))
+    streams = [engine.submit(request) for request in fine]
+    with pytest.raises(EngineFailed, match=at):
+        list(broken)
+    assert [[token.id for token in stream] for stream in streams] == expected
+
+
+@pytest.mark.parametrize("search", [Beams(width=2), Contrastive(top_k=2)])
+@pytest.mark.parametrize(("field", "at"), [("constraint", "allowed"), ("guide", "steered"), ("constraint", "after")])
+def test_what_breaks_in_a_search_is_raised_there(
+    engine_of: EngineOf, llama: PreTrainedModel, search: Search, field: str, at: str
+) -> None:
+    engine = engine_of(llama)
+    request = Request(prompts_of((6,))[0], Sampling(max_new_tokens=4), **{field: Broken(at)})
+    with pytest.raises(ZeroDivisionError, match=at):
+        engine.search(request, search)
+    assert len(engine.generate([greedy([1, 2], 3)])[0].ids) == 3
+
+
+def test_what_stands_beside_a_shorter_text_is_the_models_own_padding() -> None:
+    model = random_model(type(LLAMA)(**{**LLAMA.to_dict(), "pad_token_id": 7}))
+    seen: list[list[list[int]]] = []
+
+    def note(module: torch.nn.Module, given: Any, named: dict[str, torch.Tensor]) -> None:
+        seen.append(named["input_ids"].tolist())
+
+    handle = model.register_forward_pre_hook(note, with_kwargs=True)
+    with torch.inference_mode():
+        Forward(model).read([[8, 9, 8], [9]])
+    score_group(model, [[8, 9, 8, 9], [9, 8]], most=100)
+    handle.remove()
+    assert seen == [[[8, 9, 8], [7, 7, 9]], [[8, 9, 8], [9, 7, 7]]]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])

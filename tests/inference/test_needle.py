@@ -12,13 +12,14 @@ import torch
 import transformers
 from tests.inference.needle import APART, CONTEXT, PACKED, Answer, among, answer, needle_model, needle_request
 from tests.inference.test_lora import saved
-from tests.inference.tiny import NO_SPECIAL, VOCAB, random_model
+from tests.inference.test_speculation import near
+from tests.inference.tiny import NO_SPECIAL, VOCAB, Gate, random_model
 from transformers import PreTrainedModel
 
 from langwright.inference import packed
 from langwright.inference.engine import TorchEngine
 from langwright.inference.precision import Precision, Preparation
-from langwright.inference.protocol import Request
+from langwright.inference.protocol import DraftModel, PromptLookup, Request, Sampling
 from langwright.inference.rows import Row
 from langwright.models.adapter_settings import Lora
 
@@ -29,6 +30,10 @@ EngineOf = Callable[..., TorchEngine]
 
 SOME = ("llama", "gemma2, soft caps and windows", "mixtral, experts")
 """Plain attention; windows, soft caps and a function over the logits; experts and a router."""
+SEVERAL = (
+    *SOME, "gpt2", "qwen3", "mistral with a window", "gpt-oss, sinks", "deepseek, latent attention", "neox, partly rotated",
+    "opt, offset positions",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -241,3 +246,124 @@ def test_among_rows_of_its_adapter_and_of_another(
     assert answer(engine.submit(request)) == expected
     for stream in streams:
         stream.cancel()
+
+
+# --- guesses -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(
+    params=[(name, precision) for name in SEVERAL for precision in EXACT], ids=lambda pair: f"{pair[0]}, {pair[1]}"
+)
+def more(request: pytest.FixtureRequest) -> Iterator[tuple[PreTrainedModel, Precision]]:
+    name, precision = request.param
+    yield needle_model(name), precision
+
+
+@pytest.mark.spec(
+    "C8", "strictly guesses, by lookup or by a smaller model, change no bit: 10 architectures, three precisions"
+)
+@pytest.mark.parametrize("by", ["lookup", "draft"])
+def test_whether_it_is_guessed(more: tuple[PreTrainedModel, Precision], by: str, strict_engine: EngineOf) -> None:
+    model, precision = more
+    part = needle_request(length=9, seed=2).prompt
+    sampling = Sampling(max_new_tokens=24, temperature=0.2, seed=5)
+    requests = [Request([*part, *part, *part[:4]], sampling), Request([*part, 3, *part], sampling)]
+    plain = strict_engine(model, precision)
+    expected = [alone(plain, request) for request in requests]
+    plain.close()
+    options: dict[str, Any] = {"speculation": PromptLookup()}
+    if by == "draft":
+        options = {"speculation": DraftModel(model="draft", most=4), "draft": near(model, 0.02)}
+    engine = strict_engine(model, precision, **options)
+    assert [alone(engine, request) for request in requests] == expected
+    assert [among(engine, request, 10, trial) for trial, request in enumerate(requests)] == expected
+    assert engine.guessed.made > 0
+    assert engine.guessed.kept > 0 or by == "lookup"
+
+
+# --- cancelled neighbours ------------------------------------------------------------------------
+
+
+@pytest.mark.spec("C8", "strictly a neighbour that is cancelled, wherever it stands, changes no bit: 10 architectures")
+@pytest.mark.parametrize("leaves", ["who asked first", "who asked the same"])
+def test_whoever_beside_it_is_cancelled(
+    more: tuple[PreTrainedModel, Precision],
+    leaves: str,
+    strict_engine: EngineOf,
+    gate_of: Callable[[PreTrainedModel], Gate],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cancelled are one whose reading it waits for, one that shares its row, one beside it on its shelf, one that waits."""
+    model, precision = more
+    request = needle_request(length=150, new=12)
+    quiet = strict_engine(model, precision, prefix_bytes=0)
+    expected = alone(quiet, request)
+    quiet.close()
+    monkeypatch.setattr(packed, "STEP_TOKENS", 80)  # so that reading takes several steps
+    engine = strict_engine(model, precision, max_batch=6)
+    gate = gate_of(model)
+    gate.shut()
+    reader = engine.submit(Request([*request.prompt[:140], 1, 2], request.sampling))  # its first blocks are the same
+    pair = [engine.submit(request) for _ in range(2)]  # one row
+    fork = engine.submit(replace(request, sampling=request.sampling.model_copy(update={"seed": 6})))
+    fillers = [engine.submit(needle_request(length=140 + n, new=40, seed=n)) for n in range(6)]
+    gate.wait_for(1)
+    gate.let(1)  # the reader has read a piece
+    gate.wait_for(2)
+    reader.cancel()
+    gate.let(2)
+    gate.wait_for(4)
+    gone, stays = pair if leaves == "who asked first" else reversed(pair)
+    gone.cancel()
+    fork.cancel()
+    fillers[-1].cancel()
+    tokens = []
+    for filler in fillers[:-1]:
+        gate.let(3)
+        gate.wait_for(len(gate.shapes) + 1)
+        filler.cancel()
+    gate.open()
+    tokens += stays
+    assert Answer(tuple(token.id for token in tokens), tuple(token.logprob for token in tokens)) == expected
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(
+    "C8", "strictly scores of a text are the same bits beside others, from kept beginnings, and among requests"
+)
+def test_a_score_is_the_same_bit_for_bit(more: tuple[PreTrainedModel, Precision], strict_engine: EngineOf) -> None:
+    model, precision = more
+    text = needle_request(length=200).prompt
+    rows = [text[:length] for length in (200, 64, 65, 66, 130)] + [[*text[:128], *text[:60]], text[100:], text[:2]]
+    forgetful = strict_engine(model, precision, prefix_bytes=0)
+    expected = [forgetful.score([row])[0] for row in rows]
+    forgetful.close()
+    engine = strict_engine(model, precision)
+    assert engine.score(rows) == expected
+    assert engine.score(rows[::-1]) == expected[::-1]  # the beginnings are kept now
+    assert [judgement[0] for judgement in engine.judge(rows[:1])[0]] == expected[0]
+    other = strict_engine(model, precision)
+    among(other, Request(text, Sampling(max_new_tokens=3)), 8, 0)  # blocks that a request has made
+    assert other.score(rows) == expected
+    request = needle_request(length=200, new=6)
+    assert alone(other, request) == alone(engine, request)  # and a request goes on from blocks that scores have made
+
+
+@pytest.mark.parametrize("name", APART)
+def test_outside_the_packed_tier_texts_are_scored_one_by_one(name: str, strict_engine: EngineOf) -> None:
+    engine = strict_engine(needle_model(name))
+    rows = [needle_request(length=length).prompt for length in (40, 9, 23)]
+    assert engine.score(rows) == [engine.score([row])[0] for row in rows]
+
+
+def test_without_strict_a_score_is_not(wide: PreTrainedModel, engine_of: EngineOf) -> None:
+    """The test of the test: what stands beside a text shows in the last bits."""
+    engine = engine_of(wide, context=CONTEXT)
+    rows = [needle_request(length=length).prompt for length in (90, 40, 23)]
+    found, expected = engine.score(rows), [engine.score([row])[0] for row in rows]
+    assert found != expected
+    assert [value for row in found for value in row] == pytest.approx(
+        [value for row in expected for value in row], abs=1e-4
+    )

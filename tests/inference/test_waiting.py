@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from langwright.inference.waiting import PATIENCE, WaitingLine
 
 
@@ -40,3 +44,44 @@ def test_sweeping_and_clearing() -> None:
     assert len(line) == 2
     assert line.clear() == ["a", "c"]
     assert len(line) == 0
+
+
+LIFE = st.lists(st.integers(-5, 9), max_size=60)  # -5 one leaves, -4 one is taken, else one comes with that priority
+
+
+@pytest.mark.spec("C8", "whoever waits gets a place after at most four for each that came before, whatever comes later")
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(life=LIFE, urgent=st.integers(1, 30))
+def test_nobody_waits_longer_than_those_before_him_make_it(life: list[int], urgent: int) -> None:
+    """Whatever comes, goes and is served, and however urgent what comes later is, everyone's wait is bounded."""
+    line: WaitingLine[int] = WaitingLine()
+    most: dict[int, int] = {}  # how many places may still be given to others before each
+    came = 0
+
+    def add(priority: int) -> None:
+        nonlocal came
+        most[came] = PATIENCE * (len(line) + 1) - 1
+        line.add(came, priority)
+        came += 1
+
+    def take() -> None:
+        first = line.first()
+        taken = line.take()
+        assert taken == first
+        del most[taken]
+        for one in most:
+            most[one] -= 1
+            assert most[one] >= 0, one
+
+    for what in [*life, *[9, -4] * urgent]:
+        if what > -4:
+            add(what)
+        elif what == -4 and len(line):
+            take()
+        elif what == -5 and most:
+            gone = min(most)
+            del most[gone]
+            line.sweep(lambda one: one == gone)  # noqa: B023
+    while len(line):
+        take()
+    assert not most

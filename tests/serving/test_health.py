@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
+from tests.inference.tiny import LLAMA, random_model
 
+from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import Parrot, letters, parrot
 from langwright.inference.protocol import Request
+from langwright.inference.streams import EngineDied
 from langwright.inference.text import TextModel
 from langwright.serving.app import build_app
 from langwright.serving.settings import ServingSettings
@@ -37,6 +41,26 @@ def test_a_broken_engine_is_alive_and_not_ready() -> None:
         answer = client.get("/health/ready")
         assert answer.status_code == 503
         assert answer.json() == {"status": "not ready", "models": {"a": "ready", "b": "broken"}}
+
+
+@pytest.mark.spec("C8", "an engine whose thread has died is not ready from that moment on")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_readiness_goes_at_once_when_the_engines_thread_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = TorchEngine(random_model(LLAMA))
+    with client_of(TextModel(engine, letters(), "m")) as client:
+        assert client.post("/generate", json={"text": "a"}).status_code == 200  # wrote just now, so it is not asked
+        assert client.get("/health/ready").status_code == 200
+
+        def struck(*_: object) -> None:
+            raise MemoryError("the lightning struck")
+
+        monkeypatch.setattr(engine._worker, "_turn", struck)
+        with pytest.raises(EngineDied):
+            list(engine.submit(Request([1])))
+        answer = client.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "not ready", "models": {"m": "broken"}}
+        assert client.get("/health/live").status_code == 200
 
 
 def test_an_engine_that_hangs_is_asked_once() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from langwright.cli.sampling import (
     AdapterName,
+    BackendName,
     GuessBy,
     MaxNewTokens,
     PrecisionName,
@@ -19,13 +20,13 @@ from langwright.cli.sampling import (
     Temperature,
     TopK,
     TopP,
-    read_numbers,
     read_sampling,
-    read_speculation,
+    read_ways,
 )
 from langwright.cli.screen import screen_of
 from langwright.cli.talk import Conversation
 from langwright.cli.teaching import Command
+from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateName, read_prompt
 from langwright.inference.addresses import is_url
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ def chat(
     precision: PrecisionName = None,
     strict: Strict = False,
     guess: GuessBy = None,
+    backend: BackendName = None,
+    template: TemplateName = None,
+    fields: TemplateFields = None,
+    template_language: TemplateLanguage = None,
 ) -> None:
     """Read turns from the keyboard or from a pipe until it ends."""
     screen = screen_of(ctx)
@@ -62,18 +67,19 @@ def chat(
         {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed},
         max_new_tokens=256,
     )
-    numbers, speculation = read_numbers(precision, strict), read_speculation(guess)
+    computed = read_ways(precision, strict, guess, backend)
+    first = None if template is None and not fields else read_prompt(None, template, fields or (), template_language)
     from langwright.tasks.loading import load
 
     def with_adapter(name: str | None) -> Model:
-        return load(model, max_batch=1, numbers=numbers, adapter=name, speculation=speculation)
+        return load(model, max_batch=1, adapter=name, **computed)
 
     opened = with_adapter(adapter)
     interactive = sys.stdin.isatty() and not screen.as_json
     talk = Conversation(screen, opened, sampling, system, with_adapter, interactive=interactive, slide=slide)
     try:
         opened.require("chat")
-        talk.go()
+        talk.go(first)
     finally:
         talk.model.close()
     screen.answer(
@@ -88,6 +94,7 @@ CHAT = Command(
     summary="Talk to a model",
     examples=(
         "langwright chat runs/chat",
+        "langwright chat runs/chat --template summary --field text=@letter.txt",
         'echo "What is a tokenizer?" | langwright chat runs/chat',
         "langwright chat http://127.0.0.1:8000",
     ),

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
+from langwright.cli.way import tier_of, way_of
 from langwright.wording import say
 
 State = Literal["good", "note", "problem"]
@@ -56,10 +57,18 @@ class Size:
     tokens_per_second: float
 
 
-def doctor(ctx: typer.Context) -> None:
+def doctor(
+    ctx: typer.Context,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]", help="A model to open here, to see how requests to it run and why not better"
+        ),
+    ] = None,
+) -> None:
     """Look at everything, and say it."""
     screen = screen_of(ctx)
-    checks = list(look())
+    checks = [*look(), *(() if model is None else (requests_to(model),))]
     sizes = list(trainable())
     screen.table([[MARKS[c.state], say(c.name), say(c.value, lang=None, **c.values)] for c in checks])
     for check in checks:
@@ -225,6 +234,16 @@ def installed(name: str) -> str | None:
         return None
 
 
+def requests_to(name: str) -> Check:
+    """How the requests to a model run, found out by opening it."""
+    from langwright.tasks.loading import load
+
+    with load(name) as model:
+        tier, _ = tier_of(model)
+        way = way_of(model) or say("{name} does not write here", name=name)
+    return Check("requests", "good" if tier == "packed" else "note", "{way}", values={"way": way})
+
+
 # --- sizes ---------------------------------------------------------------------------------------
 
 
@@ -252,6 +271,6 @@ DOCTOR = Command(
     name="doctor",
     section="Look after runs",
     summary="Check this machine: what it has, what is missing, and which models can be trained here",
-    examples=("langwright doctor",),
+    examples=("langwright doctor", "langwright doctor runs/chat"),
     run=doctor,
 )

@@ -22,6 +22,7 @@ from langwright.cli.control import (
 )
 from langwright.cli.sampling import (
     AdapterName,
+    BackendName,
     BeamCount,
     BestOf,
     Candidates,
@@ -41,15 +42,15 @@ from langwright.cli.sampling import (
     TopK,
     TopP,
     read_count,
-    read_numbers,
     read_sampling,
     read_search,
-    read_speculation,
+    read_ways,
 )
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateName, read_prompt
 from langwright.cli.watermark import WatermarkFile, read_mark_for
+from langwright.cli.way import guessed_of
 from langwright.inference.addresses import is_url
 from langwright.tasks.options import Writing
 from langwright.wording import say
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from langwright.inference.remote import RemoteStream
     from langwright.inference.text import TextStream
     from langwright.inference.written import TextCompletion
+    from langwright.tasks.loading import Model
 
 
 DRAWN = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
@@ -105,6 +107,7 @@ def generate(
     precision: PrecisionName = None,
     strict: Strict = False,
     guess: GuessBy = None,
+    backend: BackendName = None,
     candidates: Candidates = None,
     best_of: BestOf = None,
     beams: BeamCount = None,
@@ -122,24 +125,22 @@ def generate(
     mark = read_mark_for(watermark, sampling)
     search = read_search({name: ctx.params[option] for name, option in SEARCHED.items()}, contrast)
     ways = Writing(stop=stop or (), slide=slide, control=read_control(ctx.params))
-    numbers, speculation = read_numbers(precision, strict), read_speculation(guess)
+    computed = read_ways(precision, strict, guess, backend)
     following = "" if is_url(model) else shlex.join(["langwright", "serve", model])
-    several = search is not None or candidates is not None or best_of is not None
+    several = any(one is not None for one in (search, candidates, best_of))
     wanted, best = read_count(candidates, "--candidates"), None if best_of is None else read_count(best_of, "--best-of")
     from langwright.tasks.loading import load
 
-    with load(
-        model, max_batch=max(wanted, best or 1), watermark=mark, numbers=numbers, adapter=adapter, speculation=speculation
-    ) as opened:  # fmt: skip
+    with load(model, max_batch=max(wanted, best or 1), watermark=mark, adapter=adapter, **computed) as opened:
         if several:
             found = opened.candidates(asked, sampling, n=wanted, search=search, best_of=best, **ways)
             show_candidates(screen, found, wanted, following)
             return
         with opened.stream(asked, sampling, **ways) as stream:
-            show_text(screen, stream, following)
+            show_text(screen, stream, following, opened)
 
 
-def show_text(screen: Screen, stream: TextStream | RemoteStream, following: str) -> None:
+def show_text(screen: Screen, stream: TextStream | RemoteStream, following: str, model: Model) -> None:
     """One text as it is written, then what there is to say of it; Ctrl-C ends it."""
     try:
         for piece in stream:
@@ -158,6 +159,8 @@ def show_text(screen: Screen, stream: TextStream | RemoteStream, following: str)
             seed=made.seed,
         )
     )
+    if guessed := guessed_of(model):
+        screen.note(guessed)
     screen.answer(
         {"text": made.text, "token_ids": list(made.token_ids), "finish_reason": made.finish_reason, "seed": made.seed},
         next=following,

@@ -5,14 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict, get_args
 
 import typer
 from pydantic import JsonValue
 
-from langwright.errors import UserError
+from langwright.errors import UserError, unknown
 from langwright.inference.precision import Numbers
-from langwright.inference.protocol import Beams, Contrastive, DraftModel, PromptLookup, Sampling, Search, Speculation
+from langwright.inference.protocol import (
+    Backend,
+    Beams,
+    Contrastive,
+    DraftModel,
+    PromptLookup,
+    Sampling,
+    Search,
+    Speculation,
+)
 from langwright.settings import parse_value, read_settings
 
 MaxNewTokens = Annotated[
@@ -72,7 +81,15 @@ GuessBy = Annotated[
         "--guess",
         metavar="lookup|MODEL",
         help="Guess several tokens and read them in one pass: lookup takes what followed the same tokens before, "
-        "a smaller model of the same tokenizer guesses by itself; the text stays the same",
+        "a smaller model of the same tokenizer guesses by itself; the text stays the same, or as likely where it is drawn",
+    ),
+]
+BackendName = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="langwright|vllm",
+        help="Who computes: our engine, or vLLM's server, started and ended with us",
     ),
 ]
 Sets = Annotated[
@@ -174,6 +191,30 @@ def read_speculation(guess: str | None) -> Speculation | None:
     if guess is None:
         return None
     return PromptLookup() if guess == "lookup" else DraftModel(model=guess)
+
+
+def read_backend(name: str | None) -> Backend:
+    """Who computes; UserError for one that we do not know."""
+    if name is None:
+        return "langwright"
+    if name not in get_args(Backend):
+        raise unknown("backend", name, get_args(Backend))
+    return name  # type: ignore[return-value]
+
+
+class Ways(TypedDict):
+    """What of `load` says how a model computes."""
+
+    numbers: Numbers
+    speculation: Speculation | None
+    backend: Backend
+
+
+def read_ways(precision: str | None, strict: bool, guess: str | None, backend: str | None) -> Ways:
+    """How a model computes, from options; UserError names what is not allowed."""
+    return Ways(
+        numbers=read_numbers(precision, strict), speculation=read_speculation(guess), backend=read_backend(backend)
+    )
 
 
 def read_count(text: str | None, option: str, default: int = 1) -> int:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import Field
 
-from langwright.cli.sampling import GuessBy, PrecisionName, Strict, read_numbers, read_speculation
+from langwright.cli.sampling import BackendName, GuessBy, PrecisionName, Strict, Ways, read_ways
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.cli.watermark import WatermarkFile
+from langwright.cli.way import way_of
 from langwright.errors import UserError
-from langwright.inference.precision import Numbers
-from langwright.inference.protocol import Speculation
 from langwright.settings import Settings, parse_value, read_settings
 from langwright.wording import say
 
@@ -58,6 +57,7 @@ def serve(
     precision: PrecisionName = None,
     strict: Strict = False,
     guess: GuessBy = None,
+    backend: BackendName = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
@@ -72,7 +72,7 @@ def serve(
             "setting {key} = {value!r} is not allowed", fix="give {allowed}", key="max_batch", value=max_batch,
             allowed=say("a whole number") + ", " + say("at least {bound}", bound=1),
         )  # fmt: skip
-    numbers = read_numbers(precision, strict)
+    computed = read_ways(precision, strict, guess, backend)
     from langwright.inference.watermark.keys import read_mark
     from langwright.serving.running import listen, url_of
     from langwright.serving.running import serve as answer
@@ -82,7 +82,7 @@ def serve(
     mark = None if watermark is None else read_mark(Path(watermark))
     listener = listen(address.host, address.port)  # a taken port is said before a model is loaded
     try:
-        opened = open_all(screen, models, batch, numbers, mark, adapters or (), read_speculation(guess))
+        opened = open_all(screen, models, batch, computed, mark, adapters or ())
     except BaseException:
         listener.close()
         raise
@@ -98,10 +98,9 @@ def open_all(
     screen: Screen,
     names: Sequence[str],
     max_batch: int,
-    numbers: Numbers,
+    computed: Ways,
     watermark: Mark | None = None,
     adapters: Sequence[str] = (),
-    speculation: Speculation | None = None,
 ) -> dict[str, TextModel]:
     """The models by the name requests ask for: a folder's own name, with an adapter of it behind a colon.
 
@@ -116,15 +115,15 @@ def open_all(
             raise UserError("two models are called {name!r}", fix="rename one of the folders", name=called)
         screen.note(say("loading {name}", name=name))
         plain = "" if adapters and not found else None  # adapters are put beside the plain model
-        model = load(
-            name, max_batch=max_batch, watermark=watermark, numbers=numbers, adapter=plain, speculation=speculation
-        )
+        model = load(name, max_batch=max_batch, watermark=watermark, adapter=plain, **computed)
         try:
             found[called] = model.local("serve")
         except BaseException:
             model.close()
             raise
         found[called].name = called
+        if way := way_of(model):
+            screen.note(way)
         if plain is not None:
             found |= beside(found[called], model, adapters)
     return found

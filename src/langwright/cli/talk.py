@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langwright.cli.screen import Screen
+from langwright.cli.way import guessed_of, way_of
 from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
 from langwright.inference.protocol import Sampling, Token
@@ -71,8 +72,14 @@ class Conversation:
         self.open_with = open_with
         self.tokens: tuple[Token, ...] = ()  # of the last reply
 
-    def go(self) -> None:
-        """Until /quit, or the end of the input."""
+    def go(self, first: str | list[Message] | None = None) -> None:
+        """Until /quit, or the end of the input.
+
+        first  turns that are answered before anything is asked for
+        """
+        if first is not None:
+            said = [Message(role="user", content=first)] if isinstance(first, str) else first
+            self.answer([*(self.messages if said[0].role != "system" else ()), *said], self.sampling)
         if self.interactive:
             self.screen.note(say("type a message; /help shows the commands, /quit leaves, Ctrl-C cuts a reply short"))
         for line in self.lines():
@@ -338,6 +345,13 @@ def set_adapter(talk: Conversation, rest: str) -> None:
     talk.model, talk.tokens = fresh, ()
 
 
+def show_engine(talk: Conversation, rest: str) -> None:
+    """How replies are computed, and what came of guesses."""
+    talk.screen.note(way_of(talk.model) or say("(where {name} runs is not ours to know)", name=talk.model.name))
+    if guessed := guessed_of(talk.model):
+        talk.screen.note(guessed)
+
+
 def reset(talk: Conversation, rest: str) -> None:
     """Begin a new conversation."""
     talk.messages, talk.tokens = list(talk.opening), ()
@@ -360,6 +374,7 @@ LIST = (
     Order(("save", "保存"), "FILE", "Write the conversation to a file", save),
     Order(("load", "载入"), "FILE", "Go on with a conversation from a file", load),
     Order(("adapter", "适配器"), "[NAME]", "List the model's adapters, or go on with one of them", set_adapter),
+    Order(("engine", "引擎"), "", "Show how replies are computed, and how many guessed tokens were kept", show_engine),
     Order(("reset", "重置"), "", "Begin a new conversation", reset),
     Order(QUIT, "", "Leave", reset),
 )

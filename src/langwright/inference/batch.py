@@ -18,7 +18,7 @@ from langwright.inference.cache import RunningCache, blank_layers, causal_mask, 
 from langwright.inference.lora import at_work
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
-from langwright.inference.subject import arguments_of
+from langwright.inference.subject import arguments_of, pad_of
 from langwright.models.adapters import virtual_past, virtual_tokens
 
 PREFILL_POSITIONS = 4096  # prompt positions read between two steps of the running batch, padding included
@@ -33,6 +33,7 @@ class Forward:
         self.model = model.get_base_model() if self.ahead else model
         self.config = model.config
         self.device = next(model.parameters()).device
+        self.pad = pad_of(model)
         known = arguments_of(model)
         self.takes_positions = "position_ids" in known
         self.takes_logits_to_keep = "logits_to_keep" in known
@@ -49,7 +50,7 @@ class Forward:
     def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Cache]:
         """Logits of the last token of each prompt, shape (B, V), and the cache that they fill, padded on the left."""
         longest = max(len(prompt) for prompt in prompts)
-        ids = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+        ids = [[self.pad] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
         lengths_B = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
         mask_BT = nn.functional.pad(causal_mask(lengths_B, longest), (self.ahead, 0), value=True)
         positions_BT = (mask_BT.long().cumsum(-1) - 1).clamp(min=0)[:, self.ahead :]

@@ -116,10 +116,13 @@ def parted(beam: Beam) -> Beam:
     return Beam(beam.row, beam.score, history, beam.tokens)
 
 
-def allowed_scores(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, UserError]) -> Tensor:
+def allowed_scores(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, Exception]) -> Tensor:
     """Log-probabilities of the next tokens with all that is done to them; minus infinity where nothing may follow."""
-    stuck: dict[int, UserError] = {}
+    stuck: dict[int, Exception] = {}
     scores_BV = altered(guided(logits_BV, histories, stuck).log_softmax(-1), histories, stuck)
+    for error in stuck.values():
+        if not isinstance(error, UserError):  # no beam is at its end: what steers it is broken
+            raise error
     refused.update(stuck)
     return scores_BV.index_fill(0, torch.tensor(list(stuck), dtype=torch.long, device=scores_BV.device), -torch.inf)
 
@@ -137,7 +140,7 @@ def search_beams(
     groups = [Group(search, first, limit) for _ in range(search.groups)]
     logits_BV, _ = unroll.begin(request.prompt)
     row_of = [0] * len(groups)  # all groups begin with the only row there is
-    refused: dict[int, UserError] = {}
+    refused: dict[int, Exception] = {}
     while True:
         if not logits_BV.isfinite().any(-1).all() or logits_BV.isnan().any():
             raise not_finite()

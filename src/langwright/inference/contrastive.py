@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator
 import torch
 from torch import Tensor
 
-from langwright.errors import UserError
 from langwright.inference.history import History
 from langwright.inference.penalties import altered, guided
 from langwright.inference.protocol import Candidate, Contrastive, FinishReason, Request, Token
@@ -44,11 +43,13 @@ def search_contrastive(
     parent = 0
     while True:
         logprob_V = logits_1V[0].log_softmax(-1)
-        refused: dict[int, UserError] = {}
+        refused: dict[int, Exception] = {}
         steered_1V = altered(guided(logits_1V, [history], refused), [history], refused)
+        if refused:
+            raise refused[0]
         best = steered_1V[0].log_softmax(-1).topk(min(search.top_k, logprob_V.numel()))
         if not math.isfinite(best.values[0]):
-            raise refused.get(0) or (nothing_left(history.made) if logprob_V.isfinite().any() else not_finite())
+            raise nothing_left(history.made) if logprob_V.isfinite().any() else not_finite()
         ids_K = best.indices[best.values > -torch.inf]
         yield
         if expired():

@@ -1,12 +1,13 @@
 """Guesses of a smaller model with the same vocabulary.
 
-Source    Leviathan et al. 2023, arXiv:2211.17192, section 2
+Source    Leviathan et al. 2023, arXiv:2211.17192, section 2 and algorithm 1
 
-The smaller model chooses as the request does: with its penalties, its temperature, and the random number of the
-place that is guessed. Where both models find the same probable, the same number draws the same token.
+The smaller model chooses as the request does, with its penalties and its temperature. Where that is to draw, it
+draws by numbers of its own, and the guess is kept by the ratio of the two probabilities (acceptance.py).
 
-Differs from the paper's algorithm 1, which draws guesses by numbers of their own and accepts x with
-min(1, p(x) / q(x)): that accepts more often at high temperatures, but writes other tokens than without guesses.
+Differs in strict mode, where the text has to be the one that is written without guesses: there the smaller model
+draws by the random number of the place that is guessed, with which both models draw the same token where they find
+the same probable, and a guess is kept where it is what the larger one draws. That keeps fewer at high temperatures.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.errors import UserError
+from langwright.inference.numbers import CHOICE, PROPOSE
 from langwright.inference.packed import PackedForward, Plan, ReadingPart
 from langwright.inference.protocol import PromptLookup, Speculation, Token
 from langwright.inference.sampling import Chooser
@@ -53,12 +55,38 @@ class Draft:
     history: History
     length: int  # tokens to guess
 
+    def take(self, token: Token | Exception, drawn_V: Tensor | None) -> None:
+        """The next guess.
+
+        drawn_V  logits that it was drawn from, where it is kept by ratio
+        """
+        ends = isinstance(token, Exception) or token.id in self.history.request.stop_ids
+        if isinstance(token, Exception) or (ends and drawn_V is None):  # nothing to gain from a guess that it ends here
+            self.length = 0
+            return
+        self.guess.ids.append(token.id)
+        if drawn_V is not None:  # then also the guess that it ends, or the others would come too often
+            self.guess.shares.append(drawn_V.softmax(-1))
+        try:
+            self.history.take(token.id)
+        except Exception:  # the request itself is told, if it comes so far
+            ends = True
+        if ends:
+            self.length = 0
+
 
 class Drafts:
     """A smaller model's guesses, for all rows together."""
 
-    def __init__(self, model: PreTrainedModel, layout: Layout, context: int, max_rows: int, most: int) -> None:
-        """most: tokens guessed at a time."""
+    def __init__(
+        self, model: PreTrainedModel, layout: Layout, context: int, max_rows: int, most: int, by_ratio: bool = True
+    ) -> None:
+        """Prepare.
+
+        most      tokens guessed at a time
+        by_ratio  drawn guesses are kept by the ratio of probabilities; else where they are what would be drawn
+        """
+        self.by_ratio = by_ratio
         self.forward = PackedForward(model)
         self.shelves: Shelves[Shadow] = Shelves(layout, max_rows, context)
         self.context = context
@@ -75,13 +103,12 @@ class Drafts:
                 drafts.append(Draft(Guess(row, [], row.history.made), shadow, row.history.fork(), length))
         going = drafts
         while going:
-            chosen = Chooser([draft.history for draft in going], self.forward.device)(self._read(going))
-            for draft, token in zip(going, chosen.tokens, strict=True):
-                if isinstance(token, Token) and token.id not in draft.history.request.stop_ids:
-                    draft.guess.ids.append(token.id)
-                    draft.history.take(token.id)
-                else:  # nothing to gain from a guess that the text ends here
-                    draft.length = 0
+            numbers = PROPOSE if self.by_ratio else CHOICE
+            chooser = Chooser([draft.history for draft in going], self.forward.device, numbers)
+            chosen = chooser(self._read(going))
+            drawn = dict(zip(chooser.drawing, () if chosen.kept_DV is None else chosen.kept_DV, strict=True))
+            for number, (draft, token) in enumerate(zip(going, chosen.tokens, strict=True)):
+                draft.take(token, drawn.get(number) if self.by_ratio else None)
             going = [draft for draft in going if len(draft.guess.ids) < draft.length]
         return [draft.guess for draft in drafts if draft.guess.ids]
 
@@ -115,11 +142,12 @@ class Drafts:
 
 
 def guesser_of(
-    speculation: Speculation | None, draft: PreTrainedModel | None, vocab_size: int
+    speculation: Speculation | None, draft: PreTrainedModel | None, vocab_size: int, strict: bool
 ) -> Callable[[int], Guesser | None]:
     """Makes who guesses, for a number of rows.
 
     vocab_size  of the model that writes
+    strict      the text has to be what it is without guesses
     raises      UserError for a smaller model of another vocabulary, or one that does not run packed
     """
     if speculation is None:
@@ -143,4 +171,4 @@ def guesser_of(
             fix="use a smaller model of the Llama, Qwen, Mistral, Gemma or GPT-2 kind",
             type=draft.config.model_type,
         )
-    return lambda max_rows: Drafts(subject.model, layout, subject.context, max_rows, speculation.most)
+    return lambda max_rows: Drafts(subject.model, layout, subject.context, max_rows, speculation.most, not strict)

@@ -49,6 +49,7 @@ from langwright.inference.scoring import (
 )
 from langwright.inference.searching import refuse_drawing, searching
 from langwright.inference.shared_scores import SharedScores
+from langwright.inference.speculation import Guessed
 from langwright.inference.streams import QueuedStream
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Tier, TierName
@@ -75,7 +76,8 @@ class TorchEngine:
                 read it again; packed tier only, 0 keeps nothing
     preparation  numbers to compute in, and whether a request's bits may depend on others; not before the engine is
                 closed, or `load`ed with the same model, are its weights the caller's again
-    speculation  guess several tokens and read them in one pass; packed tier only, and the text is the same
+    speculation  guess several tokens and read them in one pass; packed tier only. The text is the same, but for what is
+                drawn after guesses of a smaller model: that has the same distribution, and in strict mode the same text
     draft       the smaller model that guesses, where `speculation` is a `DraftModel`; the caller's
     best_tier   the first way of running rows together that may be tried (tiers.py); the others are slower
 
@@ -100,15 +102,19 @@ class TorchEngine:
             raise ValueError(f"max_batch is {max_batch}; an engine needs at least one place")
         self._context_wish, self._preparation = context, preparation
         subject = Subject(model, context, preparation)
-        guesser = guesser_of(speculation, draft, subject.vocab_size)
-        self._worker = Worker(subject, max_batch, max_tokens, best_tier, max_waiting, prefix_bytes, guesser)
-        if speculation is not None and (self._worker.tier is None or self._worker.tier.layout is None):
-            subject.release()
-            raise UserError(
-                "guessed tokens cannot be read by models of type {type} here",
-                fix="leave out the speculation",
-                type=model.config.model_type,
-            )
+        guesser = guesser_of(speculation, draft, subject.vocab_size, preparation.strict)
+        try:
+            self._worker = Worker(subject, max_batch, max_tokens, best_tier, max_waiting, prefix_bytes, guesser)
+            if speculation is not None and (self._worker.tier is None or self._worker.tier.layout is None):
+                raise UserError(
+                    "guessed tokens cannot be read by models of type {type} here",
+                    fix="leave out the speculation",
+                    type=model.config.model_type,
+                )
+        except BaseException:
+            with subject.turns:
+                subject.release()
+            raise
         thread = threading.Thread(target=self._worker.run, name="langwright-engine", daemon=True)
         self._worker.thread = thread
         thread.start()
@@ -143,6 +149,11 @@ class TorchEngine:
     def alive(self) -> bool:
         """False when its thread has died; every request then ends with `EngineDied`."""
         return self._worker.died is None
+
+    @property
+    def guessed(self) -> Guessed:
+        """How many tokens were guessed, and how many of them kept, since the model was loaded."""
+        return self._worker.guessed
 
     @property
     def report(self) -> Report | None:
@@ -248,7 +259,7 @@ class TorchEngine:
         raises  UserError for an empty row or one longer than the context
         """
         self._check_rows(rows, self.context)
-        return self._in_groups(rows, len, positions_at_once(self.vocab_size), encode_group)
+        return self._in_groups(rows, len, self._together(positions_at_once(self.vocab_size)), encode_group)
 
     # --- the model -----------------------------------------------------------------------------
 
@@ -329,7 +340,7 @@ class TorchEngine:
         return self._in_groups(pairs, lambda pair: max(map(len, pair)), most, work)
 
     def _together(self, most: int) -> int:
-        """Positions of a padded batch of rows to score; where strict each row stands alone, for rows of one depend on it."""
+        """Positions of a padded batch of rows to read; where strict each row stands alone, for rows of one depend on it."""
         return 1 if self._worker.subject.preparation.strict else most
 
     def _check_rows(self, rows: Sequence[Sequence[int]], most: int) -> None:

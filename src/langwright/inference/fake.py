@@ -44,6 +44,10 @@ class Parrot:
     def context(self) -> int:
         return self._context
 
+    @property
+    def alive(self) -> bool:
+        return True
+
     def submit(self, request: Request) -> ParrotStream:
         check_prompt(request.prompt, self._context)
         most = min(request.sampling.max_new_tokens, self._context - len(request.prompt))

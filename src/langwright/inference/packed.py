@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from langwright.inference.prefixes import BLOCK, PrefixStore, names_of
 from langwright.inference.rows import Row
 from langwright.inference.sampling import Chooser
 from langwright.inference.shelves import Layout, Loose, Place, Shelf, Shelves, Slot
-from langwright.inference.speculation import SPARE, Guess, GuessedPart, Guesser
+from langwright.inference.speculation import SPARE, Guess, Guessed, GuessedPart, Guesser, proposed
 from langwright.inference.subject import arguments_of
 
 PREFIX_BYTES = 256 * 2**20
@@ -81,6 +81,12 @@ class ReadingPart:
         return attend_piece(q_TNH, keys_KSH[:, : self.end], values_KSH[:, : self.end], mask, manner)
 
 
+def pieces(place: Place, begin: int, end: int, most: int | None) -> list[ReadingPart]:
+    """A row's tokens in one piece, or in pieces that begin and end at multiples of `most`."""
+    cuts = [] if most is None else range((begin // most + 1) * most, end, most)
+    return [ReadingPart(place, one, other) for one, other in pairwise([begin, *cuts, end])] if begin < end else []
+
+
 @dataclass
 class Plan:
     """What one forward pass is to do.
@@ -128,11 +134,7 @@ class Plan:
     def read(self, row: Row, end: int, most: int | None = None) -> None:
         """A row up to `end`, in one piece or in pieces that begin and end at multiples of `most`."""
         assert row.place is not None
-        begin = row.computed
-        while begin < end:
-            until = end if most is None else min(end, (begin // most + 1) * most)
-            self.parts.append(ReadingPart(row.place, begin, until))
-            begin = until
+        self.parts += pieces(row.place, row.computed, end, most)
         self.add(row, end)
 
     def done(self) -> None:
@@ -194,6 +196,7 @@ class PackedRunner:
         guesser: Guesser | None = None,
     ) -> None:
         self.guesser = guesser
+        self.guessed = Guessed()
         self.forward = PackedForward(model)
         self.layout = layout
         self.max_rows = max_rows
@@ -234,7 +237,7 @@ class PackedRunner:
             self._keep(plan)
             plan.done()
             written = len(plan.asking)
-            self._choose(*self._with_twins(plan.asking, logits_RV[:written]))
+            self._choose(*self._with_twins(plan.asking, logits_RV[:written]), plan.guesses)
             self._verify(plan.guesses, logits_RV[written:])
             self.drop_ended()
         return back
@@ -338,13 +341,15 @@ class PackedRunner:
             for guess, _ in going:
                 guess.kept += 1
                 guess.row.computed += 1
-            chosen = Chooser([guess.row.history for guess, _ in going], self.forward.device)(logits_GV[places])
+            chooser = Chooser([guess.row.history for guess, _ in going], self.forward.device)
+            chosen = chooser(logits_GV[places], proposed([guess for guess, _ in going]))
             for (guess, _), token in zip(going, chosen.tokens, strict=True):
                 guess.row.take(token)
             going = [(guess, first) for guess, first in going if guess.holds()]
         if self.guesser is not None:
             for guess in guesses:
                 self.guesser.judged(guess)
+                self.guessed = Guessed(self.guessed.made + len(guess.ids), self.guessed.kept + guess.kept)
 
     def _begin(self, row: Row) -> bool:
         """Give a row a place with what is known of its beginning; False while another row reads more of the same."""
@@ -385,12 +390,13 @@ class PackedRunner:
         self.reading = [row for row in self.reading if not isinstance(row.place, Slot)]
         return rows, logits_RV if len(places) == len(logits_RV) else logits_RV[places]
 
-    def _choose(self, rows: list[Row], logits_RV: Tensor) -> None:
-        """The next token of each of these rows."""
+    def _choose(self, rows: list[Row], logits_RV: Tensor, guesses: Sequence[Guess]) -> None:
+        """The next token of each of these rows, for some of which there are guesses."""
         if not rows:
             return
         if self._chooser is None or self._chooses_for != rows:
             self._chooser, self._chooses_for = Chooser([row.history for row in rows], self.forward.device), rows
-        chosen = self._chooser(logits_RV)
+        of = {guess.row: guess for guess in guesses}
+        chosen = self._chooser(logits_RV, proposed([of.get(row) for row in rows]) if of else {})
         for row, token in zip(rows, chosen.tokens, strict=True):
             row.take(token)

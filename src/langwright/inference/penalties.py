@@ -19,7 +19,6 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from langwright.errors import UserError
 from langwright.inference.history import History
 from langwright.inference.protocol import Cursor
 
@@ -45,10 +44,10 @@ def ruled_out(logits_V: Tensor, ids_K: Tensor) -> Tensor:
     return logits_V.index_fill(0, ids_K, -torch.inf)
 
 
-def guided(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, UserError]) -> Tensor:
+def guided(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, Exception]) -> Tensor:
     """Logits with those of guided rows replaced, shape (B, V).
 
-    refused  takes in the rows whose guide cannot go on
+    refused  takes in the rows whose guide cannot go on, for whatever reason
     """
     steered = {row: history.guidance for row, history in enumerate(histories) if history.guidance is not None}
     if not steered:
@@ -57,12 +56,12 @@ def guided(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, U
     for row, guidance in steered.items():
         try:
             logits_BV[row] = guidance.steered(logits_BV[row])
-        except UserError as error:
+        except Exception as error:
             refused[row] = error
     return logits_BV
 
 
-def altered(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, UserError]) -> Tensor:
+def altered(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, Exception]) -> Tensor:
     """Logits, or log-probabilities, of rows with all that is done to them before anything is chosen.
 
     refused  takes in the rows that nothing may follow
@@ -75,10 +74,10 @@ def altered(logits_BV: Tensor, histories: Sequence[History], refused: dict[int, 
     return restricted(logits_BV, [history.cursor for history in histories], refused)
 
 
-def restricted(logits_BV: Tensor, cursors: Sequence[Cursor | None], refused: dict[int, UserError]) -> Tensor:
+def restricted(logits_BV: Tensor, cursors: Sequence[Cursor | None], refused: dict[int, Exception]) -> Tensor:
     """Logits with what each row's constraint rules out at minus infinity, shape (B, V).
 
-    refused  takes in the rows that nothing may follow
+    refused  takes in the rows that nothing may follow, or whose constraint cannot go on
     """
     bound = {row: cursor for row, cursor in enumerate(cursors) if cursor is not None}
     if not bound:
@@ -87,7 +86,7 @@ def restricted(logits_BV: Tensor, cursors: Sequence[Cursor | None], refused: dic
     for row, cursor in bound.items():
         try:
             allowed_V = torch.from_numpy(cursor.allowed())[: logits_BV.shape[-1]]
-        except UserError as error:
+        except Exception as error:
             refused[row] = error
             continue
         allowed_BV[row, : len(allowed_V)] = allowed_V

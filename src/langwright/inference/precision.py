@@ -33,6 +33,11 @@ class Preparation:
     rows: Rows | None = None
     keep: bool = True
 
+    @property
+    def changes(self) -> bool:
+        """Whether anything is done to the model."""
+        return self.precision is not None or self.strict
+
 
 class Numbers(Settings):
     """How a model that is opened computes."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 FinishReason = Literal["stop", "length", "cancelled", "deadline"]
+Backend = Literal["langwright", "vllm"]  # what stands behind the protocol: our engine, or a server that is started
 Kind = Literal["continues", "rewrites", "reads"]  # a text, a text into another, a text and writes nothing
 
 
@@ -400,6 +401,11 @@ class Engine(Protocol):
     @property
     def context(self) -> int:
         """Most positions a prompt and its continuation may take together."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """False once it cannot answer any more; known at once, nothing is asked."""
         ...
 
     def submit(self, request: Request) -> Stream:

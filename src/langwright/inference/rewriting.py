@@ -150,7 +150,8 @@ class DecoderForward(Forward):
     def read(self, sources: Sequence[Sequence[int]]) -> tuple[Tensor, EncoderDecoderCache]:
         """Logits behind each token that the decoder begins with, (B, T, V), and what is kept of the rows."""
         longest = max(len(source) for source in sources)
-        ids_BS = torch.tensor([[*source, *[0] * (longest - len(source))] for source in sources], device=self.device)
+        padded = [[*source, *[self.pad] * (longest - len(source))] for source in sources]
+        ids_BS = torch.tensor(padded, device=self.device)
         lengths_B = torch.tensor([len(source) for source in sources], device=self.device)
         mask_BS = (torch.arange(longest, device=self.device) < lengths_B[:, None]).long()
         states = self.model.get_encoder()(input_ids=ids_BS, attention_mask=mask_BS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from langwright.errors import UserError
 from langwright.inference.history import History
 from langwright.inference.limits import prompt_too_long
 from langwright.inference.protocol import FinishReason, Request, Token
@@ -79,7 +78,7 @@ class Row:
             return
         try:
             self.history.begin(model)
-        except UserError as error:
+        except Exception as error:  # whoever wrote the guide
             self.fail(error)
 
     def settle(self, context: int) -> bool:
@@ -127,9 +126,9 @@ class Row:
         for reader in self.readers:
             reader.stream.fail(error)
 
-    def take(self, token: Token | UserError) -> None:
+    def take(self, token: Token | Exception) -> None:
         """Hand a token to those who read, and end the streams where this was the last."""
-        if isinstance(token, UserError):
+        if isinstance(token, Exception):
             self.fail(token)
         elif token.id in self.request.stop_ids:
             self.finish("stop")
@@ -141,9 +140,14 @@ class Row:
         self.tokens.append(token)
         for reader in self.readers:
             reader.stream.put(token)
-        self.history.take(token.id)
-        if self.history.ended is not None:
-            self.finish(self.history.ended)
+        try:
+            self.history.take(token.id)
+            ended = self.history.ended
+        except Exception as error:  # whoever wrote the constraint or the guide
+            self.fail(error)
+            return
+        if ended is not None:
+            self.finish(ended)
         if self.history.made >= self.limit:
             self.finish("length")
 

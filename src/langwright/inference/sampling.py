@@ -18,15 +18,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from langwright.errors import UserError
+from langwright.inference.acceptance import Proposal, decided
 from langwright.inference.history import History
-from langwright.inference.numbers import uniform
+from langwright.inference.numbers import CHOICE, uniform
 from langwright.inference.penalties import altered, guided
 from langwright.inference.protocol import Sampling, Token
 from langwright.inference.truncation import draw, eta, likeliest, min_p, tempered, typical, unsurprising
@@ -83,19 +85,26 @@ class Chosen:
 
     ids_B   on the device, ready for the next step
     tokens  the same with their log-probabilities; an error for a row that cannot go on
+    kept_DV logits of the rows that draw, as they were drawn from; None without any
     """
 
     ids_B: Tensor
-    tokens: list[Token | UserError]
+    tokens: list[Token | Exception]
+    kept_DV: Tensor | None = None
 
 
 class Chooser:
     """How each row of a batch chooses. Made anew when rows join or leave, not at every step."""
 
-    def __init__(self, histories: Sequence[History], device: torch.device) -> None:
-        """histories: of the rows, in their order; each is told by the caller, with `take`, what was written."""
+    def __init__(self, histories: Sequence[History], device: torch.device, numbers: int = CHOICE) -> None:
+        """Prepare.
+
+        histories  of the rows, in their order; each is told by the caller, with `take`, what was written
+        numbers    the stream of random numbers that is drawn by (numbers.py)
+        """
         self.histories = histories
         self.device = device
+        self.numbers = numbers
         samplings = [history.sampling for history in histories]
         self.drawing = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0]
         self.rows_D = torch.tensor(self.drawing, device=device, dtype=torch.long)
@@ -104,17 +113,22 @@ class Chooser:
         self.marked = [row for row, history in enumerate(histories) if history.request.watermark is not None]
         self.top_logprobs = [history.request.top_logprobs for history in histories]
 
-    def __call__(self, logits_BV: Tensor) -> Chosen:
-        """Choose. Uses no number but those of each request's seed at its own place."""
+    def __call__(self, logits_BV: Tensor, proposals: Mapping[int, Proposal] = MappingProxyType({})) -> Chosen:
+        """Choose. Uses no number but those of each request's seed at its own place.
+
+        proposals  guesses for rows that draw, which are kept or replaced (acceptance.py)
+        """
         own_BV = logits_BV.float()
-        refused: dict[int, UserError] = {}
+        refused: dict[int, Exception] = {}
         logits_BV = altered(guided(own_BV, self.histories, refused), self.histories, refused)
         ids_B = logits_BV.argmax(-1)
         most_B1 = logits_BV.gather(-1, ids_B[:, None])
         for row in set(self.marked) - set(self.drawing):
-            ids_B[row] = marked(logits_BV[row], self.histories[row]).argmax()
+            ids_B[row] = self._marked(logits_BV[row], row, refused).argmax()
+        kept_DV = None
         if self.drawing:
-            ids_B = ids_B.index_copy(0, self.rows_D, self._drawn(logits_BV))
+            ids_D, kept_DV = self._drawn(logits_BV, proposals, refused)
+            ids_B = ids_B.index_copy(0, self.rows_D, ids_D)
         logprob_BV = own_BV.log_softmax(-1)
         columns = [ids_B[:, None], logprob_BV.gather(-1, ids_B[:, None]), most_B1]
         alternatives = min(max(self.top_logprobs, default=0), logits_BV.shape[-1])
@@ -125,10 +139,12 @@ class Chooser:
         columns = [column.to(self.warper.wide) for column in columns]
         table = torch.cat(columns, -1).tolist()  # the step's one synchronisation
         tokens = [refused.get(row) or self._token(row, numbers, alternatives) for row, numbers in enumerate(table)]
-        return Chosen(ids_B, tokens)
+        return Chosen(ids_B, tokens, kept_DV)
 
-    def _drawn(self, logits_BV: Tensor) -> Tensor:
-        """What the rows that draw have drawn, shape (D,)."""
+    def _drawn(
+        self, logits_BV: Tensor, proposals: Mapping[int, Proposal], refused: dict[int, Exception]
+    ) -> tuple[Tensor, Tensor]:
+        """What the rows that draw have drawn, shape (D,), and from which logits."""
         logits_DV = logits_BV if len(self.drawing) == len(logits_BV) else logits_BV[self.rows_D]
         tempered_DV = self.warper.tempered(logits_DV)
         kept_DV = self.warper.truncated(tempered_DV)
@@ -137,14 +153,28 @@ class Chooser:
             limits = [row.surprise if row.sampling.mirostat else math.inf for row in rows]
             kept_DV = unsurprising(kept_DV, kept_DV.new_tensor(limits))
         if self.marked:
-            kept_DV = torch.stack([marked(kept_V, row) for kept_V, row in zip(kept_DV, rows, strict=True)])
-        numbers_D = kept_DV.new_tensor([uniform(row.seed, row.made) for row in rows])
+            kept_DV = torch.stack(
+                [self._marked(kept_V, row, refused) for kept_V, row in zip(kept_DV, self.drawing, strict=True)]
+            )
+        numbers_D = kept_DV.new_tensor([uniform(row.seed, row.made, self.numbers) for row in rows])
         ids_D = draw(kept_DV, numbers_D)
+        for place, number in enumerate(self.drawing):
+            if number in proposals:
+                row = rows[place]
+                ids_D[place] = decided(kept_DV[place].softmax(-1), proposals[number], row.seed, row.made)
         if self.steered:
             bits = (tempered_DV.log_softmax(-1).gather(-1, ids_D[:, None])[:, 0] / -math.log(2)).tolist()
             for row, surprise in zip(rows, bits, strict=True):
                 row.surprised(surprise)
-        return ids_D
+        return ids_D, kept_DV
+
+    def _marked(self, logits_V: Tensor, row: int, refused: dict[int, Exception]) -> Tensor:
+        """Logits as the row's watermark has them; as they are where it cannot go on."""
+        try:
+            return marked(logits_V, self.histories[row])
+        except Exception as error:  # whoever wrote the watermark
+            refused[row] = error
+            return logits_V
 
     def _token(self, row: int, numbers: list[float], alternatives: int) -> Token | UserError:
         id, logprob, most = numbers[:3]

@@ -17,7 +17,7 @@ from transformers import Cache, PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.cache import prefill_cache
-from langwright.inference.subject import Beginning, arguments_of
+from langwright.inference.subject import Beginning, arguments_of, pad_of
 from langwright.models.adapters import virtual_tokens
 
 if TYPE_CHECKING:
@@ -159,10 +159,11 @@ def reader_of(model: PreTrainedModel) -> PreTrainedModel | None:
 
 
 def padded(rows: Sequence[Sequence[int]], model: PreTrainedModel) -> tuple[Tensor, Tensor]:
-    """(ids, mask) of shape (R, T), padding on the right."""
+    """(ids, mask) of shape (R, T), the model's padding on the right."""
     device = next(model.parameters()).device
     longest = max(len(row) for row in rows)
-    ids_RT = torch.tensor([list(row) + [0] * (longest - len(row)) for row in rows], device=device)
+    pad = pad_of(model)
+    ids_RT = torch.tensor([list(row) + [pad] * (longest - len(row)) for row in rows], device=device)
     lengths_R = torch.tensor([len(row) for row in rows], device=device)
     return ids_RT, (torch.arange(longest, device=device) < lengths_R[:, None]).long()
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from langwright.inference.packed import PackedRunner, Plan, ReadingPart
+from langwright.inference.packed import PackedRunner, Plan, pieces
 from langwright.inference.prefixes import BLOCK, names_of
 from langwright.inference.shelves import Loose
 
@@ -46,12 +45,6 @@ class Scored:
         if strict and end < len(self.ids) - 1:
             end = min(len(self.ids) - 1, max(end // BLOCK, self.computed // BLOCK + 1) * BLOCK)
         return end
-
-
-def pieces_of(begin: int, end: int) -> list[tuple[int, int]]:
-    """A stretch of positions, cut at multiples of BLOCK."""
-    cuts = [begin, *range((begin // BLOCK + 1) * BLOCK, end, BLOCK), end]
-    return list(pairwise(cuts))
 
 
 class SharedScores:
@@ -91,8 +84,7 @@ class SharedScores:
         targets: list[int] = []
         for row, begin, end in parts:
             assert row.place is not None
-            pieces = pieces_of(begin, end) if runner.strict else [(begin, end)]
-            plan.parts += [ReadingPart(row.place, *piece) for piece in pieces]
+            plan.parts += pieces(row.place, begin, end, BLOCK if runner.strict else None)
             plan.ids += row.ids[begin:end]
             plan.positions += range(begin, end)
             targets += row.ids[begin + 1 : end + 1]

@@ -5,11 +5,13 @@ Sources   Leviathan et al. 2023, arXiv:2211.17192, section 2 (guesses are read i
           prompt lookup   Saxena 2023, github.com/apoorvumang/prompt-lookup-decoding: what followed the same few
                           tokens the last time is guessed to follow again
 
-A guess is kept where it equals the token that the request chooses at that place, from the model's logits and the
-random number of that place. So the text is the same, token for token, as without guesses, greedy or drawn,
-with penalties, constraints and watermarks. For a guess that is certain of itself, as all here are, this
+A guess that is certain of itself, as those of a lookup and all greedy ones are, is kept where it equals the token
+that the request chooses at that place, from the model's logits and the random number of that place. So the text is
+the same, token for token, as without guesses, greedy or drawn, with penalties, constraints and watermarks. This
 accepts exactly as often as Leviathan's rule: a token x with probability p(x), and what is written in its stead is
-drawn from p without x.
+drawn from p without x. A guess that a smaller model has drawn is kept by that rule itself (acceptance.py): the text
+then has the same distribution, and is another one than without guesses. In strict mode, where the text must be the
+same, the smaller model draws by the number of the place, and its guesses are kept where they equal what is chosen.
 
 In strict mode a guessed position is computed as a written one is, over the same shelf, one query at a time, so that
 its bits are the same too.
@@ -18,12 +20,13 @@ its bits are the same too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
+from langwright.inference.acceptance import Proposal
 from langwright.inference.attention import Manner, attend_rows, earlier
 from langwright.inference.protocol import PromptLookup
 
@@ -38,20 +41,33 @@ SPARE = 16  # guessed tokens in one pass, of all rows together: about what a pas
 class Guess:
     """What may follow a row's last token.
 
-    made  tokens that the row had written before
-    kept  how many of the guesses turned out right
+    made    tokens that the row had written before
+    kept    how many of the guesses turned out right
+    shares  the distributions that they were drawn from, (V,) each, where they are kept by ratio
     """
 
     row: Row
     ids: list[int]
     made: int
     kept: int = 0
+    shares: list[Tensor] = field(default_factory=list)
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """The next guess that is not kept yet, where its ratio decides."""
+        return Proposal(self.ids[self.kept], self.shares[self.kept]) if self.kept < len(self.shares) else None
 
     def holds(self) -> bool:
         """Whether the row goes on as guessed up to the next guess that is not kept yet."""
         row, next_one = self.row, self.kept
         wrote_on = row.history.made == self.made + next_one + 1 and not row.ended
         return wrote_on and next_one < len(self.ids) and row.ids[-1] == self.ids[next_one]
+
+
+def proposed(guesses: Sequence[Guess | None]) -> dict[int, Proposal]:
+    """The next guess of each row, by its place, where its ratio decides."""
+    found = {place: guess.proposal for place, guess in enumerate(guesses) if guess is not None}
+    return {place: proposal for place, proposal in found.items() if proposal is not None}
 
 
 class GuessedPart:
@@ -76,6 +92,19 @@ class GuessedPart:
         # copied, since products of a view that stands for several rows take another way, with other last bits
         keys_TKSH, values_TKSH = (one.expand(self.tokens, -1, -1, -1).contiguous() for one in (keys_KSH, values_KSH))
         return attend_rows(q_TNH, keys_TKSH, values_TKSH, mask, manner)
+
+
+@dataclass(frozen=True)
+class Guessed:
+    """How many tokens were guessed, and how many of them kept."""
+
+    made: int = 0
+    kept: int = 0
+
+    @property
+    def share(self) -> float:
+        """Of the guesses that were kept; 0 without any."""
+        return self.kept / self.made if self.made else 0.0
 
 
 class Guesser(Protocol):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
-from langwright.inference.kernels.preparing import Prepared, Report, prepared
+from langwright.inference.custody import Turns, custody_of
+from langwright.inference.kernels.preparing import Report
 from langwright.inference.lora import Adapters
 from langwright.inference.precision import Preparation
 from langwright.inference.protocol import Kind
@@ -37,7 +38,7 @@ class Beginning:
 
 
 class Subject:
-    """A model in evaluation mode. `begin` makes it ready, `release` gives it back as it was."""
+    """A model in evaluation mode. `begin` makes it ready, `release` gives it back as it was; for who has the turn."""
 
     def __init__(
         self, model: PreTrainedModel, context: int | None = None, preparation: Preparation = Preparation()
@@ -53,20 +54,36 @@ class Subject:
         )
         self.preparation = preparation
         self.report: Report | None = None  # what was done to the model, once it is ready
-        self._prepared: Prepared | None = None
+        self.custody = custody_of(self.model)
         self.adapters = Adapters(self.model, preparation.strict)
         self._was_training = self.model.training
         self.model.eval()
 
+    @property
+    def turns(self) -> Turns:
+        """Whoever runs the model, or changes what it is made of, has the turn."""
+        return self.custody.turns
+
+    def check(self) -> None:
+        """UserError where another engine works with the model in other numbers."""
+        self.custody.check(self, self.preparation)
+
     def begin(self) -> None:
-        """Make the model ready, which it is not yet."""
-        self._prepared = prepared(self.model, self.preparation)
-        self.report = self._prepared.report
+        """Make the model ready, or share what was made of it."""
+        self.report = self.custody.take(self, self.model, self.preparation, self._was_training)
 
     def renew(self) -> None:
-        """Forget adapters and what was made of the weights, which were changed."""
+        """Forget adapters and what was made of the weights, which were changed.
+
+        raises  UserError where another engine shares what was made of them
+        """
+        if self.preparation.changes and self.custody.others(self):
+            raise UserError(
+                "the model is at work in another engine, with what was made of its weights",
+                fix="close that engine before they change",
+            )
         self.adapters.release()
-        self.put_back()
+        self.custody.put_back()
         self.adapters = Adapters(self.model, self.preparation.strict)
 
     @property
@@ -87,14 +104,7 @@ class Subject:
     def release(self) -> None:
         """Put the model back into the state and the mode it came in."""
         self.adapters.release()
-        self.put_back()
-        self.model.train(self._was_training)
-
-    def put_back(self) -> None:
-        """Let the model be as it came, but in evaluation mode."""
-        if self._prepared is not None:
-            self._prepared.release()
-            self._prepared = None
+        self.custody.leave(self, self.model)
 
 
 def kind_of(model: PreTrainedModel) -> Kind:
@@ -138,6 +148,14 @@ def beginning_of(model: PreTrainedModel) -> Beginning:
     alone = [words[0] for words in told.bad_words_ids or () if len(words) == 1]
     forbidden = (*alone, *(told.suppress_tokens or ()))
     return Beginning((start, *forced), len(forced), told.forced_eos_token_id is not None, forbidden)
+
+
+def pad_of(model: PreTrainedModel) -> int:
+    """The token that stands where a row of a batch has none; 0 where a model names none of its own."""
+    settings = (getattr(model, "generation_config", None), model.config)
+    told = (getattr(where, "pad_token_id", None) for where in settings)
+    known = range(int(model.get_input_embeddings().num_embeddings))
+    return next((id for id in told if isinstance(id, int) and id in known), 0)
 
 
 def context_of(config: PretrainedConfig) -> int:

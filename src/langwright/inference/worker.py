@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from langwright.inference.limits import QueueFull
 from langwright.inference.packed import PREFIX_BYTES, PackedRunner
 from langwright.inference.rows import Row
 from langwright.inference.shared_scores import SharedScores
-from langwright.inference.speculation import Guesser
+from langwright.inference.speculation import Guessed, Guesser
 from langwright.inference.streams import EngineDied
 from langwright.inference.subject import Subject
 from langwright.inference.tiers import Runner, Tier, TierName, find_tier, fitted, runner_for
@@ -104,6 +105,12 @@ class Worker:
         if self._closed:
             raise RuntimeError("the engine is closed")
 
+    @property
+    def guessed(self) -> Guessed:
+        """Of the rows that ran with the model there is."""
+        runner = self._runner
+        return runner.guessed if isinstance(runner, PackedRunner) else Guessed()
+
     # --- what jobs do --------------------------------------------------------------------------
 
     def apply(self, work: Callable[[PreTrainedModel, list[Any]], list[Any]], rows: list[Any]) -> list[Any]:
@@ -131,21 +138,26 @@ class Worker:
 
     def adopt(self, subject: Subject) -> None:
         """Go on with another model, or with the same one as it is now."""
-        self._runner = None
         if subject.model is self.subject.model:
-            self.subject.renew()
+            with self.subject.turns:
+                self.subject.renew()
         else:
             self.max_tokens = self._checked_max_tokens(subject)
-            self.subject.release()
+            with self.subject.turns:
+                self.subject.release()
             self.subject = subject
+        self._runner = None
         self.tier = self._made_ready(self.subject)
 
     def _made_ready(self, subject: Subject) -> Tier | None:
         """How this model's rows run, found out in the numbers it comes in; None for a model that does not write."""
-        subject.put_back()
-        tier = None if subject.unable is not None else find_tier(subject.model, self._best)
-        subject.begin()
-        return None if tier is None else fitted(tier, subject.model, subject.preparation.strict)
+        with subject.turns:
+            subject.check()
+            known, tier = subject.custody.tiers, None
+            if subject.unable is None:
+                tier = known[self._best] = known.get(self._best) or find_tier(subject.model, self._best)
+            subject.begin()
+            return None if tier is None else fitted(tier, subject.model, subject.preparation.strict)
 
     def _checked_max_tokens(self, subject: Subject) -> int:
         wish = self._max_tokens_wish
@@ -177,15 +189,16 @@ class Worker:
         try:
             self._do_one_job()
             admitted = self._next_rows()
-            for row in admitted:
-                row.begin(self.subject.model)
-            admitted = [row for row in admitted if not row.ended]
-            if admitted:
-                self._ready().admit(admitted)
-            if self._runner is not None:
-                self._runner.drop_ended()
-                if self._runner.rows:
-                    self._back.extend(self._runner.step())
+            with self.subject.turns:
+                for row in admitted:
+                    row.begin(self.subject.model)
+                admitted = [row for row in admitted if not row.ended]
+                if admitted:
+                    self._ready().admit(admitted)
+                if self._runner is not None:
+                    self._runner.drop_ended()
+                    if self._runner.rows:
+                        self._back.extend(self._runner.step())
         except BaseException as error:  # reaches everyone who waits; the next request begins afresh
             with self._changed:
                 waiting = self._everyone_waiting()
@@ -229,7 +242,8 @@ class Worker:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            future.set_result(job.work())
+            with nullcontext() if job.alone else self.subject.turns:  # who exchanges models takes turns of several
+                future.set_result(job.work())
         except BaseException as error:  # the one who asked gets it
             future.set_exception(error)
 
@@ -280,5 +294,6 @@ class Worker:
                     if self.died is None
                     else EngineDied("the engine's thread has died")
                 )
-        self.subject.release()
+        with self.subject.turns:
+            self.subject.release()
         self._runner = None

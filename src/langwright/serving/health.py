@@ -43,7 +43,7 @@ def health_routes(house: House) -> APIRouter:
 
     @router.get("/health/ready", responses={503: {"model": Ready}})
     async def ready(response: Response) -> Ready:
-        """Has every model make one token; 503 when one does not in time, or the server is stopping."""
+        """Has every model make one token; 503 when one does not in time, has died, or the server is stopping."""
         if house.desk.closing:
             states: dict[str, State] = dict.fromkeys(probes, "stopping")
         else:
@@ -66,7 +66,9 @@ class Probe:
         self._asking: asyncio.Future[bool] | None = None
 
     async def state(self) -> State:
-        """What came of it."""
+        """What came of it; an engine whose thread or server has ended is broken, whatever it wrote just now."""
+        if not self.model.engine.alive:
+            return "broken"
         if time.monotonic() - self.desk.heard.get(self.model, -math.inf) < self.within_s:
             return "ready"
         if self._asking is None or self._asking.done():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from langwright.artifacts import open_artifact
 from langwright.errors import UserError
 from langwright.inference.addresses import is_url
 from langwright.inference.precision import Numbers
-from langwright.inference.protocol import DraftModel, Speculation, Watermark
+from langwright.inference.protocol import Backend, DraftModel, Speculation, Watermark
 from langwright.tasks.backbone import open_backbone
 from langwright.tasks.filling import open_filler
 from langwright.tasks.finding import find_model, has_class, is_bare
@@ -18,8 +17,6 @@ from langwright.tasks.model import Model
 from langwright.workspace import Workspace
 
 __all__ = ["Model", "load"]
-
-Backend = Literal["langwright", "vllm"]
 
 
 def load(
@@ -42,7 +39,7 @@ def load(
     watermark  left in all that it writes; see langwright.inference.watermark.keys
     numbers    what a model that writes computes in
     backend    vllm starts `vllm serve` for a model that writes, and ends it with the model
-    speculation  guess several tokens at a time, by lookup or by a smaller model; the texts stay the same
+    speculation  guess several tokens at a time, by lookup or by a smaller model; what is drawn keeps its distribution
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     if is_url(name):
@@ -53,6 +50,8 @@ def load(
             raise not_offered(str(name), "mark what it writes")
         if speculation is not None:
             raise not_offered(str(name), "guess tokens")
+        if backend != "langwright":
+            raise UserError("{name} is a server, which computes by itself", fix="leave --backend out", name=str(name))
         return Model(str(name), None, text=open_remote(str(name)))
     artifact = open_artifact(find_model(name, workspace), "model")
     if head is not None or taught_by_class(artifact.path):

@@ -124,7 +124,7 @@ def prepared(model: PreTrainedModel, preparation: Preparation) -> Prepared:
             device=str(model.device),
         )
     done = Prepared(model, Report(precision, preparation.strict))
-    if preparation.precision is None and not preparation.strict:
+    if not preparation.changes:
         return done
     try:
         prepare(done, preparation)
