@@ -99,6 +99,15 @@ def refuse(): raise ValueError("no")
     assert verdict.kind == "passed", verdict.detail
 
 
+def test_what_tests_use_of_python_is_pythons_own() -> None:
+    near = "assert abs(add(1, 2) - 3) < 1e-9"
+    assert judge("def abs(x):\n    return 0\ndef add(a, b):\n    return 99", near).kind == "failed"
+    assert (
+        judge("import math\ndef add(a, b):\n    return a + b", near, "assert math.floor(add(1, 2)) == 3").kind
+        == "passed"
+    )
+
+
 def test_setup_goes_before_the_program_but_for_the_entry() -> None:
     setup = "def helper(x):\n    return x\ndef add(a, b):\n    pass\n"
     tests = Exam(("assert helper(add(1, 2)) == 3",), setup=setup, entry="add")

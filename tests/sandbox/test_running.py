@@ -88,6 +88,28 @@ time.sleep(60)
     assert not [line for line in commands() if mark in line]
 
 
+def test_with_limits_what_a_program_leaves_behind_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without_filter(monkeypatch, tmp_path)  # which lets no further process begin
+    mark = f"mark-{uuid4()}"
+    source = """
+import os, time
+try:
+    child = os.fork()
+except OSError:  # whoever runs many processes may begin none under the limit
+    child = 1
+if child == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.close(1); os.close(2)
+        time.sleep(60)
+    os._exit(0)
+print('ended')
+"""
+    ran = run_program(source, box("limits"), arguments=[mark])
+    assert (ran.ended, ran.code, ran.output) == ("done", 0, "ended\n")
+    assert not [line for line in commands() if mark in line]
+
+
 @APART
 def test_a_fork_bomb_is_bounded() -> None:
     source = "import os, time\nfor _ in range(9):\n    try:\n        os.fork()\n    except OSError as e:\n        print(e.errno, flush=True)\ntime.sleep(0.5)"
@@ -156,10 +178,7 @@ def test_there_is_no_network(isolation: str) -> None:
 
 @APART
 def test_without_the_filter_of_calls_there_is_still_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for file in (Path(__file__).parents[2] / "src/langwright/sandbox/inside").glob("*.py"):
-        text = file.read_text(encoding="utf-8").replace("if platform.machine() not in ARCHITECTURES:", "if True:")
-        (tmp_path / file.name).write_text(text, encoding="utf-8")
-    monkeypatch.setattr("langwright.sandbox.running.INSIDE", tmp_path)
+    without_filter(monkeypatch, tmp_path)
     source = refused("OSError", "__import__('socket').create_connection(('127.0.0.1', 22), 2)")
     ran = run(source)
     assert not ran.calls
@@ -221,6 +240,14 @@ def test_the_program_ends_with_the_process_that_started_it(tmp_path: Path) -> No
     while there() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not there()
+
+
+def without_filter(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Run programs as on a machine whose calls are not known."""
+    for file in (Path(__file__).parents[2] / "src/langwright/sandbox/inside").glob("*.py"):
+        text = file.read_text(encoding="utf-8").replace("if platform.machine() not in ARCHITECTURES:", "if True:")
+        (folder / file.name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr("langwright.sandbox.running.INSIDE", folder)
 
 
 def commands() -> list[str]:

@@ -156,3 +156,19 @@ def test_the_command_line_reaches_into_the_sandbox() -> None:
     assert isinstance(asked, CodeInput)
     assert (asked.sandbox.allow, asked.sandbox.seconds, asked.sandbox.isolation) == (True, 3.0, "namespaces")
     assert asked.tests == ("assert add(1, 2) == 3",)
+
+
+@pytest.mark.parametrize(
+    ("task", "fields"),
+    [
+        ("code", {"text": "x", "sandbox": {"allow": True}}),
+        ("debugging", {"program": "x", "sandbox": {"allow": True, "isolation": "limits"}}),
+        ("correction", {"text": "x", "learned_from": "/etc"}),
+    ],
+)
+def test_what_is_run_or_opened_is_not_for_the_network_to_say(task: str, fields: dict[str, object]) -> None:
+    from langwright.tasks.asked import checked
+
+    with pytest.raises(UserError, match="on the machine itself only"):
+        checked(TASKS[task], fields)
+    assert checked(TASKS[task], fields, here=True)

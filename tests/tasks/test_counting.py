@@ -93,6 +93,12 @@ def test_mistakes_are_corrected_and_right_text_is_left_alone() -> None:
 def test_new_words_are_not_mended_into_others() -> None:
     corrector = learn([(text, text) for text in ENGLISH * 5])
     assert corrector.correct("Zanzibar is near the river") == []
+    places = ("Ravenna", "Verona", "Modena", "Siena", "Genoa", "Ancona", "Catania", "Messina")
+    told = learn([(text, text) for text in (*ENGLISH * 5, *(f"Visit {place} near the river" for place in places))])
+    (found,) = told.correct("Visit Sienna near the river", 0.0)
+    assert found.edit.replacement == "Siena"
+    assert 0.5 < found.confidence < 0.99  # it may be one more place: words seen once make new words likely
+    assert told.new_word("arena") > told.new_word("xqzjv")
 
 
 @pytest.mark.spec("G11", "on held-out SIGHAN sentences the counting corrector is far above doing nothing")

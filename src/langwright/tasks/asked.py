@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from langwright.errors import UserError, unknown
 from langwright.settings import describe
 from langwright.tasks import TASKS
-from langwright.tasks.declaration import Task, TaskInput
+from langwright.tasks.declaration import HERE, Task, TaskInput
 from langwright.wording import Language, Phrase, say
 
 
@@ -24,11 +24,23 @@ def asked_of(task: str, text: str, fields: Mapping[str, Any]) -> TaskInput:
     if task not in TASKS:
         raise unknown("task", task, TASKS)
     declared = TASKS[task]
-    return checked(declared, {declared.panel[0]: text, **fields})
+    return checked(declared, {declared.panel[0]: text, **fields}, here=True)
 
 
-def checked(task: Task, fields: Mapping[str, Any]) -> TaskInput:
-    """Fields as an input of a task; UserError names the first that is wrong."""
+def checked(task: Task, fields: Mapping[str, Any], *, here: bool = False) -> TaskInput:
+    """Fields as an input of a task; UserError names the first that is wrong.
+
+    here  whether whoever asks sits at this machine, and may set what only they may
+    """
+    for name in fields:
+        extra = task.input.model_fields[name].json_schema_extra if name in task.input.model_fields else None
+        if not here and extra == HERE:
+            raise UserError(
+                "field {field} of {task} can be set on the machine itself only, not over the network",
+                fix="leave it out, or use `langwright predict` or Python there",
+                task=task.name,
+                field=name,
+            )
     try:
         return task.input.model_validate(dict(fields))
     except ValidationError as error:

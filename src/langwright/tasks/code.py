@@ -8,7 +8,7 @@ from pydantic import Field
 
 from langwright.sandbox.examining import Exam
 from langwright.sandbox.settings import Sandbox
-from langwright.tasks.declaration import Task, TaskInput, TaskOutput
+from langwright.tasks.declaration import HERE, Task, TaskInput, TaskOutput
 from langwright.tasks.programs import Attempt, Entry, Setup, Tests, mended, program_of, written
 from langwright.tasks.solvers import Solver
 from langwright.tasks.writing import Chosen
@@ -31,7 +31,9 @@ class CodeInput(TaskInput):
     rounds: Annotated[
         int, Field(ge=0, le=20, description="How often the model may mend what failed; needs a sandbox that is allowed")
     ] = 0
-    sandbox: Annotated[Sandbox, Field(description="Whether and how what it wrote is run")] = Sandbox()
+    sandbox: Annotated[Sandbox, Field(description="Whether and how what it wrote is run", json_schema_extra=HERE)] = (
+        Sandbox()
+    )
     sampling: Chosen = None
 
 
@@ -44,7 +46,7 @@ class DebuggingInput(TaskInput):
     setup: Setup = ""
     entry: Entry = ""
     rounds: Annotated[int, Field(ge=1, le=20, description="How often the model may mend it")] = 3
-    sandbox: Annotated[Sandbox, Field(description="Whether and how it is run")] = Sandbox()
+    sandbox: Annotated[Sandbox, Field(description="Whether and how it is run", json_schema_extra=HERE)] = Sandbox()
     sampling: Chosen = None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.errors import UserError
-from langwright.tasks.declaration import Task, TaskInput, TaskOutput
+from langwright.tasks.declaration import HERE, Task, TaskInput, TaskOutput
 from langwright.tasks.solvers import Solver
 from langwright.tasks.writing import USUAL, Chosen, filled
 from langwright.wording import say
@@ -39,7 +39,10 @@ class CorrectionInput(RewrittenInput):
 
     learned_from: Annotated[
         str,
-        Field(description="For the solver counting: a dataset of corrections, whose train split it counts words in"),
+        Field(
+            description="For the solver counting: a dataset of corrections, whose train split it counts words in",
+            json_schema_extra=HERE,
+        ),
     ] = ""
 
 

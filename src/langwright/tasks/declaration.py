@@ -20,6 +20,10 @@ class TaskInput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+HERE = {"x-only-here": True}
+"""`json_schema_extra` of an input's field that a request over HTTP must not set: what is run, what is opened by its path."""
+
+
 class TaskOutput(BaseModel):
     """What a person gets. Offsets are characters of the given text, the end not included."""
 
