@@ -60,6 +60,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright transfer runs/hotels-judge runs/meals runs/curve --seeds 5 --set 'labels=[10, 30, 100, 300, 1000]'",
     ),
     "evaluate": ("langwright evaluate runs/chat runs/talks runs/chat-measured",),
+    "benchmark": (
+        "langwright benchmark runs/base runs/base-benchmarks --tasks blimp,climp --limit 1000",
+        "langwright benchmark runs/base runs/base-benchmarks --tasks arc_easy,cmmlu --shots 5 --data ~/data",
+        "langwright benchmark runs/base runs/base-mine --tasks questions.jsonl,tasks/mmlu.yaml",
+    ),
     "compare": (
         "langwright compare runs/a1-measured runs/a2-measured runs/b1-measured runs/b2-measured runs/compared "
         '--set arms=\'["adamw", "adamw", "lamb", "lamb"]\' --set seeds=\'[1, 2, 1, 2]\' --set measures=\'["accuracy"]\'',

@@ -13,6 +13,7 @@ from functools import cache
 from html import escape
 
 from langwright.metrics import MEASURES
+from langwright.metrics.choices import BY_CHANCE, BY_PLACE
 from langwright.training.cost import EMITTED, OF_RATE, PARTLY, RECKONED
 from langwright.wording import chinese, say
 
@@ -78,7 +79,7 @@ FAMILIES = (
 
 
 # fields whose values are words of ours; all others are the person's, such as a label, and stay as they are
-OURS = frozenset({"of", "name", "rule", "kind", "change", "what", "weights", "level"})
+OURS = frozenset({"of", "name", "rule", "kind", "change", "what", "weights", "level", "how"})
 
 
 @cache
@@ -99,16 +100,18 @@ def _twin(text: str, depth: int) -> str:
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """A pattern for every template that measures are filled from, those with the most fixed text first, and its twin."""
     from langwright.evaluation.baselines import NGRAM_BITS_PER_BYTE, XZ_BITS_PER_BYTE
+    from langwright.evaluation.benchmarks.running import OVER_GROUP
     from langwright.evaluation.compared import ARM_GAP, ARM_MEAN
     from langwright.evaluation.trials import CHOSEN_BY, IN_PAIRS, OVER_SEEDS
 
-    yardsticks = (*MEASURES.values(), NGRAM_BITS_PER_BYTE, XZ_BITS_PER_BYTE)
+    yardsticks = (*MEASURES.values(), NGRAM_BITS_PER_BYTE, XZ_BITS_PER_BYTE, BY_CHANCE, BY_PLACE)
     templates = {
         *FAMILIES,
         ARM_GAP,
         ARM_MEAN,
         CHOSEN_BY,
         IN_PAIRS,
+        OVER_GROUP,
         OVER_SEEDS,
         *(y.name for y in yardsticks),
         *(y.method for y in yardsticks),

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from langwright.data.dataset import text_of
 from langwright.data.schemas import ChatRow, Message
 from langwright.errors import UserError
-from langwright.evaluation.findings import Details, Findings, Reply
+from langwright.evaluation.findings import MOST_SHOWN, Details, Findings, Item, Reply
 from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job, write
 from langwright.evaluation.perplexity import Document, score_documents
 from langwright.inference.protocol import Sampling
 from langwright.inference.text import TextModel
 from langwright.measures import Measure
-from langwright.metrics.containment import containment, contains
+from langwright.metrics.containment import CONTAINMENT, containment, contains
 from langwright.metrics.likelihood import assistant_loss
 from langwright.metrics.origin import valid_utf8
 from langwright.metrics.yardsticks import signed
@@ -54,7 +54,18 @@ def evaluate_chat(model: TextModel, job: Job) -> Findings:
             split=job.split,
             path=job.dataset.path,
         )
-    return Findings(tuple(measures), Details(task="chat", rows=len(rows), replies=tuple(replies)))
+    items = tuple(items_of(asked, replies, job))
+    return Findings(tuple(measures), Details(task="chat", rows=len(rows), replies=tuple(replies)), items)
+
+
+def items_of(asked: Sequence[Question], replies: Sequence[Reply], job: Job) -> Iterator[Item]:
+    """Whether each reply has its phrase."""
+    names = {id(row): name for row, name in zip(job.rows, job.names, strict=True)}
+    for question, reply in zip(asked, replies, strict=True):
+        yield Item(
+            data=job.named(), name=names[id(question.row)], asked=reply.prompt[:MOST_SHOWN], right=reply.expect,
+            said=reply.text[:MOST_SHOWN], marks={CONTAINMENT.name: (float(reply.right), 1.0)},
+        )  # fmt: skip
 
 
 # --- replies -------------------------------------------------------------------------------------

@@ -72,12 +72,32 @@ class Details(Shown):
     thresholds: dict[str, float] = {}  # of each label, where a text may have several
 
 
+MOST_SHOWN = 1000  # characters of a text that is kept with its marks
+
+
+class Item(Shown):
+    """One item as one model did it.
+
+    data   the data of the measures it is in; name: what tells it from the others there
+    asked  what was put to the model; right: what was expected, if anything; said: what it answered
+    marks  measure -> (what it adds to the sum, its weight): a hit is (1, 1), bits of a text stand over its bytes
+    """
+
+    data: str
+    name: str
+    asked: str
+    right: str = ""
+    said: str = ""
+    marks: dict[str, tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Findings:
     """All that an evaluation gives."""
 
     measures: tuple[Measure, ...]
     details: Details
+    items: tuple[Item, ...] = ()
 
 
 def read_details(path: Path) -> Details:

@@ -34,11 +34,15 @@ def groups_of(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[tuple[str
     for column in dict.fromkeys((LANGUAGE, *columns)):
         if rows and not isinstance(getattr(rows[0], column, None), str):
             raise unknown("column", column, [name for name in type(rows[0]).model_fields if isinstance(getattr(rows[0], name), str)])  # fmt: skip
-        values = [str(getattr(row, column)) for row in rows]
-        kinds = sorted({value for value in values if value})
-        for kind in kinds if len(kinds) > 1 else ():
-            name = kind if column == LANGUAGE else f"{column}={kind}"
-            yield name, [place for place, value in enumerate(values) if value == kind]
+        yield from values_apart(column, [str(getattr(row, column)) for row in rows])
+
+
+def values_apart(column: str, values: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    """(name, places) of each value of a column; nothing where all are the same."""
+    kinds = sorted({value for value in values if value})
+    for kind in kinds if len(kinds) > 1 else ():
+        name = kind if column == LANGUAGE else f"{column}={kind}"
+        yield name, [place for place, value in enumerate(values) if value == kind]
 
 
 def part_of(data: str) -> Part:

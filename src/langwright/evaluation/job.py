@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,16 @@ class Job:
                 path=self.dataset.path,
             )
         return rows
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What tells each row drawn from the others, whichever are drawn: its id, counted where it comes again."""
+        seen: Counter[str] = Counter()
+        found = []
+        for row in self.rows:
+            seen[row.id] += 1
+            found.append(row.id if seen[row.id] == 1 else f"{row.id} ({seen[row.id]})")
+        return tuple(found)
 
     @cached_property
     def can_learn(self) -> bool:

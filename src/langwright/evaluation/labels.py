@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from langwright.data.schemas import ClassificationRow
 from langwright.errors import UserError
 from langwright.evaluation.baselines import MINUS, label_baselines
-from langwright.evaluation.findings import Bar, Confusion, Details, Findings, Labelled
+from langwright.evaluation.findings import MOST_SHOWN, Bar, Confusion, Details, Findings, Item, Labelled
 from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.robustness import noisy
@@ -17,7 +17,7 @@ from langwright.evaluation.word_counts import Guess
 from langwright.measures import Measure
 from langwright.metrics.abstaining import risk_area, selective_accuracy
 from langwright.metrics.calibration import brier, calibration_error, reliability, unscaled_error
-from langwright.metrics.classification import accuracy, confusion, f1, under_attack, under_noise
+from langwright.metrics.classification import ACCURACY, accuracy, confusion, f1, under_attack, under_noise
 from langwright.metrics.comparison import difference, mcnemar
 from langwright.metrics.expense import time_a_text
 from langwright.metrics.label_rates import rates
@@ -61,16 +61,21 @@ def evaluate_labels(
         for row, guess in zip(rows, guesses, strict=True)
         if guess.label != row.label
     ]
-    return Findings(
-        tuple(measures),
-        Details(
-            task="classification",
-            rows=len(rows),
-            mistakes=tuple(wrong[:MISTAKES]),
-            confusion=Confusion(labels=tuple(labels), counts=tuple(tuple(row) for row in counts)),
-            reliability=tuple(bars_of(guesses, right)),
-        ),
+    details = Details(
+        task="classification",
+        rows=len(rows),
+        mistakes=tuple(wrong[:MISTAKES]),
+        confusion=Confusion(labels=tuple(labels), counts=tuple(tuple(row) for row in counts)),
+        reliability=tuple(bars_of(guesses, right)),
     )
+    items = tuple(
+        Item(
+            data=job.named(), name=key, asked=row.text[:MOST_SHOWN], right=row.label, said=label,
+            marks={ACCURACY.name: (float(label == row.label), 1.0)},
+        )
+        for key, row, label in zip(job.names, rows, predicted, strict=True)
+    )  # fmt: skip
+    return Findings(tuple(measures), details, items)
 
 
 def asked(predictor: Predictor, texts: Sequence[str], job: Job) -> tuple[list[Guess], list[Measure]]:

@@ -32,6 +32,7 @@ from langwright.evaluation.several import THRESHOLDS
 from langwright.evaluation.trials import BEST, DEFAULT
 from langwright.evaluation.writing import PEOPLE
 from langwright.measures import Measure
+from langwright.metrics.choices import CHANCE, COMMONEST_PLACE
 from langwright.metrics.classification import F1_OF_LABEL
 from langwright.metrics.label_rates import PRECISION_OF_LABEL, RECALL_OF_LABEL
 
@@ -49,7 +50,7 @@ CHARTED = (
     "copied 12-grams",
 )
 WHOLE = ("replies with the expected phrase", "accuracy", "macro F1")  # shares whose chart shows the whole from 0 to 1
-NAMED = (PEOPLE, XZ, NGRAMS, WORDS, COMMONEST, BEST, DEFAULT)
+NAMED = (PEOPLE, XZ, NGRAMS, WORDS, COMMONEST, BEST, DEFAULT, CHANCE, COMMONEST_PLACE)
 MOST_HEADLINES = 6
 MOST_LABELS = 30  # of a confusion matrix that is shown
 SHOWN = 3  # texts shown before the fold

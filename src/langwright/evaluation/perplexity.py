@@ -32,7 +32,9 @@ ROWS_AT_ONCE = 32  # rows handed to the engine together; it cuts them into batch
 class Judge(Protocol):
     """An engine that can also say, in the same pass, which tokens were the likeliest."""
 
-    def judge(self, rows: Sequence[Sequence[int]]) -> list[list[tuple[float, bool]]]:
+    def judge(
+        self, rows: Sequence[Sequence[int]], given: Sequence[Sequence[int]] | None = None
+    ) -> list[list[tuple[float, bool]]]:
         """As `score`: of each token but the first its log-probability in nats, and whether none was likelier."""
         ...
 

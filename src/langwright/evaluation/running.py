@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -98,7 +99,7 @@ def evaluate(
         known = "train" if "train" in dataset.splits else job.split
         labels = tuple(sorted(set(dataset.labels(known))))
         found = evaluate_labels(predictor(labels), name, job, attacker, temperature)
-    return Findings(signed(found.measures, model=name, data=job.named(), command=command), found.details)
+    return replace(found, measures=signed(found.measures, model=name, data=job.named(), command=command))
 
 
 def edits_of(solve: Solve, most: int, text: str) -> tuple[Edit, ...]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from langwright.data.dataset import text_of
 from langwright.errors import UserError
 from langwright.evaluation.baselines import text_baselines
-from langwright.evaluation.findings import Details, Findings
+from langwright.evaluation.findings import MOST_SHOWN, Details, Findings, Item
 from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.perplexity import score_documents, text_documents
 from langwright.evaluation.writing import written
 from langwright.inference.text import TextModel
 from langwright.measures import Measure
-from langwright.metrics.likelihood import DocumentScore, bits_per_byte, next_token_accuracy, perplexity
+from langwright.metrics.likelihood import (
+    BITS_PER_BYTE,
+    NEXT_TOKEN_ACCURACY,
+    DocumentScore,
+    bits_per_byte,
+    next_token_accuracy,
+    perplexity,
+)
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import Progressed, Warned
 
@@ -39,7 +47,17 @@ def evaluate_text(model: TextModel, job: Job) -> Findings:
     measures += found
     if job.can_learn:
         measures += text_baselines(model, texts, scores, job)
-    return Findings(tuple(measures), Details(task="text", rows=len(texts), samples=samples))
+    items = tuple(items_of(texts, scores, job))
+    return Findings(tuple(measures), Details(task="text", rows=len(texts), samples=samples), items)
+
+
+def items_of(texts: Sequence[str], scores: Sequence[DocumentScore], job: Job) -> Iterator[Item]:
+    """Bits of each text over its bytes, and hits over its tokens."""
+    for name, text, score in zip(job.names, texts, scores, strict=True):
+        marks = {BITS_PER_BYTE.name: (score.nats / math.log(2), float(score.bytes))}
+        if score.hits is not None:
+            marks[NEXT_TOKEN_ACCURACY.name] = (float(score.hits), float(score.tokens))
+        yield Item(data=job.named(), name=name, asked=text[:MOST_SHOWN], marks=marks)
 
 
 def score_texts(model: TextModel, texts: Sequence[str], job: Job) -> list[DocumentScore]:

@@ -332,7 +332,7 @@ class TextModel(Writer):
 
         raises  UserError for an empty text, or one that does not fit the context
         """
-        before, after, size = self._parted(text, given)
+        before, after, size = self.parted(text, given)
         if not after:
             raise UserError("the text has no tokens", fix="give a text that is not empty")
         if self.kind == "rewrites":
@@ -421,8 +421,8 @@ class TextModel(Writer):
         ids = list(self.tokenizer(text_target=text, verbose=False)["input_ids"])
         return ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids
 
-    def _parted(self, text: str, given: str) -> tuple[list[int], list[int], int]:
-        """(ids to condition on, ids to score, bytes of what is scored)."""
+    def parted(self, text: str, given: str) -> tuple[list[int], list[int], int]:
+        """(ids to condition on, ids to score, bytes of what is scored), as `score_text` parts them."""
         if self.kind != "continues":
             return self.tokenize(given) if given else [], self.told(text), len(text.encode())
         blanks = len(given) - len(given.rstrip())

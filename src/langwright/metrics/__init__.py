@@ -9,6 +9,19 @@ from langwright.metrics.abstaining import RISK_AREA, SELECTIVE
 from langwright.metrics.agreement import ALPHA, COHEN, FLEISS
 from langwright.metrics.answers import ANSWER_F1, CMRC_F1, EXACT_MATCH
 from langwright.metrics.calibration import ADAPTIVE_ECE, BRIER, ECE, UNSCALED_ECE
+from langwright.metrics.choices import (
+    BYTE_PERPLEXITY,
+    CHOSEN,
+    CHOSEN_BY_BYTES,
+    CHOSEN_BY_CHARACTERS,
+    CHOSEN_BY_GAIN,
+    EXACT_ANSWERS,
+    F1_OF_CHOICES,
+    OWN_MARK,
+    TARGET_PERPLEXITY,
+    WORD_PERPLEXITY,
+    WRITTEN_GREEDILY,
+)
 from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL, UNDER_ATTACK, UNDER_NOISE
 from langwright.metrics.comparison import DIFFERENCE, MCNEMAR, RANDOMISATION
 from langwright.metrics.containment import CONTAINMENT
@@ -80,6 +93,17 @@ MEASURES: dict[str, Yardstick] = {
     "precision of corrections": CORRECTION_PRECISION,
     "recall of corrections": CORRECTION_RECALL,
     "right sentences that were changed": FALSE_CHANGES,
+    "accuracy of choices": CHOSEN,
+    "accuracy of choices by characters": CHOSEN_BY_CHARACTERS,
+    "accuracy of choices by bytes": CHOSEN_BY_BYTES,
+    "accuracy of choices by gain": CHOSEN_BY_GAIN,
+    "F1 of choices": F1_OF_CHOICES,
+    "right continuations written greedily": WRITTEN_GREEDILY,
+    "perplexity of answers": TARGET_PERPLEXITY,
+    "perplexity per word": WORD_PERPLEXITY,
+    "perplexity per byte": BYTE_PERPLEXITY,
+    "exact answers": EXACT_ANSWERS,
+    "{name} of the benchmark": OWN_MARK,
     "exact match": EXACT_MATCH,
     "answer F1": ANSWER_F1,
     "CMRC F1": CMRC_F1,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from langwright.stages import (
     adapt,
+    benchmark,
     compare,
     continual,
     control_trial,
@@ -44,6 +45,7 @@ STAGES: dict[str, Stage] = {
         search,
         transfer,
         evaluate,
+        benchmark,
         compare,
         mine,
         control_trial,

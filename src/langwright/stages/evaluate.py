@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def run(work: Work) -> Made:
     """Measure, and write `report.json`, `details.json` and `report.html`; see the module."""
     from langwright.artifacts import library_versions
     from langwright.data.dataset import open_dataset
-    from langwright.evaluation.findings import Findings
+    from langwright.evaluation.items import write_items
     from langwright.evaluation.report import Made as HowMade
     from langwright.evaluation.report import evaluation_report
     from langwright.evaluation.running import evaluate
@@ -56,7 +57,7 @@ def run(work: Work) -> Made:
         )
     if settings.expense:
         spent = signed(expense_of(artifact.path), model=name, command=work.command)
-        findings = Findings(findings.measures + spent, findings.details)
+        findings = replace(findings, measures=findings.measures + spent)
     facts = artifact.card.model if artifact.card else None
     how = HowMade(
         command=work.making.request.command,
@@ -67,6 +68,8 @@ def run(work: Work) -> Made:
     )
     write_report(work.out / "report.json", findings.measures)
     write_whole(work.out / "details.json", findings.details.model_dump_json(indent=2).encode() + b"\n")
+    if findings.items:
+        write_items(work.out, findings.items)
     page = evaluation_report(findings, name, how, current_language())
     write_whole(work.out / "report.html", page.encode())
     return Made(results=findings.measures)
