@@ -18,7 +18,7 @@ from langwright.measures import read_report
 from langwright.models.loading import save_model
 from langwright.runlog import Progressed, Warned, read_events
 from langwright.settings import read_settings
-from langwright.stages import benchmark
+from langwright.stages import benchmark, compare, data_read
 from langwright.stages.execution import execute
 from langwright.workspace import Workspace
 
@@ -27,9 +27,10 @@ from langwright.workspace import Workspace
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a model and two tables."""
     folder = tmp_path_factory.mktemp("world")
-    (folder / "writer").mkdir()
     config = LLAMA.__class__(**{**LLAMA.to_dict(), "vocab_size": len(letters())})
-    save_model(random_model(config), letters(), folder / "writer")
+    for name, seed in (("writer", 1), ("other", 2)):
+        (folder / name).mkdir()
+        save_model(random_model(config, seed=seed), letters(), folder / name)
     choices = [
         {"question": f"{number} 是" * (1 + 29 * (number == 3)), "choices": ["奇数", "偶数"], "gold": number % 2, "kind": "zh" if number % 3 else "en"}
         for number in range(8)
@@ -46,11 +47,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(world: Path, out: Path, *tasks: str, **given: object) -> Artifact:
+def asked(world: Path, out: Path, *tasks: str, model: str = "writer", **given: object) -> Artifact:
     names = [str(world / task) for task in tasks]
     settings = read_settings(benchmark.STAGE.settings, given={"tasks": names, **given})  # type: ignore[arg-type]
     command = ["langwright", "benchmark", "writer", "out"]
-    return execute(benchmark.STAGE, {"model": [world / "writer"]}, out, settings, workspace=Workspace(world), command=command)  # fmt: skip
+    return execute(benchmark.STAGE, {"model": [world / model]}, out, settings, workspace=Workspace(world), command=command)  # fmt: skip
 
 
 @pytest.mark.spec(
@@ -128,3 +129,42 @@ def test_stories260k_as_the_harness_has_it(shared_data: Callable[[str], Path], t
     ours = [value for one in samples for value in one["said"]]
     assert ours == pytest.approx([value for value, _ in theirs], rel=1e-6)
     assert [one["marks"]["none"]["acc"] for one in samples[12:]] == [float(greedy) for _, greedy in theirs[-12:]]
+
+
+@pytest.mark.spec(
+    "EV10", "two models on one benchmark or one dataset: one page with paired differences and where they differ"
+)
+def test_models_are_compared(world: Path, tmp_path: Path) -> None:
+    one, other = (asked(world, tmp_path / name, "kinds.toml", model=name).path for name in ("writer", "other"))
+    made = execute(compare.STAGE, {"report": [one, other]}, tmp_path / "c", compare.CompareSettings(), workspace=Workspace(world))  # fmt: skip
+    measures = {(m.name, m.data, m.model): m for m in read_report(made.path / "report.json").measures}
+    values = [measures["accuracy of choices", "kinds", name].value for name in ("writer", "other")]
+    gap = measures["difference in accuracy of choices", "kinds", "other − writer"]
+    assert gap.value == pytest.approx(values[1] - values[0]) and gap.n == 8
+    assert 0 < measures["McNemar p-value", "kinds", "other − writer"].value <= 1
+    html = (made.path / "report.html").read_text(encoding="utf-8")
+    assert "other and writer differ on" in html and "它们在哪里不同" in html
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(json.dumps({"text": f"第{n}回 a cold day {n}"}) + "\n" for n in range(30)), encoding="utf-8"
+    )
+    reading = read_settings(data_read.STAGE.settings, given={"split.validation": 0.5})
+    execute(data_read.STAGE, {"source": [rows]}, tmp_path / "rows", reading, workspace=Workspace(world))
+    settings = read_settings(compare.CompareSettings, given={"evaluation.samples": 0, "evaluation.baselines": False})
+    inputs = {"model": [world / "writer", world / "other"], "dataset": [tmp_path / "rows"]}
+    both = execute(compare.STAGE, inputs, tmp_path / "d", settings, workspace=Workspace(world))
+    found = {(m.name, m.model): m for m in read_report(both.path / "report.json").measures}
+    gap = found["difference in bits per byte", "other − writer"]
+    assert gap.value == pytest.approx(found["bits per byte", "other"].value - found["bits per byte", "writer"].value)
+    assert gap.low is not None and gap.high is not None and gap.low <= gap.value <= gap.high
+
+
+def test_what_cannot_be_compared(world: Path, tmp_path: Path) -> None:
+    def attempt(said: str, **inputs: list[Path]) -> None:
+        with pytest.raises(UserError, match=said):
+            execute(compare.STAGE, inputs, tmp_path / "c", compare.CompareSettings(), workspace=Workspace(world))
+
+    one = asked(world, tmp_path / "one", "say.jsonl").path
+    attempt("nothing to compare with: 1 models", report=[one])
+    attempt("no rows to measure them on", model=[world / "writer", world / "other"])
+    attempt("two of what is compared are called one", report=[one, one])

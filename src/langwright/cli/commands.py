@@ -66,6 +66,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "langwright benchmark runs/base runs/base-mine --tasks questions.jsonl,tasks/mmlu.yaml",
     ),
     "compare": (
+        "langwright compare runs/old-measured runs/new-measured runs/compared",
+        "langwright compare runs/old runs/new runs/reviews runs/compared --set evaluation.limit=1000",
         "langwright compare runs/a1-measured runs/a2-measured runs/b1-measured runs/b2-measured runs/compared "
         '--set arms=\'["adamw", "adamw", "lamb", "lamb"]\' --set seeds=\'[1, 2, 1, 2]\' --set measures=\'["accuracy"]\'',
     ),

@@ -84,13 +84,21 @@ def answer_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: 
     """
     if len(said) != len(right) or not right:
         raise ValueError(f"{len(said)} answers for {len(right)} questions")
-    n = len(right)
-    hits = sum(matches(one, other) for one, other in zip(said, right, strict=True))
-    f1s = [answer_f1(one, other) for one, other in zip(said, right, strict=True)]
-    return (
-        EXACT_MATCH.measure(hits / n, wilson(hits, n), n=n),
-        ANSWER_F1.measure(sum(f1s) / n, bootstrap_mean(f1s, seed=seed), n=n, seed=seed, draws=DRAWS),
-    )
+    pairs = list(zip(said, right, strict=True))
+    exact = exact_share([matches(one, other) for one, other in pairs])
+    return exact, mean_f1(ANSWER_F1, [answer_f1(one, other) for one, other in pairs], seed=seed)
+
+
+def exact_share(hits: Sequence[float]) -> Measure:
+    """Exact match from a hit or a miss for each question."""
+    n, found = len(hits), int(sum(hits))
+    return EXACT_MATCH.measure(found / n, wilson(found, n), n=n)
+
+
+def mean_f1(yardstick: Yardstick, f1s: Sequence[float], *, seed: int = 0) -> Measure:
+    """`ANSWER_F1` or `CMRC_F1` from the F1 of each question."""
+    n = len(f1s)
+    return yardstick.measure(sum(f1s) / n, bootstrap_mean(f1s, seed=seed), n=n, seed=seed, draws=DRAWS)
 
 
 def cmrc_f1(said: str, right: Sequence[str]) -> float:
@@ -121,5 +129,4 @@ def cmrc_scores(said: Sequence[str], right: Sequence[Sequence[str]], *, seed: in
     """Exact match and CMRC's F1 over questions, for Chinese; ValueError when lengths differ or nothing is given."""
     exact, _ = answer_scores(said, right, seed=seed)
     f1s = [cmrc_f1(one, other) for one, other in zip(said, right, strict=True)]
-    n = len(f1s)
-    return exact, CMRC_F1.measure(sum(f1s) / n, bootstrap_mean(f1s, seed=seed), n=n, seed=seed, draws=DRAWS)
+    return exact, mean_f1(CMRC_F1, f1s, seed=seed)

@@ -16,48 +16,30 @@ from langwright.tasks.few_shot import NoExamples
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from langwright.data.dataset import Dataset
+    from langwright.evaluation.findings import Findings
     from langwright.evaluation.labels import Attacker, Predictor
     from langwright.measures import Measure
+    from langwright.runlog import RunLog
     from langwright.tasks.few_shot import Shot
     from langwright.tasks.loading import Model
 
 
 def run(work: Work) -> Made:
-    """Measure, and write `report.json`, `details.json` and `report.html`; see the module."""
+    """Measure, and write `report.json`, `details.json`, `items.jsonl` and `report.html`; see the module."""
     from langwright.artifacts import library_versions
-    from langwright.data.dataset import open_dataset
     from langwright.evaluation.items import write_items
     from langwright.evaluation.report import Made as HowMade
     from langwright.evaluation.report import evaluation_report
-    from langwright.evaluation.running import evaluate
     from langwright.files import write_whole
     from langwright.measures import write_report
-    from langwright.metrics.yardsticks import signed
     from langwright.settings import flat
-    from langwright.tasks.loading import load
     from langwright.wording import current_language
 
     settings: EvaluateSettings = work.settings
     artifact = work.one("model")
     name = artifact.path.resolve().name
-    shots = examples_for(work)
-    with load(artifact.path.resolve(), head=settings.head) as model:
-        findings = evaluate(
-            open_dataset(work.one("dataset").path),
-            settings,
-            name=name,
-            writer=lambda: model.local("score"),
-            predictor=lambda labels: predictor_of(model, labels) if shots is None else shown(model, shots, settings),
-            several=lambda labels: several_of(model, labels),
-            attacker=attacker_of(model, settings),
-            solve=model.solve,
-            temperature=temperature_of(model) if shots is None else 1.0,
-            log=work.log,
-            command=work.command,
-        )
-    if settings.expense:
-        spent = signed(expense_of(artifact.path), model=name, command=work.command)
-        findings = replace(findings, measures=findings.measures + spent)
+    findings = found_of(artifact.path.resolve(), name, work.one("dataset").path, settings, work.log, work.command)
     facts = artifact.card.model if artifact.card else None
     how = HowMade(
         command=work.making.request.command,
@@ -73,6 +55,40 @@ def run(work: Work) -> Made:
     page = evaluation_report(findings, name, how, current_language())
     write_whole(work.out / "report.html", page.encode())
     return Made(results=findings.measures)
+
+
+def found_of(model: Path, name: str, rows: Path, settings: EvaluateSettings, log: RunLog, command: str) -> Findings:
+    """What is found of one model on one dataset; `compare` asks for it too.
+
+    name     what the model is called in measures
+    rows     folder of the dataset
+    command  what measures it again
+    raises   UserError as `evaluate` of `langwright.evaluation.running`
+    """
+    from langwright.data.dataset import open_dataset
+    from langwright.evaluation.running import evaluate
+    from langwright.metrics.yardsticks import signed
+    from langwright.tasks.loading import load
+
+    dataset = open_dataset(rows)
+    shots = examples_for(dataset, settings)
+    with load(model, head=settings.head) as opened:
+        findings = evaluate(
+            dataset,
+            settings,
+            name=name,
+            writer=lambda: opened.local("score"),
+            predictor=lambda labels: predictor_of(opened, labels) if shots is None else shown(opened, shots, settings),
+            several=lambda labels: several_of(opened, labels),
+            attacker=attacker_of(opened, settings),
+            solve=opened.solve,
+            temperature=temperature_of(opened) if shots is None else 1.0,
+            log=log,
+            command=command,
+        )
+    if not settings.expense:
+        return findings
+    return replace(findings, measures=findings.measures + signed(expense_of(model), model=name, command=command))
 
 
 def temperature_of(model: Model) -> float:
@@ -140,20 +156,17 @@ def several_of(model: Model, labels: tuple[str, ...]) -> Predictor:
     return judged
 
 
-def examples_for(work: Work) -> tuple[Shot, ...] | None:
+def examples_for(dataset: Dataset, settings: EvaluateSettings) -> tuple[Shot, ...] | None:
     """The examples that labels are told by; None where none are wanted.
 
     raises  UserError where the rows to measure on are those the examples would be drawn from
     """
-    from langwright.data.dataset import open_dataset
     from langwright.data.schemas import ClassificationRow
     from langwright.evaluation.sampling import split_of
     from langwright.tasks.few_shot import draw_shots
 
-    settings: EvaluateSettings = work.settings
     if isinstance(settings.few_shot, NoExamples):
         return None
-    dataset = open_dataset(work.one("dataset").path)
     if "train" not in dataset.splits or split_of(dataset, settings.split) == "train":
         raise UserError(
             "few_shot = {kind} draws its examples from the train split, and {path} has no other rows to measure on",

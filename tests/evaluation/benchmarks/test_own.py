@@ -16,7 +16,7 @@ from langwright.evaluation.benchmarks.asking import Asker
 from langwright.evaluation.benchmarks.declaration import Metric, Table
 from langwright.evaluation.benchmarks.definitions import shipped
 from langwright.evaluation.benchmarks.extraction import extracted, step_of
-from langwright.evaluation.benchmarks.marking import Likelihood, choice_marks, measured
+from langwright.evaluation.benchmarks.marking import Likelihood, choice_marks, measured, written_marks
 from langwright.evaluation.benchmarks.planning import planned
 from langwright.evaluation.benchmarks.questions import Paper, Question
 from langwright.evaluation.benchmarks.rows import read_rows
@@ -164,6 +164,33 @@ def test_code_that_is_allowed_marks(tiny: Both, tmp_path: Path) -> None:
     plan = plan_of(calling(tmp_path), code=frozenset({"own.prompt", "own.marks"}))
     _, measures = run(tiny.ours, plan)
     assert measures["double of the benchmark", "t", "tiny"].value == 2.0
+
+
+def test_a_metric_of_code_may_give_several_marks(tiny: Both, tmp_path: Path) -> None:
+    path = calling(tmp_path, [{"q": "a", "y": "b"}, {"q": "c", "y": ""}])
+    (tmp_path / "own.py").write_text(
+        "def lengths(references, predictions, times): return {'said': len(predictions[0]) * 0 + times, 'right': len(references[0])}\n",
+        encoding="utf-8",
+    )
+    path.write_text(
+        "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: d.jsonl}}\ntest_split: test\ndoc_to_text: q\n"
+        "doc_to_target: y\ngeneration_kwargs: {max_gen_toks: 2}\nmetric_list: [{metric: !function own.lengths, times: 3, higher_is_better: true}]\n",
+        encoding="utf-8",
+    )
+    _, measures = run(tiny.ours, plan_of(path, code=frozenset({"own.lengths"})))
+    assert measures["said of the benchmark", "t", "tiny"].value == 3
+    found = measures["right of the benchmark", "t", "tiny"]
+    assert found.value == 0.5 and found.better == "higher"
+
+
+@pytest.mark.spec("EV6", "answers in writing are marked by SQuAD's exact match and F1, Chinese ones by CMRC's too")
+def test_answers_in_writing() -> None:
+    names = ("answer_exact", "answer_f1", "cmrc_f1")
+    marks = written_marks("the red 红色房子", ["红色的房子", "a red house"], [Metric(name) for name in names])
+    assert marks["answer_exact"] == 0.0
+    assert marks["answer_f1"] == pytest.approx(2 * 4 / (6 + 5))  # the, red, 红, 色, 房, 子 beside 红, 色, 的, 房, 子
+    assert marks["cmrc_f1"] == pytest.approx(2 * 2 / (6 + 5))  # 红色 or 房子, the longest run
+    assert written_marks("The Red house", ["red house"], [Metric("answer_exact")]) == {"answer_exact": 1.0}
 
 
 def test_progress_counts_every_answer(tiny: Both, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from langwright.evaluation.benchmarks.declaration import Metric, Output
 from langwright.evaluation.benchmarks.questions import Question
 from langwright.measures import Measure
 from langwright.metrics import choices as yards
-from langwright.metrics.answers import answer_scores, cmrc_scores
+from langwright.metrics.answers import ANSWER_F1, CMRC_F1, answer_f1, cmrc_f1, exact_share, matches, mean_f1
 from langwright.metrics.calibration import brier, calibration_error
 from langwright.metrics.intervals import DRAWS, bootstrap_mean, bootstrap_ratio
 from langwright.metrics.label_rates import MATTHEWS, rates
@@ -90,6 +90,13 @@ def rolling_marks(text: str, found: Likelihood, names: Sequence[str]) -> dict[st
     return {name: (found.logprob, units.get(name, len(text.encode())), found.tokens) for name in names}
 
 
+ANSWERS: dict[str, Callable[[str, Sequence[str]], float]] = {
+    "answer_exact": matches,
+    "answer_f1": answer_f1,
+    "cmrc_f1": cmrc_f1,
+}
+
+
 def written_marks(answer: Any, target: Any, metrics: Sequence[Metric]) -> dict[str, Any]:
     """Marks of a written answer; `target` is one right answer or several."""
     several = list(target) if isinstance(target, (list, tuple)) else [target]
@@ -97,10 +104,13 @@ def written_marks(answer: Any, target: Any, metrics: Sequence[Metric]) -> dict[s
     found: dict[str, Any] = {}
     for metric in metrics:
         if metric.code is not None:
-            found[metric.name] = metric.code(references=[target], predictions=[answer], **metric.options)
+            given = metric.code(references=[target], predictions=[answer], **metric.options)
+            found |= given if isinstance(given, dict) else {metric.name: given}
         elif metric.name == "exact_match":
             same = plainly(str(answer), metric.options)
             found[metric.name] = float(any(plainly(text, metric.options) == same for text in texts))
+        elif metric.name in ANSWERS:
+            found[metric.name] = float(ANSWERS[metric.name](str(answer), texts))
         else:
             found[metric.name] = (str(answer), texts)
     return found
@@ -127,7 +137,7 @@ KNOWN: dict[Output, frozenset[str]] = {
     "multiple_choice": frozenset({*SHARES, "brier_score", "ece", "f1", "mcc"}),
     "loglikelihood": frozenset({"acc", "perplexity"}),
     "loglikelihood_rolling": frozenset({"word_perplexity", "byte_perplexity", "bits_per_byte"}),
-    "generate_until": frozenset({"exact_match", *TRANSLATION, "answer_exact", "answer_f1", "cmrc_f1"}),
+    "generate_until": frozenset({"exact_match", *TRANSLATION, *ANSWERS}),
 }
 USUAL: dict[Output, tuple[str, ...]] = {  # where a benchmark names none
     "multiple_choice": ("acc", "acc_norm"),
@@ -186,12 +196,12 @@ def written_measure(metric: Metric, items: Sequence[Any], language: str, seed: i
     """A measure of written answers."""
     if metric.name == "exact_match":
         return yards.shared(yards.EXACT_ANSWERS, items, but=overlooked(metric.options))
+    if metric.name == "answer_exact":
+        return exact_share(items)
+    if metric.name in ANSWERS:
+        return mean_f1(CMRC_F1 if metric.name == "cmrc_f1" else ANSWER_F1, items, seed=seed)
     said, targets = [answer for answer, _ in items], [texts for _, texts in items]
-    if metric.name in TRANSLATION:
-        return translation_score(TRANSLATION[metric.name], said, targets, language, seed=seed)
-    scores = cmrc_scores if metric.name == "cmrc_f1" else answer_scores
-    exact, f1 = scores(said, targets, seed=seed)
-    return exact if metric.name == "answer_exact" else f1
+    return translation_score(TRANSLATION[metric.name], said, targets, language, seed=seed)
 
 
 def choice_measure(name: str, items: Sequence[Any], seed: int) -> Measure:

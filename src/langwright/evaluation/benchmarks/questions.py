@@ -12,6 +12,7 @@ Differs   a row without a column, without answers to choose from, or whose right
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -96,17 +97,9 @@ class Paper:
         """All questions, in the order of the rows. Examples are drawn on the way: from the beginning each time."""
         self._random = Random(SEED)
         for number, row in enumerate(self.rows):
-            try:
-                yield self.asked(number, row)
-            except UserError as error:
-                raise UserError(
-                    "{benchmark}, row {row}: {reason}",
-                    fix="{way}",
-                    benchmark=self.benchmark.name,
-                    row=number + 1,
-                    reason=error.problem(),
-                    way=error.fix(),
-                ) from error
+            with of_row(self.benchmark, number):
+                question = self.asked(number, row)
+            yield question
 
     def asked(self, number: int, row: Row) -> Question:
         """One row as a question."""
@@ -256,6 +249,22 @@ class Paper:
             return row[part]
         text = filled(part, row)
         return int(text) if numbers and text.isdecimal() else text
+
+
+@contextmanager
+def of_row(benchmark: Benchmark, number: int) -> Iterator[None]:
+    """Say of which row a complaint is."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(
+            "{benchmark}, row {row}: {reason}",
+            fix="{way}",
+            benchmark=benchmark.name,
+            row=number + 1,
+            reason=error.problem(),
+            way=error.fix(),
+        ) from error
 
 
 def prepared(benchmark: Benchmark, rows: list[Row]) -> list[Row]:

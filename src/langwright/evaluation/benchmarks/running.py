@@ -18,7 +18,7 @@ from langwright.evaluation.benchmarks.marking import (
     rolling_marks,
     written_marks,
 )
-from langwright.evaluation.benchmarks.questions import Paper, Question
+from langwright.evaluation.benchmarks.questions import Paper, Question, of_row
 from langwright.evaluation.findings import MOST_SHOWN, Item
 from langwright.evaluation.groups import values_apart
 from langwright.measures import Measure
@@ -98,16 +98,13 @@ class Result:
         return self.benchmark.name + (f", {self.shots} examples" if self.shots else "")
 
     def items(self) -> Iterator[Item]:
-        """What was measured of each question, where its marks are numbers."""
+        """What was measured of each question, where measures are sums over questions."""
         for extraction in dict.fromkeys(name for name, _ in self.main):
+            data = next(measure.data for (name, _), measure in self.main.items() if name == extraction)
             for sample in self.samples:
-                marks = {
-                    self.main[extraction, metric].name: (float(mark), 1.0)
-                    for metric, mark in sample.marks[extraction].items()
-                    if isinstance(mark, (int, float))
-                }
+                found = {metric: weighed(metric, mark) for metric, mark in sample.marks[extraction].items()}
+                marks = {self.main[extraction, metric].name: pair for metric, pair in found.items() if pair}
                 if marks:
-                    data = next(measure.data for (name, _), measure in self.main.items() if name == extraction)
                     yield Item(
                         data=data, name=str(sample.question.number + 1), asked=sample.asked[-MOST_SHOWN:],
                         right=sample.expected, said=sample.answer(extraction)[:MOST_SHOWN], marks=marks,
@@ -117,6 +114,13 @@ class Result:
     def cut(self) -> int:
         """Questions that lost their beginning because they did not fit the context."""
         return sum(sample.cut for sample in self.samples)
+
+
+def weighed(metric: str, mark: Any) -> tuple[float, float] | None:
+    """What a mark adds to the sum, and its weight; None where the measure is no such sum."""
+    if isinstance(mark, (int, float)):
+        return None if metric == "perplexity" else (float(mark), 1.0)
+    return (-mark[0] / math.log(2), float(mark[1])) if metric == "bits_per_byte" else None
 
 
 @dataclass
@@ -201,7 +205,10 @@ class Run:
 
     def scored(self, benchmark: Benchmark, questions: Sequence[Question]) -> Iterable[Sample]:
         """Questions answered by likelihood."""
-        asked = [[self.asker.pair(*pair) for pair in question.pairs] for question in questions]
+        asked = []
+        for question in questions:
+            with of_row(benchmark, question.number):
+                asked.append([self.asker.pair(*pair) for pair in question.pairs])
         found = iter(self.asker.likelihoods([one for row in asked for one in row]))
         names = [metric.name for metric in benchmark.metrics]
         for question, row in zip(questions, asked, strict=True):
@@ -286,7 +293,8 @@ def first_of(target: int | list[int]) -> int:
 def metrics_in(benchmark: Benchmark, marks: Mapping[str, Any]) -> list[Metric]:
     """The metrics that there are marks of; code may give marks of names that no metric was named for."""
     known = {metric.name: metric for metric in benchmark.metrics}
-    return [known.get(name, Metric(name)) for name in marks]
+    giving = next((metric for metric in benchmark.metrics if metric.code is not None), Metric(""))
+    return [known[name] if name in known else replace(giving, name=name) for name in marks]
 
 
 def group_measures(group: Group, results: Sequence[Result], seed: int) -> Iterator[Measure]:
