@@ -26,6 +26,9 @@ def test_every_recipe_can_be_planned(
     (tmp_path / "library").mkdir()  # stands for Python's own, which takes seconds to hash
     (tmp_path / "library" / "os.py").write_text("import sys\n", encoding="utf-8")
     monkeypatch.setenv("PYTHON_LIBRARY", str(tmp_path / "library"))
+    (tmp_path / "poems").mkdir()  # stands for what `benchmarks.verse prepare` writes
+    (tmp_path / "poems" / "poems.jsonl").write_text('{"text": "春眠不覺曉，處處聞啼鳥。"}\n', encoding="utf-8")
+    monkeypatch.setenv("POEMS", str(tmp_path / "poems"))
     monkeypatch.chdir(tmp_path)
     planned = plan(read_pipeline(recipe, STAGES, Workspace(tmp_path)))
     assert [one.step.name for one in planned]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from langwright.cli.bench import BENCH
 from langwright.cli.chat import CHAT
+from langwright.cli.cowrite import COWRITE
 from langwright.cli.doctor import DOCTOR
 from langwright.cli.embed import EMBED
 from langwright.cli.fill import FILL
@@ -14,6 +15,8 @@ from langwright.cli.inspect import INSPECT
 from langwright.cli.predict import PREDICT
 from langwright.cli.rate import RATE
 from langwright.cli.recipe import RECIPE
+from langwright.cli.recommend import RECOMMEND
+from langwright.cli.rewrite import REWRITE
 from langwright.cli.run import RUN
 from langwright.cli.runs import RUNS
 from langwright.cli.score import SCORE
@@ -97,7 +100,7 @@ def all_commands() -> dict[str, Command]:
     stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
     checks = [check_command(stage) for stage in STAGES.values()]
     commands = [
-        *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *RUNS,
+        *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *REWRITE, *COWRITE, *RECOMMEND, *RUNS,
         HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR,
     ]  # fmt: skip
     return {command.name: command for command in commands}

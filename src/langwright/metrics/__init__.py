@@ -30,6 +30,7 @@ from langwright.metrics.correcting import PRECISION as CORRECTION_PRECISION
 from langwright.metrics.correcting import RECALL as CORRECTION_RECALL
 from langwright.metrics.expense import MEMORY, ON_DISK, TIME
 from langwright.metrics.forgetting import AVERAGE_ACCURACY, BACKWARD, FORGETTING, FORWARD, GAP
+from langwright.metrics.held import HELD
 from langwright.metrics.label_rates import MATTHEWS, PRECISION_MACRO, PRECISION_OF_LABEL, RECALL_MACRO, RECALL_OF_LABEL
 from langwright.metrics.likelihood import (
     ASSISTANT_LOSS,
@@ -150,6 +151,7 @@ MEASURES: dict[str, Yardstick] = {
     "Bradley-Terry rating": BRADLEY_TERRY,
     "time a text": TIME,
     "peak memory while measured": MEMORY,
+    "checks held": HELD,
     "size on disk": ON_DISK,
     "average accuracy": AVERAGE_ACCURACY,
     "forgetting": FORGETTING,

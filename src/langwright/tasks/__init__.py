@@ -12,6 +12,8 @@ from langwright.tasks.code import CODE, CODING, DEBUGGER, DEBUGGING
 from langwright.tasks.correction import CORRECTION, COUNTING, REPLACEMENT, REWRITING
 from langwright.tasks.decision import DECIDER, DECISION
 from langwright.tasks.declaration import Task
+from langwright.tasks.drafted import DRAFTED
+from langwright.tasks.drafting import DRAFTING
 from langwright.tasks.embedding import EMBEDDING, VECTORS
 from langwright.tasks.fill import BLANKS, FILL
 from langwright.tasks.generation import GENERATION
@@ -51,6 +53,7 @@ TASKS: dict[str, Task] = {
         DEBUGGING,
         DECISION,
         SCORE,
+        *DRAFTED,
     )
 }
 SOLVERS: dict[str, Solver] = {
@@ -71,5 +74,6 @@ SOLVERS: dict[str, Solver] = {
         CODING,
         DEBUGGER,
         DECIDER,
+        DRAFTING,
     )
 }

@@ -1,0 +1,88 @@
+"""A reply that takes note of how the other feels: the emotion is found first, and the reply is asked for with it.
+
+The emotion comes from a trained head where the model has one, else from what the model finds likeliest among the given
+ones, or chooses among them where it cannot be asked for probabilities.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from langwright.data.schemas import Message
+from langwright.inference.control.settings import Control
+from langwright.tasks.checks import in_language, language_or, reworded
+from langwright.tasks.declaration import Task, TaskOutput
+from langwright.tasks.drafting import NAME, Draft, DraftInput, Held, Pen, Wanted
+from langwright.wording import Language
+
+EMOTIONS: dict[Language, tuple[str, ...]] = {
+    "en": ("joy", "sadness", "anger", "fear", "surprise", "disgust", "neutral"),
+    "zh": ("喜悦", "悲伤", "愤怒", "恐惧", "惊讶", "厌恶", "平静"),
+}
+"""Ekman's six (1992, Cognition and Emotion 6:169) and none, where no others are given."""
+
+
+class ReplyInput(DraftInput):
+    """What was said, and what came before."""
+
+    text: Annotated[str, Field(min_length=1, description="What the other said last")]
+    context: Annotated[tuple[str, ...], Field(description="What was said before, oldest first")] = ()
+    emotion: Annotated[str | None, Field(description="How the other feels; found out when left out")] = None
+    emotions: Annotated[tuple[str, ...], Field(description="Emotions to choose from; seven when left out")] = ()
+    language: Annotated[Language | None, Field(description="Language to write in; that of the text when left out")] = (
+        None
+    )
+
+    def written(self, pen: Pen) -> Reply:
+        language = language_or(self.language, self.text)
+        emotion, found_by = (self.emotion, "given") if self.emotion else self.felt(pen, language)
+        said = "\n".join(self.context) or "-"
+        prompt = pen.prompt("reply", language, {"text": self.text, "context": said, "emotion": emotion})
+        (draft,) = pen.drafts(Wanted(prompt, None, (in_language(language), reworded(self.text, 0.2))))
+        return Reply(text=draft.text, emotion=emotion, found_by=found_by, checks=draft.checks, seed=draft.seed, solver=NAME)  # fmt: skip
+
+    def felt(self, pen: Pen, language: Language) -> tuple[str, str]:
+        """(the emotion of what was said, which solver found it)."""
+        from langwright.tasks import TASKS
+        from langwright.tasks.classification import ClassificationInput
+
+        model, task = pen.model, TASKS["classification"]
+        if model.has("head", task) and not self.emotions:
+            found = model.solve("classification", ClassificationInput(text=self.text), "head")
+            return str(found.label), "head"  # type: ignore[attr-defined]
+        labels = self.emotions or EMOTIONS[language]
+        if model.has("probabilities", task):
+            found = model.solve("classification", ClassificationInput(text=self.text, labels=labels), "likelihood")
+            return str(found.label), "likelihood"  # type: ignore[attr-defined]
+        prompt = pen.prompt("label", language, {"text": self.text, "labels": ", ".join(labels)})
+        return pen.write(prompt, Control(choices=labels)), "choice"
+
+
+class Reply(TaskOutput):
+    """A reply, and the emotion that it answers."""
+
+    text: Annotated[str, Field(description="What to say")]
+    emotion: Annotated[str, Field(description="How the other feels")]
+    found_by: Annotated[str, Field(description="How that was found: given, head, likelihood or choice")]
+    checks: Annotated[tuple[Held, ...], Field(description="What each verifier found")]
+    seed: Annotated[int, Field(description="The seed in use, given or drawn")]
+
+    def lines(self) -> list[str]:
+        return [f"({self.emotion})", *Draft(text=self.text, checks=self.checks, seed=self.seed).lines()]
+
+    def turn(self) -> Message:
+        """As the assistant's turn of a conversation."""
+        return Message(role="assistant", content=self.text)
+
+
+REPLY = Task(
+    name="reply",
+    summary="Reply to what somebody said, with regard to how they feel",
+    dataset="",
+    input=ReplyInput,
+    output=Reply,
+    solvers=(NAME,),
+    panel=("text", "context", "emotion"),
+)
