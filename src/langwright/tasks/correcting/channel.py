@@ -76,6 +76,11 @@ class Counted:
         return alphabet_of(self.words)
 
     @cached_property
+    def newness(self) -> float:
+        """The chance that the next word is a new one: the share of those seen once (Good & Turing)."""
+        return (sum(times == 1 for times in self.words.values()) + 1) / (self.words.total() + 1)
+
+    @cached_property
     def nearby(self) -> Nearby:
         """The known words, to be looked up by what they are mistyped as."""
         return Nearby(word for word in self.words if is_word(word))
@@ -188,9 +193,8 @@ class Counted:
 
     def new_word(self, word: str) -> float:
         """Log-probability of a word that was never seen."""
-        once = sum(times == 1 for times in self.words.values()) + 1
         ids = [self.alphabet.get(letter, len(self.alphabet)) for letter in word] + [len(self.alphabet) + 1]
-        return math.log(once / (self.words.total() + 1)) + math.fsum(self.letters.logprobs(ids).tolist())
+        return math.log(self.newness) + math.fsum(self.letters.logprobs(ids).tolist())
 
 
 def likeliest(scores: dict[str, float]) -> tuple[str, float]:
