@@ -117,7 +117,8 @@ def test_stories260k_as_the_harness_has_it(shared_data: Callable[[str], Path], t
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder, data = shared_data("model-stories260k") / "hf", shared_data("en-eval-multichoice").parent
-    settings = read_settings(benchmark.STAGE.settings, given={"tasks": ["copa", "lambada"], "limit": 12, "data": str(data)})  # fmt: skip
+    given = {"tasks": ["copa", "lambada"], "limit": 12, "limit_to": "first", "data": str(data)}
+    settings = read_settings(benchmark.STAGE.settings, given=given)
     made = execute(benchmark.STAGE, {"model": [folder]}, tmp_path / "out", settings, workspace=Workspace(tmp_path))
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     harness = HFLM(pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=8, device="cpu")

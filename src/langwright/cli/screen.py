@@ -169,8 +169,9 @@ def wide_end(text: str) -> bool:
 
 def measure_rows(measures: Sequence[Measure]) -> list[list[str]]:
     """Measures as rows: name, value with its interval, unit, what it was measured on, how much it rests on."""
-    rows = []
+    rows, several = [], len({measure.data for measure in measures}) > 1
     for measure in measures:
+        on = " · ".join(part for part in (measure.model, measure.data if several else "") if part) or measure.data
         scale, prefix = si_prefix(measure.value) if measure.unit in COUNTS else (1.0, "")
         value = shown(measure.value / scale)
         if measure.low is not None and measure.high is not None:
@@ -178,7 +179,7 @@ def measure_rows(measures: Sequence[Measure]) -> list[list[str]]:
         unit = COUNTS[measure.unit] if measure.unit in COUNTS else say("{name}", name=Term(measure.unit))
         rest = say("n = {n}", n=f"{measure.n:,}") if measure.n else ""
         name = say("{name}", name=Term(measure.name))
-        rows.append([f"  {name}", value, prefix + unit, measure.model or measure.data, rest])
+        rows.append([f"  {name}", value, prefix + unit, on, rest])
     return rows
 
 

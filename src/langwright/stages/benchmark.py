@@ -36,7 +36,10 @@ def run(work: Work) -> Made:
     file = answers_file(work.cache, artifact.digest, numbers) if settings.keep and work.cache is not None else None
     with load(artifact.path.resolve(), numbers=numbers) as model, Kept(file) as kept:
         asker = Asker(model.local("score"), kept)
-        runs = Run(asker, work.log, seed=settings.seed, shots=settings.shots, limit=settings.limit)
+        runs = Run(
+            asker, work.log, seed=settings.seed, shots=settings.shots, limit=settings.limit,
+            spread=settings.limit_to == "spread",
+        )  # fmt: skip
         results, measures = runs.benchmarks(plan, name, work.command)
     how = HowMade(
         command=work.making.request.command,

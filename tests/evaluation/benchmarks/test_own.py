@@ -193,6 +193,16 @@ def test_answers_in_writing() -> None:
     assert written_marks("The Red house", ["red house"], [Metric("answer_exact")]) == {"answer_exact": 1.0}
 
 
+def test_a_limit_spreads_over_all_rows(tmp_path: Path) -> None:
+    rows = [{"question": f"{number}?", "choices": ["a", "b"], "gold": 0} for number in range(10)]
+    (benchmark,) = planned([str(table(tmp_path / "ten.jsonl", rows))], [], Sources()).benchmarks
+    asked = list(Paper(benchmark, limit=4, spread=True).questions())
+    assert [question.number for question in asked] == [0, 2, 5, 7]
+    assert [question.row["question"] for question in asked] == ["0?", "2?", "5?", "7?"]
+    assert [question.number for question in Paper(benchmark, limit=4).questions()] == [0, 1, 2, 3]
+    assert len(list(Paper(benchmark, limit=40, spread=True).questions())) == 10
+
+
 def test_progress_counts_every_answer(tiny: Both, tmp_path: Path) -> None:
     events: list[Event] = []
     plan = planned([str(table(tmp_path / "sums.jsonl", QUESTIONS))], [], Sources())

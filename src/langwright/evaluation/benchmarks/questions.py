@@ -52,21 +52,30 @@ class Paper:
 
     benchmark  what is asked
     shots      examples before each question; the benchmark's own number when left out
-    limit      ask the first rows only
+    limit      ask so many rows only
+    spread     whether these are spread evenly over all, or the first ones
     raises     UserError when rows cannot be read
     """
 
-    def __init__(self, benchmark: Benchmark, shots: int | None = None, limit: int | None = None) -> None:
+    def __init__(self, benchmark: Benchmark, shots: int | None = None, limit: int | None = None, spread: bool = False) -> None:  # fmt: skip
         self.benchmark = benchmark
         self.shots = benchmark.examples.count if shots is None else shots
-        self.limit = limit
+        self.limit, self.spread = limit, spread
         self._splits: dict[str, list[Row]] = {}
         self._random = Random(SEED)
 
     @cached_property
     def rows(self) -> list[Row]:
         """The rows that are asked."""
-        return self.split(self.benchmark.asked)[: self.limit]
+        every = self.split(self.benchmark.asked)
+        return [every[number] for number in self.numbers]
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Their places in the split."""
+        count = len(self.split(self.benchmark.asked))
+        limit = min(self.limit or count, count)
+        return [place * count // limit for place in range(limit)] if self.spread else list(range(limit))
 
     def split(self, name: str) -> list[Row]:
         """The rows of a split, prepared."""
@@ -96,7 +105,7 @@ class Paper:
     def questions(self) -> Iterator[Question]:
         """All questions, in the order of the rows. Examples are drawn on the way: from the beginning each time."""
         self._random = Random(SEED)
-        for number, row in enumerate(self.rows):
+        for number, row in zip(self.numbers, self.rows, strict=True):
             with of_row(self.benchmark, number):
                 question = self.asked(number, row)
             yield question

@@ -145,6 +145,7 @@ class Run:
     seed: int = 0
     shots: int | None = None
     limit: int | None = None
+    spread: bool = False
     papers: dict[str, tuple[Paper, list[Question]]] = field(default_factory=dict)
 
     def benchmarks(self, plan: Plan, model: str, command: str = "") -> tuple[list[Result], tuple[Measure, ...]]:
@@ -153,7 +154,7 @@ class Run:
         raises  UserError for rows that cannot be asked, before anything is asked
         """
         for benchmark in plan.benchmarks:
-            paper = Paper(benchmark, self.shots, self.limit)
+            paper = Paper(benchmark, self.shots, self.limit, self.spread)
             self.papers[benchmark.name] = (paper, list(paper.questions()))
         self.asker.told = Counter(self.log, sum(self.count(one) for one in plan.benchmarks))
         self.asker.told(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,9 +31,14 @@ class BenchmarkSettings(Settings):
     shots: Annotated[
         int | None, Field(ge=0, description="Examples before each question; each benchmark's own number when left out")
     ] = None
-    limit: Annotated[
-        int | None, Field(ge=1, description="Most questions of each benchmark, the first ones; all when left out")
-    ] = None
+    limit: Annotated[int | None, Field(ge=1, description="Most questions of each benchmark; all when left out")] = None
+    limit_to: Annotated[
+        Literal["spread", "first"],
+        Field(
+            description="Which questions a limit leaves: spread evenly over all, or the first ones, as lm-evaluation-harness "
+            "takes them"
+        ),
+    ] = "spread"
     allow_code: Annotated[
         tuple[str, ...],
         Field(description="Names of functions that YAML files may call, such as utils.process_docs; none unless named"),
