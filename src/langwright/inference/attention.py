@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -52,8 +52,7 @@ class Window:
     size: int
 
 
-@dataclass(frozen=True)
-class Manner:
+class Manner(NamedTuple):
     """How one layer attends."""
 
     scale: float
@@ -137,7 +136,8 @@ def packed_attention(
         s_aux,
     )
     parts, sizes = _RUNNING.parts, _RUNNING.sizes
-    q_TNH, k_TKH, v_TKH = (x[0].transpose(0, 1) for x in (query, key, value))
+    one = query.shape[2] == 1  # token, as where a single row writes: each view less is felt there
+    q_TNH, k_TKH, v_TKH = (x.squeeze(2) if one else x[0].transpose(0, 1) for x in (query, key, value))
     if len(parts) == 1:
         return parts[0].attend(layer, q_TNH, k_TKH, v_TKH, manner)[None], None
     split = zip(parts, *(x.split(sizes) for x in (q_TNH, k_TKH, v_TKH)), strict=True)  # type: ignore[no-untyped-call]
@@ -169,8 +169,9 @@ AttentionMaskInterface.register(NAME, packed_mask)
 
 def attend_rows(q_RNH: Tensor, k_RKSH: Tensor, v_RKSH: Tensor, mask_R11S: Tensor, manner: Manner) -> Tensor:
     """One query a row over all that the row holds, shape (R, N, H); the mask is added to the scores."""
-    R, N, _ = q_RNH.shape
-    q_RKGH = q_RNH.unflatten(1, (k_RKSH.shape[1], -1))  # type: ignore[no-untyped-call]
+    R, N, H = q_RNH.shape
+    K = k_RKSH.shape[1]
+    q_RKGH = q_RNH.view(R, K, N // K, H)
     out_RKGH = scored(q_RKGH, k_RKSH, v_RKSH, mask_R11S, manner)
     return out_RKGH.reshape(R, N, -1)
 
