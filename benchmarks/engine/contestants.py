@@ -86,6 +86,7 @@ def by_generate(folder: Path) -> Work:
                 write(model, prompts[:8], 8)
                 times.append(time.perf_counter() - began)
             best.append(both[times.index(min(times))])
+            both.clear()
         began, made, left = time.perf_counter(), 0, list(zip(at or [0.0] * len(prompts), prompts, strict=True))
         while left:
             time.sleep(max(0.0, began + left[0][0] - time.perf_counter()))
