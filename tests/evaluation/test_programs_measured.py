@@ -60,6 +60,19 @@ def test_pass_at_k_by_hand(tmp_path: Path) -> None:
     assert all(one.sampling and one.sampling.temperature == 0.8 for one in asked)
 
 
+@pytest.mark.skipif(bool(missing_namespaces()), reason=f"programs cannot be set apart here: {missing_namespaces()}")
+def test_one_program_a_problem_is_written_greedily(tmp_path: Path) -> None:
+    asked: list[CodeInput] = []
+
+    def writer(question: CodeInput) -> ProgramOutput:
+        asked.append(question)
+        return of_attempts([attempt(RIGHT[question.text], Exam(question.tests), question.sandbox)])
+
+    found = evaluate_code(writer, "scripted", job(problems(tmp_path / "data")))
+    assert [(measure.name, measure.value) for measure in found.measures] == [("pass@1", 1.0)]
+    assert all(one.sampling and one.sampling.temperature == 0 for one in asked)
+
+
 def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
     def never(question: CodeInput) -> ProgramOutput:
         raise AssertionError("asked")

@@ -66,8 +66,8 @@ def evaluate_code(writer: Writer, name: str, job: Job) -> Findings:
 def asked(row: CodeRow, job: Job, turn: int) -> CodeInput:
     """What is asked: greedily for one program a problem, else drawn with the settings' temperature."""
     settings = job.settings
-    temperature = settings.temperature if settings.programs > 1 else 0.0
-    sampling = Sampling(
-        max_new_tokens=settings.max_new_tokens, temperature=temperature, top_p=settings.top_p, seed=settings.seed + turn
-    )
+    sampling = Sampling(max_new_tokens=settings.max_new_tokens, seed=settings.seed + turn)
+    if settings.programs > 1:
+        drawn = {"temperature": settings.temperature, "top_p": settings.top_p}
+        sampling = Sampling(**{**sampling.model_dump(), **drawn})
     return ask_row(row).model_copy(update={"sampling": sampling, "sandbox": settings.sandbox})

@@ -98,7 +98,7 @@ class DecisionOutput(TaskOutput):
 
 def ask(row: ClassificationRow) -> DecisionInput:
     """What is asked of a row."""
-    return DecisionInput(text=row.text)
+    return DecisionInput(text=row.text, threshold=0.5)  # whatever the model was calibrated on
 
 
 def decide(model: Model, task: Task, asked: DecisionInput) -> DecisionOutput:
