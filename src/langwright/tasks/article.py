@@ -21,7 +21,7 @@ class Heading(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    heading: Annotated[str, Field(min_length=1, description="What it is called")]
+    heading: Annotated[str, Field(min_length=1, description="What the section is called")]
     points: Annotated[tuple[str, ...], Field(description="What it says, point by point")] = ()
 
 
@@ -113,7 +113,7 @@ class SectionInput(DraftInput):
     """The section that is to be written, and what stands around it."""
 
     title: Annotated[str, Field(min_length=1, description="What the article is called")]
-    heading: Annotated[str, Field(min_length=1, description="What it is called")]
+    heading: Annotated[str, Field(min_length=1, description="What the section is called")]
     points: Annotated[tuple[str, ...], Field(description="What it says, point by point")] = ()
     headings: Annotated[tuple[str, ...], Field(description="All sections of the article in their order")] = ()
     before: Annotated[str, Field(description="The end of what stands before it")] = ""

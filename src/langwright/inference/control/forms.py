@@ -34,7 +34,7 @@ MOST_REPEATS = 10_000
 DEEPEST = 64  # tables and lists inside each other, brackets inside each other
 SEPARATORS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}  # as Python writes JSON
 LIMITS = {
-    "initial_lexer_fuel": 1_000_000,
+    "initial_lexer_fuel": 4_000_000,  # a second of work; forms of verse take a fifth of it
     "step_lexer_fuel": 200_000,
     "step_max_items": 50_000,
     "max_items_in_row": 2_000,
