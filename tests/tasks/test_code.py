@@ -5,6 +5,8 @@ Models small enough for a test cannot write programs; a script of given programs
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.tasks.scripted import scripted
 
@@ -172,3 +174,34 @@ def test_what_is_run_or_opened_is_not_for_the_network_to_say(task: str, fields: 
     with pytest.raises(UserError, match="on the machine itself only"):
         checked(TASKS[task], fields)
     assert checked(TASKS[task], fields, here=True)
+
+
+@APART
+@pytest.mark.spec("G15", "a tiny model learns the shipped examples, and what it writes passes their tests")
+def test_the_shipped_examples_are_learned(tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+
+    contract = pytest.importorskip("tests.contract.test_tasks", reason="the models of the contract test are not here")
+    characters, stage, write_models = contract.characters, contract.stage, contract.write_models
+
+    from langwright.measures import read_report
+    from langwright.tasks.examples import examples_file
+    from langwright.workspace import Workspace
+
+    torch.manual_seed(0)
+    write_models(tmp_path, characters())
+    world = Workspace(tmp_path)
+    shutil.copy(examples_file("code"), tmp_path / "code.jsonl")
+    given = {"schema_name": "code", "split.validation": 0}
+    data = stage(world, "data-read", {"source": [tmp_path / "code.jsonl"]}, "data", **given)
+    learning = {
+        "task": "code", "steps": 300, "learning_rate": 3e-3, "batch_rows": 32, "dropout": 0.0, "device": "cpu",
+        "dtype": "float32", "compile": "off", "seed": 1,
+    }  # fmt: skip
+    made = stage(world, "finetune", {"model": [tmp_path / "rewriter"], "dataset": [data.path]}, "model", **learning)
+    measuring = {"task": "code", "split": "train", "sandbox.allow": True, "sandbox.seconds": 20.0, "limit": 8}
+    report = stage(world, "evaluate", {"model": [made.path], "dataset": [data.path]}, "report", **measuring)
+    (found,) = [one.value for one in read_report(report.path / "report.json").measures if one.name == "pass@1"]
+    assert found >= 0.95
