@@ -6,6 +6,7 @@ syllables and rhymes are looked at and drawn again.
 
 from __future__ import annotations
 
+import zlib
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -62,8 +63,13 @@ class PoemInput(DraftInput):
         if self.keep == "nothing":
             return None
         if self.form in CHINESE:
-            return Control(grammar=grammar_of(self.form, self.keep, self.script, self.readings))
+            return Control(grammar=grammar_of(self.form, self.keep, self.script, self.readings, self.rhyme))
         return Control(regex=lines_regex(self.form))
+
+    @property
+    def rhyme(self) -> int:
+        """Which rhyme decoding is kept to: drawn by the seed, or without one by the subject."""
+        return zlib.crc32(self.subject.encode()) if self.sampling.seed is None else self.sampling.seed
 
     def checks(self) -> tuple[Check, ...]:
         """A verifier for each thing that a form asks for."""

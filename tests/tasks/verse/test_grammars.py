@@ -11,7 +11,7 @@ from langwright.inference.control.settings import Control
 from langwright.inference.fake import parrot
 from langwright.tasks.verse.chinese import CHINESE, completed, faults
 from langwright.tasks.verse.grammars import Keep, grammar_of
-from langwright.tasks.verse.sounds import Readings
+from langwright.tasks.verse.sounds import Readings, alphabet
 
 pytest.importorskip("pypinyin")
 SHARE: dict[Keep, tuple[str, ...]] = {"lines": ("lines",), "tones": ("lines", "tones"), "rhymes": ("lines", "tones", "rhymes")}  # fmt: skip
@@ -49,3 +49,35 @@ def test_less_may_be_kept(keep: Keep, kind: Readings) -> None:
 
 def test_nothing_is_kept_where_nothing_is_asked() -> None:
     assert grammar_of("七言绝句", "nothing") is None
+
+
+@pytest.mark.parametrize("script", ["simplified", "traditional"])
+def test_tokens_of_several_characters_keep_a_form_too(script: str) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    from langwright.inference.control.vocabulary import Vocabulary
+    from langwright.inference.decoding import Alphabet
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    numbers = random.Random(0)
+    letters = alphabet(script)
+    lines = ["".join(numbers.choices(letters[:1500], k=7)) + "，" for _ in range(3000)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=5000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    backend.train_from_iterator(lines, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|endoftext|>")
+    vocabulary = Vocabulary(Alphabet(tokenizer), [tokenizer.eos_token_id])
+    for kind in ("new", "old"):
+        for form in ("五言绝句", "菩萨蛮"):
+            found = form_of(vocabulary, Control(grammar=str(grammar_of(form, "rhymes", script, kind))))  # type: ignore[arg-type]
+            assert found is not None
+            cursor, ids = found.start(), list[int]()
+            while cursor.ended is None:
+                ids.append(int(numbers.choice(list(cursor.allowed().nonzero()[0]))))
+                cursor = cursor.after(ids[-1])
+            wrong = faults(tokenizer.decode(ids), form, kind)  # type: ignore[arg-type]
+            assert not any(wrong[name] for name in SHARE["rhymes"]), wrong

@@ -2,7 +2,8 @@
 
 lines   so many characters, then their sign
 tones   at each place only characters whose tone the pattern allows
-rhymes  and at the ends of lines that rhyme only characters of one rhyme: a way of the grammar for each rhyme
+rhymes  and at the ends of lines that rhyme only characters of one rhyme, which is chosen beforehand: with all of them in
+        one grammar the parser ran out of fuel on vocabularies of real models
 
 Each line is one terminal, that is one regular expression with names, and a poem a sequence of lines. Characters
 of several tones are left out of those that a tone is asked of, so what is written holds for the checker, which allows more.
@@ -36,12 +37,13 @@ def tones_grammar(form: str, script: str, kind: Readings) -> str:
     return written([line_by_line(pattern, {}) for pattern in CHINESE[form]], tones(script, kind))
 
 
-def rhymes_grammar(form: str, script: str, kind: Readings) -> str:
-    """The same with rhymes."""
+def rhymes_grammar(form: str, script: str, kind: Readings, rhyme: int) -> str:
+    """The same with rhymes; `rhyme` counts which of those there are, round and round."""
     sets = tones(script, kind)
     names = {one: f"R{number}" for number, one in enumerate(sorted(usual(script, kind)))}
     sets |= {name: usual(script, kind)[one] for one, name in names.items()}
-    return written([way for pattern in CHINESE[form] for way in rhymed(pattern, names)], sets)
+    ways = [list(rhymed(pattern, names)) for pattern in CHINESE[form]]
+    return written([every[rhyme % len(every)] for every in ways], sets)
 
 
 def rhymed(pattern: Pattern, names: dict[Reading, str]) -> Iterator[list[str]]:
@@ -111,10 +113,10 @@ def written(ways: Sequence[Sequence[str]], sets: Mapping[str, str]) -> str:
 
 
 @cache
-def grammar_of(form: str, keep: Keep, script: str = "simplified", kind: Readings = "new") -> str | None:
+def grammar_of(form: str, keep: Keep, script: str = "simplified", kind: Readings = "new", rhyme: int = 0) -> str | None:
     """The grammar that decoding is kept to; None for nothing."""
     if keep == "nothing":
         return None
     if keep == "lines":
         return lines_grammar(form, script)
-    return tones_grammar(form, script, kind) if keep == "tones" else rhymes_grammar(form, script, kind)
+    return tones_grammar(form, script, kind) if keep == "tones" else rhymes_grammar(form, script, kind, rhyme)
