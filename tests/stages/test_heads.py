@@ -76,13 +76,17 @@ MAKERS = {
 }  # fmt: skip
 
 
-def write_encoder(folder: Path) -> Path:
-    """A BERT-style model over characters and word pieces."""
+def write_encoder(folder: Path, more: str = "") -> Path:
+    """A BERT-style model over characters and word pieces.
+
+    more  further characters that its vocabulary has
+    """
     folder.mkdir(parents=True)
     pieces = [
         *["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
         *LETTERS,
         *"0123456789?",
+        *more,
         *(f"##{c}" for c in "abcdefgh0123456789"),
     ]
     (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")

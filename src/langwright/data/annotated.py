@@ -9,6 +9,7 @@ tagging         {"text": "…", "spans": [{"start": 0, "end": 2, "label": "…"}
 qa              {"question": "…", "context": "…", "answers": [{"text": "…", "start": 3}]}
                 {"answers": {"text": ["…"], "answer_start": [3]}}; SQuAD's and CMRC's nested files
 choice          {"question": "…", "choices": ["…", "…"], "answer": 1}; "query" and "gold"; the answer as a letter or in words
+relation        {"text": "…", "first": [0, 2], "second": [5, 9], "label": "…"}     ends exclusive; head and tail, h and t
 classification  {"text": "…", "labels": ["…", "…"]}, or "a|b" in a column
 """
 
@@ -33,6 +34,7 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "regression": {"text": ("sentence", "review"), "score": ("rating", "stars", "value", "label")},
     "tagging": {"tags": ("ner_tags",)},
     "qa": {"context": ("passage", "paragraph"), "question": ("query",)},
+    "relation": {"first": ("head", "h", "subject"), "second": ("tail", "t", "object"), "label": ("relation",)},
     "choice": {
         "question": ("query", "ctx"),
         "choices": ("options", "endings"),
@@ -45,7 +47,7 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "pair": ("text_a", "text_b"), "regression": ("text", "score"), "tagging": (), "qa": ("question", "context"),
-    "choice": ("question", "choices", "answer"), "code": (),
+    "choice": ("question", "choices", "answer"), "code": (), "relation": ("text", "first", "second", "label"),
 }  # fmt: skip
 """By schema: columns that a table must have."""
 
@@ -59,6 +61,7 @@ SHAPES = {
 
 EMPTY_FIELD = "it has no text in column"
 NO_NUMBER = "it has no number in column"
+SAME_PLACE = "the two things of it overlap"
 NO_SPANS = "it has none of spans, entities, tokens and tags, or a label table"
 BAD_SPAN = "a span is not written as start, end and label"
 OUTSIDE = "a span lies outside the text"
@@ -208,6 +211,27 @@ def moved(text: str, cleaned: str, span: tuple[int, int, str]) -> dict[str, Any]
     return {"start": start, "end": end, "label": clean_text(label)}
 
 
+def relation(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A text with two stretches that do not overlap, each as [start, end] or with its words as {"text", "start"}."""
+    text = values.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise Malformed(EMPTY_FIELD, "text")
+    cleaned = clean_text(text)
+    places: dict[str, int] = {}
+    for side in ("first", "second"):
+        given = values.get(side)
+        given = json_list(given) if isinstance(given, str) else given
+        if isinstance(given, dict) and isinstance(given.get("text"), str) and type(given.get("start")) is int:
+            given = [given["start"], given["start"] + len(given["text"])]
+        elif isinstance(given, dict):
+            given = [given.get("start"), given.get("end")]
+        span = moved(text, cleaned, (*two(given), side))
+        places |= {f"{side}_start": span["start"], f"{side}_end": span["end"]}
+    if places["first_start"] < places["second_end"] and places["second_start"] < places["first_end"]:
+        raise Malformed(SAME_PLACE)
+    return {"text": cleaned, **places}
+
+
 # --- questions ---------------------------------------------------------------------------------------
 
 
@@ -319,5 +343,6 @@ def code(values: Mapping[str, Any]) -> dict[str, Any]:
 
 MAKERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "pair": pair, "regression": regression, "tagging": tagging, "qa": qa, "choice": choice, "code": code,
+    "relation": relation,
 }  # fmt: skip
 """By schema: what makes its fields."""

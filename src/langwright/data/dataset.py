@@ -25,6 +25,7 @@ from langwright.data.schemas import (
     PairRow,
     QaRow,
     RegressionRow,
+    RelationRow,
     Row,
     SummaryRow,
     TaggingRow,
@@ -48,6 +49,7 @@ SAID: dict[type[Row], tuple[str, ...]] = {
     TextRow: ("text",), ClassificationRow: ("text",), RegressionRow: ("text",), TaggingRow: ("text",),
     PairRow: ("text_a", "text_b"), QaRow: ("question", "context"), TranslationRow: ("text", "translation"),
     SummaryRow: ("text", "summary"), CorrectionRow: ("text", "correction"), CodeRow: ("text", "code"),
+    RelationRow: ("text",),
 }  # fmt: skip
 """The fields that hold what a row says."""
 

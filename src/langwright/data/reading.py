@@ -259,7 +259,7 @@ class Reader:
         """What a person has annotated, without what every row has."""
         name = self.settings.schema_name
         content = MAKERS[name](values)
-        if name == "pair" and "score" not in content:
+        if name == "relation" or (name == "pair" and "score" not in content):
             content["label"] = self.label(values.get("label"))
         return SCHEMAS[name](**content)
 

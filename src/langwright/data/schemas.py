@@ -22,6 +22,7 @@ SchemaName = Literal[
     "summary",
     "correction",
     "code",
+    "relation",
 ]
 
 
@@ -99,6 +100,17 @@ class TaggingRow(Row):
     spans: tuple[Span, ...]
 
 
+class RelationRow(Row):
+    """A text, two stretches of it in characters, the ends not included, and what holds of the first to the second."""
+
+    text: str
+    first_start: int
+    first_end: int
+    second_start: int
+    second_end: int
+    label: str
+
+
 class Answer(BaseModel):
     """A stretch of a passage that answers a question, and where it begins, in characters."""
 
@@ -173,6 +185,7 @@ SCHEMAS: dict[str, type[Row]] = {
     "tagging": TaggingRow,
     "qa": QaRow,
     "choice": ChoiceRow,
+    "relation": RelationRow,
     "translation": TranslationRow,
     "summary": SummaryRow,
     "correction": CorrectionRow,

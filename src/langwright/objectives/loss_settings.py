@@ -91,7 +91,7 @@ CLASSES = ("auto", "cross-entropy", "focal", "hinge")
 NUMBERS = ("auto", "squared-error", "ranking")
 FITTING: dict[str, tuple[str, ...]] = {
     "chat": ("auto",), "embedding": ("auto",), "classification": (*CLASSES, "binary-cross-entropy"), "pair": (*CLASSES, *NUMBERS[1:]),
-    "regression": NUMBERS, "similarity": NUMBERS, "tagging": CLASSES, "qa": ("auto", "cross-entropy"), "choice": ("auto", "cross-entropy", "hinge", "ranking"),
+    "regression": NUMBERS, "similarity": NUMBERS, "relation": CLASSES, "tagging": CLASSES, "qa": ("auto", "cross-entropy"), "choice": ("auto", "cross-entropy", "hinge", "ranking"),
     **dict.fromkeys(WRITING, ("auto", "cross-entropy")),
 }  # fmt: skip
 """By task: kinds of losses that it can be taught with."""

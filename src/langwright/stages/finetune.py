@@ -29,6 +29,8 @@ TaskName = Literal[
     "tagging",
     "qa",
     "choice",
+    "relation",
+    "events",
     "translation",
     "summarization",
     "correction",
@@ -37,7 +39,7 @@ TaskName = Literal[
     "embedding",
     "control",
 ]
-MIXED = ("classification", "pair")
+MIXED = ("classification", "pair", "relation")
 LABELLED = ("classification", "control")
 
 

@@ -5,6 +5,7 @@ Importing this package imports no torch; `tasks.loading` is the front door.
 
 from __future__ import annotations
 
+from langwright.tasks.analysis import ANALYSIS, ANALYZE
 from langwright.tasks.chat import CHAT
 from langwright.tasks.choice import CHOICE
 from langwright.tasks.classification import CLASSIFICATION
@@ -15,13 +16,18 @@ from langwright.tasks.declaration import Task
 from langwright.tasks.drafted import DRAFTED
 from langwright.tasks.drafting import DRAFTING
 from langwright.tasks.embedding import EMBEDDING, VECTORS
+from langwright.tasks.events import EVENTS
+from langwright.tasks.extractive import LEAD, LEXRANK, NEAREST, RAKE, TEXTRANK, TF_IDF
 from langwright.tasks.fill import BLANKS, FILL
 from langwright.tasks.generation import GENERATION
 from langwright.tasks.head import HEAD
+from langwright.tasks.keywords import KEYWORDS
 from langwright.tasks.likelihood import LIKELIHOOD
 from langwright.tasks.pair import ENTAILMENT, PAIR
 from langwright.tasks.qa import QA
+from langwright.tasks.quoting import QUOTING
 from langwright.tasks.regression import REGRESSION
+from langwright.tasks.relation import RELATION
 from langwright.tasks.repair import GAPS, REPAIR
 from langwright.tasks.score import PROBABILITY, SCORE
 from langwright.tasks.similarity import COSINE, SIMILARITY
@@ -29,6 +35,7 @@ from langwright.tasks.solvers import Solver
 from langwright.tasks.summarization import SUMMARIZATION
 from langwright.tasks.tagging import TAGGING
 from langwright.tasks.translation import TRANSLATION
+from langwright.tasks.triples import TRIPLES
 from langwright.tasks.writing import WRITING
 
 TASKS: dict[str, Task] = {
@@ -41,6 +48,11 @@ TASKS: dict[str, Task] = {
         SIMILARITY,
         REGRESSION,
         TAGGING,
+        RELATION,
+        EVENTS,
+        TRIPLES,
+        KEYWORDS,
+        ANALYZE,
         QA,
         CHOICE,
         TRANSLATION,
@@ -75,5 +87,13 @@ SOLVERS: dict[str, Solver] = {
         DEBUGGER,
         DECIDER,
         DRAFTING,
+        QUOTING,
+        TF_IDF,
+        TEXTRANK,
+        RAKE,
+        LEXRANK,
+        LEAD,
+        NEAREST,
+        ANALYSIS,
     )
 }

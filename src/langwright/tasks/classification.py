@@ -24,6 +24,13 @@ class ClassificationInput(TaskInput):
     threshold: Annotated[
         float, Field(gt=0, lt=1, description="With multi_label, the probability from which a label is given")
     ] = 0.5
+    whole: Annotated[
+        bool,
+        Field(
+            description="Where a trained head reads a text that is longer than its context: in parts of whole sentences, "
+            "each counted by its length; otherwise only the beginning is read"
+        ),
+    ] = False
     normalise: Annotated[
         Normalise,
         Field(

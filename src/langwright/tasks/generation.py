@@ -8,10 +8,12 @@ from langwright.data.schemas import Message
 from langwright.tasks.chat import ChatInput, ChatOutput
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.tasks.languages import named
+from langwright.tasks.parts import LongInput, written_in_parts
 from langwright.tasks.solvers import Solver
 from langwright.tasks.writing import USUAL
 
 if TYPE_CHECKING:
+    from langwright.inference.text import Prompt
     from langwright.tasks.loading import Model
 
 
@@ -26,12 +28,26 @@ def generate(model: Model, task: Task, asked: TaskInput) -> TaskOutput:
             text=made.text, token_ids=made.token_ids, finish_reason=made.finish_reason, seed=made.seed,
             solver=GENERATION.name,
         )  # fmt: skip
-    read = what_is_read(model, task, asked)
-    prompt = read if model.writer("write").kind == "rewrites" else [Message(role="user", content=read)]
-    made = model.complete(prompt, getattr(asked, "sampling", None) or USUAL)
+    sampling = getattr(asked, "sampling", None) or USUAL
+    found = {}
+    if isinstance(asked, LongInput):
+        text, overlap = getattr(asked, task.panel[0]), asked.overlap
+        read = written_in_parts(
+            model, text, lambda part: prompt_of(model, task, asked.model_copy(update={task.panel[0]: part})),
+            lambda prompt: model.complete(prompt, sampling), sampling, overlap,
+        )  # fmt: skip
+        made, found = read.made, {"parts": read.parts}
+    else:
+        made = model.complete(prompt_of(model, task, asked), sampling)
     return task.output.model_validate(
-        {"text": made.text, "finish_reason": made.finish_reason, "solver": GENERATION.name}
+        {"text": made.text, "finish_reason": made.finish_reason, "solver": GENERATION.name, **found}
     )
+
+
+def prompt_of(model: Model, task: Task, asked: TaskInput) -> Prompt:
+    """What the model is given: the text as it was taught to read it, to a model that converses as a turn."""
+    read = what_is_read(model, task, asked)
+    return read if model.writer("write").kind == "rewrites" else [Message(role="user", content=read)]
 
 
 def what_is_read(model: Model, task: Task, asked: TaskInput) -> str:

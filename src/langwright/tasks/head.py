@@ -9,9 +9,11 @@ from langwright.errors import UserError, unknown
 from langwright.tasks.choice import ChoiceInput, ChoiceOutput
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput
 from langwright.tasks.declaration import Task, TaskOutput
+from langwright.tasks.events import EventsInput, events_of
 from langwright.tasks.pair import PairInput
 from langwright.tasks.qa import QaInput, QaOutput
 from langwright.tasks.regression import RegressionInput, ValueOutput
+from langwright.tasks.relation import NONE, Relation, RelationInput, RelationOutput, marked, pairs_of
 from langwright.tasks.similarity import SimilarityInput
 from langwright.tasks.solvers import Solver
 from langwright.tasks.tagging import Entity, TaggingInput, TaggingOutput
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 def by_head(model: Model, task: Task, asked: Any) -> TaskOutput:
     """What the head says, by what the task is taught as."""
     assert model.headed is not None
-    return WAYS[task.lesson](model.headed, asked)
+    return (OF_TASKS.get(task.name) or WAYS[task.lesson])(model.headed, asked)
 
 
 def classify(headed: Headed, asked: ClassificationInput | PairInput) -> ClassificationOutput:
@@ -42,14 +44,17 @@ def classify(headed: Headed, asked: ClassificationInput | PairInput) -> Classifi
         if label not in headed.labels:
             raise unknown("label", label, headed.labels)
     said = asked.text if isinstance(asked, ClassificationInput) else (asked.text_a, asked.text_b)
-    row_C = headed.probabilities([said])[0]  # type: ignore[arg-type]
+    truncated = headed.truncates(said)
+    if truncated and getattr(asked, "whole", False):
+        row_C, truncated = headed.of_parts(asked.text), False
+    else:
+        row_C = headed.probabilities([said])[0]  # type: ignore[arg-type]
     kept = {
         label: float(p)
         for label, p in zip(headed.labels, row_C, strict=True)
         if label in (asked.labels or headed.labels)
     }
     ranked = sorted(kept, key=lambda label: -kept[label])
-    truncated = headed.truncates(said)
     if headed.several:
         threshold = getattr(asked, "threshold", 0.5)
         return ClassificationOutput(
@@ -107,6 +112,30 @@ def choice_of(headed: Headed, asked: ChoiceInput) -> ChoiceOutput:
     )  # fmt: skip
 
 
+def happened(headed: Headed, asked: EventsInput) -> TaskOutput:
+    """The events that a tagger of triggers and roles sees."""
+    (spans,) = headed.tag([asked.text])
+    return events_of(asked.text, spans, HEAD.name, asked.types)
+
+
+def holding(headed: Headed, asked: RelationInput) -> RelationOutput:
+    """What holds between each ordered pair of things; pairs of which no relation holds are left out.
+
+    raises  UserError for a label the head does not know, or things that do not stand in the text
+    """
+    for label in asked.labels:
+        if label not in headed.labels:
+            raise unknown("label", label, headed.labels)
+    pairs = pairs_of(asked)
+    texts = [marked(asked.text, (one.start, one.end), (other.start, other.end)) for one, other in pairs]
+    found = []
+    for (one, other), row_C in zip(pairs, headed.probabilities(texts) if texts else (), strict=True):
+        label, probability = headed.labels[int(row_C.argmax())], float(row_C.max())
+        if label.casefold() not in NONE and (not asked.labels or label in asked.labels):
+            found.append(Relation(first=one, second=other, label=label, probability=probability))
+    return RelationOutput(relations=tuple(found), solver=HEAD.name)
+
+
 WAYS: dict[str, Callable[[Headed, Any], TaskOutput]] = {
     "classification": classify,
     "pair": classify,
@@ -115,8 +144,11 @@ WAYS: dict[str, Callable[[Headed, Any], TaskOutput]] = {
     "tagging": tags_of,
     "qa": answer_of,
     "choice": choice_of,
+    "relation": holding,
 }
 """By lesson: what the head that it makes is asked."""
+OF_TASKS: dict[str, Callable[[Headed, Any], TaskOutput]] = {"events": happened}
+"""By task, where it is not asked as its lesson is."""
 
 HEAD = Solver(
     name="head",

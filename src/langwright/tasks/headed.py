@@ -116,6 +116,18 @@ class Headed:
             return each_BC
         return softmax(logits_BC / (self.calibration.temperature if self.calibration else 1.0))
 
+    def of_parts(self, text: str, max_batch: int = 32) -> Floats:
+        """Of each label, (C,): the mean over parts of whole sentences that are short enough, each counted by its length."""
+        from langwright.data.passages import chunks
+
+        def size(part: str) -> int:
+            return len(self.tokenizer(part, verbose=False)["input_ids"])
+
+        parts = chunks(text, self.encoder.length, measure=size)
+        rows_PC = self.probabilities([text[one.start : one.end] for one in parts], max_batch)
+        found_C: Floats = np.average(rows_PC, axis=0, weights=[one.new for one in parts]).astype(np.float32)
+        return found_C
+
     def given(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[tuple[str, ...]]:
         """The labels of each text: the likeliest, or every one of at least one half."""
         rows = self.probabilities(texts, max_batch)

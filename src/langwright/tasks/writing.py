@@ -16,10 +16,12 @@ from langwright.errors import UserError
 from langwright.inference.protocol import FinishReason, Sampling
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.tasks.languages import language_of, named
+from langwright.tasks.parts import LongInput, written_in_parts
 from langwright.tasks.solvers import Solver
 from langwright.wording import Language
 
 if TYPE_CHECKING:
+    from langwright.inference.text import Prompt
     from langwright.tasks.loading import Model
 
 Chosen = Annotated[
@@ -49,13 +51,21 @@ def write(model: Model, task: Task, asked: TaskInput) -> TaskOutput:
     from langwright.inference.control.settings import Control
 
     language = language_of(str(getattr(asked, task.panel[0])))
-    question = filled(task.templates[language], asked, language)
-    prompt = [Message(role="user", content=question)] if model.converses else question
+    prompt = prompt_of(model, task, asked, language)
     sampling = getattr(asked, "sampling", None) or USUAL
     if issubclass(task.output, WrittenOutput):
         stop = () if model.converses else ("\n\n",)
-        made = model.complete(prompt, sampling, stop=stop)
-        return task.output(text=made.text.strip(), finish_reason=made.finish_reason, solver=WRITING.name)
+        if not isinstance(asked, LongInput):
+            made = model.complete(prompt, sampling, stop=stop)
+            return task.output(text=made.text.strip(), finish_reason=made.finish_reason, solver=WRITING.name)
+        read = written_in_parts(
+            model, getattr(asked, task.panel[0]),
+            lambda part: prompt_of(model, task, asked.model_copy(update={task.panel[0]: part}), language),
+            lambda given: model.complete(given, sampling, stop=stop), sampling, asked.overlap,
+        )  # fmt: skip
+        return task.output.model_validate(
+            {"text": read.made.text.strip(), "finish_reason": read.made.finish_reason, "parts": read.parts, "solver": WRITING.name}
+        )  # fmt: skip
     made = model.complete(prompt, sampling, control=Control(json_schema=form_of(task.output)))
     try:
         found = task.output.model_validate_json(with_solver(made.text))
@@ -67,6 +77,12 @@ def write(model: Model, task: Task, asked: TaskInput) -> TaskOutput:
             tokens=len(made.token_ids),
         ) from None
     return found
+
+
+def prompt_of(model: Model, task: Task, asked: TaskInput, language: Language) -> Prompt:
+    """The question in a language, to a model that converses as a turn."""
+    question = filled(task.templates[language], asked, language)
+    return [Message(role="user", content=question)] if model.converses else question
 
 
 def filled(template: str, asked: TaskInput, language: Language) -> str:

@@ -10,7 +10,12 @@ from collections.abc import Callable
 from langwright.stages.declaration import Work
 from langwright.stages.lessons.chat import chat_lesson
 from langwright.stages.lessons.choice import choice_lesson
-from langwright.stages.lessons.classification import classification_lesson, pair_lesson, similarity_lesson
+from langwright.stages.lessons.classification import (
+    classification_lesson,
+    pair_lesson,
+    relation_lesson,
+    similarity_lesson,
+)
 from langwright.stages.lessons.control import control_lesson
 from langwright.stages.lessons.correction import correction_lesson
 from langwright.stages.lessons.embedding import embedding_lesson
@@ -29,6 +34,7 @@ LESSONS: dict[str, Callable[[Work], Lesson]] = {
     "tagging": tagging_lesson,
     "qa": qa_lesson,
     "choice": choice_lesson,
+    "relation": relation_lesson,
     "translation": translation_lesson,
     "summarization": summarization_lesson,
     "correction": correction_lesson,

@@ -64,6 +64,31 @@ def similarity_lesson(work: Work) -> Lesson:
     return value_lesson(work, rows)
 
 
+def relation_lesson(work: Work) -> Lesson:
+    """Texts with two things in them and what holds between these, learned as labels of texts in which they are marked."""
+    from langwright.tasks.relation import FIRST, SECOND, marked
+
+    rows: Rows = {
+        split: [
+            ClassificationRow(
+                id=row.id, text=marked(row.text, (row.first_start, row.first_end), (row.second_start, row.second_end)), label=row.label
+            )
+            for row in some
+        ]
+        for split, some in split_rows(labelled_dataset(work, "relation")).items()
+    }  # fmt: skip
+    lesson = single_lesson(work, rows)
+    first, second = (lesson.tokenizer(mark, add_special_tokens=False)["input_ids"] for mark in (FIRST, SECOND))
+    if first == second or not first:
+        raise UserError(
+            "the tokenizer of this model cannot tell {first} from {second}, by which the two things of a text are marked",
+            fix="take a model whose vocabulary has both signs",
+            first=FIRST,
+            second=SECOND,
+        )
+    return lesson
+
+
 def same_kind(one: str, other: str) -> UserError:
     """For a dataset whose rows are of two kinds."""
     return UserError("some rows have {one} and others {other}", fix="read them as two datasets", one=one, other=other)
