@@ -113,7 +113,6 @@ def test_predict_chat_answers(run: Run, models: Path) -> None:
         (["chat", "base"], "cannot-do-it-is-and-that-needs"),
         (["chat", "labeller"], "cannot-do-it-is-and-that-needs"),
         (["generate", "labeller", "x"], "cannot-do-it-is-and-that-needs"),
-        (["serve", "labeller", "--port", "0"], "cannot-do-it-is-and-that-needs"),
         (["serve", "base", "base", "--port", "0"], "two-models-are-called"),
         (["predict", "base", "classification", "x"], "there-are-no-labels-to-choose-from"),
         (["predict", "labeller", "chat", "x"], "cannot-do-it-is-and-that-needs"),

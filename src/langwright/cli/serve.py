@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,10 +16,11 @@ from langwright.cli.watermark import WatermarkFile
 from langwright.cli.way import way_of
 from langwright.errors import UserError
 from langwright.settings import Settings, parse_value, read_settings
+from langwright.tasks import TASKS
+from langwright.tasks.declaration import Task
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.inference.text import TextModel
     from langwright.inference.watermark.keys import Mark
     from langwright.tasks.loading import Model
 
@@ -89,7 +90,7 @@ def serve(
     url = url_of(address.host, listener)
     answer(
         opened, address.host, address.port, settings=settings, listener=listener,
-        ready=lambda _: announce(screen, url, list(opened)),
+        ready=lambda _: announce(screen, url, opened),
     )  # fmt: skip
     screen.note(say("stopped"))
 
@@ -101,14 +102,14 @@ def open_all(
     computed: Ways,
     watermark: Mark | None = None,
     adapters: Sequence[str] = (),
-) -> dict[str, TextModel]:
+) -> dict[str, Model]:
     """The models by the name requests ask for: a folder's own name, with an adapter of it behind a colon.
 
-    raises  UserError when two have the same, or one does not write
+    raises  UserError when two have the same, or adapters are to be put beside one that does not write
     """
     from langwright.tasks.loading import load
 
-    found: dict[str, TextModel] = {}
+    found: dict[str, Model] = {}
     for name in names:
         called = Path(name.removeprefix("hf:")).name
         if called in found:
@@ -116,45 +117,56 @@ def open_all(
         screen.note(say("loading {name}", name=name))
         plain = "" if adapters and not found else None  # adapters are put beside the plain model
         model = load(name, max_batch=max_batch, watermark=watermark, adapter=plain, **computed)
+        found[called], model.name = model, called
         try:
-            found[called] = model.local("serve")
+            if plain is not None or model.text is not None:
+                model.local("serve").name = called
+            if plain is not None:
+                found |= beside(model, adapters)
         except BaseException:
-            model.close()
+            for one in found.values():
+                one.close()
             raise
-        found[called].name = called
         if way := way_of(model):
             screen.note(way)
-        if plain is not None:
-            found |= beside(found[called], model, adapters)
     return found
 
 
-def beside(base: TextModel, model: Model, adapters: Sequence[str]) -> dict[str, TextModel]:
+def beside(model: Model, adapters: Sequence[str]) -> dict[str, Model]:
     """The model once with each of these adapters, by the names requests ask for."""
     from langwright.models.adapters import named_adapter
+    from langwright.tasks.loading import Model
 
-    found: dict[str, TextModel] = {}
-    try:
-        for given in adapters:
-            name, _, folder = given.partition("=")
-            assert model.artifact is not None  # a model behind a URL is not served
-            lies = Path(folder) if folder else named_adapter(model.artifact.path, name)
-            base.engine.load_adapter(name, lies)  # type: ignore[attr-defined]
-            twin = base.with_adapter(name)
-            twin.name = f"{base.name}:{name}"
-            found[twin.name] = twin
-    except BaseException:
-        model.close()
-        raise
+    found: dict[str, Model] = {}
+    base = model.local("serve")
+    for given in adapters:
+        name, _, folder = given.partition("=")
+        assert model.artifact is not None  # a model behind a URL is not served
+        lies = Path(folder) if folder else named_adapter(model.artifact.path, name)
+        base.engine.load_adapter(name, lies)  # type: ignore[attr-defined]
+        twin = base.with_adapter(name)
+        twin.name = f"{base.name}:{name}"
+        found[twin.name] = Model(twin.name, model.artifact, text=twin)
     return found
 
 
-def announce(screen: Screen, url: str, names: Sequence[str]) -> None:
+def announce(screen: Screen, url: str, models: Mapping[str, Model]) -> None:
     """Say where it is and how to call it."""
-    body = f'{{"model": "{names[0]}", "prompt": "1 + 1 =", "max_tokens": 16}}'
-    call = f"curl {url}/v1/completions -H 'Content-Type: application/json' -d '{body}'"
+    name, first = next(iter(models.items()))
+    if first.text is not None:
+        body, path = f'{{"model": "{name}", "prompt": "1 + 1 =", "max_tokens": 16}}', "completions"
+    else:
+        task = TASKS[next(iter(first.abilities))]
+        fields = ", ".join(f'"{field}": ...' for field in needed_of(task))
+        body, path = f'{{"model": "{name}", "input": {{{fields}}}}}', f"tasks/{task.name}"
+    call = f"curl {url}/v1/{path} -H 'Content-Type: application/json' -d '{body}'"
     screen.line(say("ready: {url}  (documentation: {url}/docs, stop: Ctrl-C)", url=url))
-    screen.answer({"url": url, "models": list(names), "next": call}, next=call)
+    screen.answer({"url": url, "models": list(models), "next": call}, next=call)
+
+
+def needed_of(task: Task) -> list[str]:
+    """The fields that a task must be given."""
+    return [name for name, field in task.input.model_fields.items() if field.is_required()]
 
 
 SERVE = Command(

@@ -24,18 +24,23 @@ from langwright.serving.house import House
 from langwright.serving.openai_routes import openai_routes
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk, broken
+from langwright.serving.task_routes import task_routes
 from langwright.serving.tutorial_routes import tutorial_routes
+from langwright.tasks.model import Model
 
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}
 CLIENT_CLOSED = 499  # nginx's number for a caller that did not wait; nobody reads it
 
 
 def build_app(
-    models: Mapping[str, TextModel], *, audience: Audience | None = None, settings: ServingSettings | None = None
+    models: Mapping[str, TextModel | Model],
+    *,
+    audience: Audience | None = None,
+    settings: ServingSettings | None = None,
 ) -> FastAPI:
     """The application.
 
-    models    by the name that requests ask for; not closed by the application
+    models    of any kind, by the name that requests ask for; not closed by the application
     audience  whom it listens to; callers on this computer only when left out
     raises    UserError when there is no model
 
@@ -45,7 +50,11 @@ def build_app(
         raise UserError("there is no model to serve", fix="name at least one: `langwright serve MODEL`")
     settings = settings or ServingSettings()
     audience = audience or Audience()
-    house = House(dict(models), Desk(settings.max_open), settings)
+    doing = {
+        name: model if isinstance(model, Model) else Model(name, None, text=model) for name, model in models.items()
+    }
+    writers = {name: model.text for name, model in doing.items() if isinstance(model.text, TextModel)}
+    house = House(writers, doing, Desk(settings.max_open), settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +66,7 @@ def build_app(
         title="Langwright", docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False, responses=REFUSALS
     )
     app.state.desk = house.desk
-    for routes in (openai_routes, embedding_routes, tutorial_routes, health_routes, docs_routes):
+    for routes in (openai_routes, embedding_routes, task_routes, tutorial_routes, health_routes, docs_routes):
         app.include_router(routes(house))
     add_refusals(app)
     if audience.origins:

@@ -13,6 +13,7 @@ from langwright.serving.complaints import asked_for
 from langwright.serving.embedding_routes import EmbeddingRequest
 from langwright.serving.house import House
 from langwright.serving.openai_models import ChatRequest, CompletionRequest
+from langwright.serving.task_routes import TaskRequest
 from langwright.serving.tutorial_routes import GenerateRequest
 from langwright.settings import describe
 from langwright.wording import current_language, say
@@ -30,10 +31,12 @@ BODIES: dict[str, type[BaseModel]] = {
     "/v1/chat/completions": ChatRequest,
     "/v1/completions": CompletionRequest,
     "/v1/embeddings": EmbeddingRequest,
+    "/v1/tasks/{task}": TaskRequest,
     "/generate": GenerateRequest,
 }
 OTHERS = {
     "GET /v1/models": "The models that can be asked",
+    "GET /v1/tasks": "The tasks that can be done, with the fields of their input, and by which model",
     "GET /health/live": "Says that the process runs; asks no model",
     "GET /health/ready": "Has every model make one token; 503 when one does not in time, or the server is stopping",
     "GET /openapi.json": "This interface for programs",
@@ -48,13 +51,18 @@ def docs_routes(house: House) -> APIRouter:
     @router.get("/docs", response_class=HTMLResponse)
     async def docs() -> HTMLResponse:
         """The page."""
-        return HTMLResponse(page(list(house.models)), headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(
+            page(list(house.models or house.doing), list(house.doing)), headers={"Content-Security-Policy": POLICY}
+        )
 
     return router
 
 
-def page(models: list[str]) -> str:
-    """The whole page."""
+def page(writers: list[str], models: list[str]) -> str:
+    """The whole page.
+
+    writers  models that write, by whose first the examples ask
+    """
     title = say("What this server does")
     parts = [
         f"<h1>{title}</h1>",
@@ -62,7 +70,7 @@ def page(models: list[str]) -> str:
         f"<p>{say('Fields that are not listed are refused by name; nothing is ignored in silence.')}</p>",
     ]
     for path, body in BODIES.items():
-        parts += [f"<h2>POST {path}</h2>", f"<pre>{html.escape(curl(path, models[0]))}</pre>", table(body)]
+        parts += [f"<h2>POST {path}</h2>", f"<pre>{html.escape(curl(path, writers[0]))}</pre>", table(body)]
     rows = "".join(f"<tr><td>{code(path)}</td><td>{html.escape(say(text))}</td></tr>" for path, text in OTHERS.items())
     parts.append(f"<h2>{say('Also')}</h2><table>{rows}</table>")
     return (
@@ -90,10 +98,11 @@ def curl(path: str, model: str, url: str = "http://localhost:8000") -> str:
         "/v1/chat/completions": {"model": model, "messages": [{"role": "user", "content": hello}], "temperature": 0},
         "/v1/completions": {"model": model, "prompt": hello, "max_tokens": 40},
         "/v1/embeddings": {"model": model, "input": hello},
+        "/v1/tasks/{task}": {"model": model, "input": {"text": hello, "labels": ["A", "B"]}},
         "/generate": {"text": hello, "max_length": 40},
     }
     body = json.dumps(bodies[path], ensure_ascii=False).replace("'", "'\\''")
-    return f"curl {url}{path} -H 'Content-Type: application/json' -d '{body}'"
+    return f"curl {url}{path.format(task='classification')} -H 'Content-Type: application/json' -d '{body}'"
 
 
 def code(text: str) -> str:

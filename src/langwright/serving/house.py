@@ -15,6 +15,8 @@ from langwright.serving.complaints import ApiError, refused
 from langwright.serving.guards import media_type, read_body
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk
+from langwright.tasks import SOLVERS
+from langwright.tasks.model import Model
 
 M = TypeVar("M", bound=BaseModel)
 JSON = ("application/json",)
@@ -22,17 +24,29 @@ JSON = ("application/json",)
 
 @dataclass(frozen=True)
 class House:
-    """One server's models and means."""
+    """One server's models and means.
+
+    models  those that write, by the name that requests ask for
+    doing   all of them, as what does tasks
+    """
 
     models: Mapping[str, TextModel]
+    doing: Mapping[str, Model]
     desk: Desk
     settings: ServingSettings
 
     def model(self, name: str) -> TextModel:
-        """A model by name; ApiError 404 with the nearest one when there is none."""
+        """A model that writes, by name; ApiError 404 with the nearest one when there is none."""
         if name not in self.models:
-            raise ApiError(unknown("model", name, self.models), status=404, param="model")
+            model = self.doer(name)
+            raise ApiError(model.cannot("write", SOLVERS["likelihood"], "text"), param="model")
         return self.models[name]
+
+    def doer(self, name: str) -> Model:
+        """A model of any kind by name; ApiError 404 with the nearest one when there is none."""
+        if name not in self.doing:
+            raise ApiError(unknown("model", name, self.doing), status=404, param="model")
+        return self.doing[name]
 
     def check_new_tokens(self, asked: int) -> None:
         """UserError when a caller asks for more new tokens than the server makes in one answer."""

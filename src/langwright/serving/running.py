@@ -20,13 +20,14 @@ from langwright.serving.docs_page import curl
 from langwright.serving.guards import audience, is_loopback
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk
+from langwright.tasks.model import Model
 from langwright.wording import say
 
 LAST_RESORT_S = 5.0  # after the drain, for answers that are already cancelled to leave
 
 
 def serve(
-    models: Mapping[str, TextModel],
+    models: Mapping[str, TextModel | Model],
     host: str = "127.0.0.1",
     port: int = 8000,
     *,
@@ -50,7 +51,7 @@ def serve(
 
 
 def server_for(
-    models: Mapping[str, TextModel],
+    models: Mapping[str, TextModel | Model],
     host: str,
     listener: socket.socket,
     *,

@@ -56,7 +56,7 @@ def tutorial_routes(house: House) -> APIRouter:
     async def generate(request: Request) -> GenerateAnswer:
         """Continue a text with the likeliest tokens."""
         asked = await read_generate(house, request)
-        model = house.model(asked.model if asked.model is not None else next(iter(house.models)))
+        model = house.model(asked.model if asked.model is not None else next(iter(house.models or house.doing)))
         house.check_new_tokens(asked.max_length)
         prompt = await house.desk.aside(model.tokenize, asked.text)
         room = min(asked.max_length, model.room(prompt))

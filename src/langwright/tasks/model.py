@@ -97,9 +97,9 @@ class Model(Verbs):
         has: dict[Need, bool] = {
             "nothing": True,
             "text": writes,
-            "probabilities": writes and self.artifact is not None,
+            "probabilities": writes and not self.remote,
             "blanks": self.filler is not None,
-            "vectors": self.headed is not None or self.backbone is not None or (writes and self.artifact is not None),
+            "vectors": self.headed is not None or self.backbone is not None or (writes and not self.remote),
         }
         return has[need]
 
@@ -107,6 +107,11 @@ class Model(Verbs):
         """Whether its card says that it was taught to write this."""
         card = self.artifact.card if self.artifact is not None else None
         return card is not None and any(task.done_by(ability.task, TASKS) for ability in card.abilities)
+
+    @property
+    def remote(self) -> bool:
+        """Whether it stands behind a URL."""
+        return self.text is not None and not hasattr(self.text, "engine")
 
     @property
     def converses(self) -> bool:
@@ -322,7 +327,7 @@ class Model(Verbs):
 
     def cannot(self, doing: str, solver: Solver, needs: Need | None = None) -> UserError:
         """Which kind of model can, and the command that makes one."""
-        if self.text is not None and self.artifact is None:
+        if self.remote:
             from langwright.inference.wire import not_offered
 
             return not_offered(self.name, doing)
