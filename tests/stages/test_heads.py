@@ -203,6 +203,27 @@ def test_several_labels_through_the_front_door(world: Workspace) -> None:
         assert model.predict("abc山人def", labels=["山"]).labels == ("山",)
 
 
+@pytest.mark.spec("T33", "from which probability a label is given is chosen on held-out rows and kept with the head")
+def test_thresholds_are_chosen_on_held_out_rows_and_kept_with_the_head(world: Workspace) -> None:
+    from langwright.data.dataset import open_dataset
+    from langwright.metrics.several_labels import choose_thresholds
+    from langwright.tasks.loading import load
+
+    made = taught(world, "several")
+    held: list[Any] = list(open_dataset(world.folder / "several-data").rows("validation"))
+    kept = json.loads((made.path / "config.json").read_text())["thresholds"]
+    headed = open_headed(made.path)
+    told = [label for label in headed.labels if sum(label in row.labels for row in held) >= 5]
+    assert told and set(kept) == set(told)
+    scores = headed.probabilities([row.text for row in held])[:, [headed.labels.index(label) for label in told]]
+    chosen = choose_thresholds(scores.tolist(), [[label in row.labels for label in told] for row in held])
+    assert [kept[label] for label in told] == pytest.approx(chosen, abs=1e-4)
+    with load(made.path) as model:
+        said = model.predict("abc山def")
+        assert set(said.labels) == {one for one, p in said.probabilities.items() if p >= kept.get(one, 0.5)}
+        assert model.predict("abc山def", threshold=0.999999).labels == ()
+
+
 def test_every_head_through_the_front_door(world: Workspace) -> None:
     from langwright.tasks.loading import load
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from tests.tasks.told import Script, ask
 from tests.tasks.tiny import write_writer
+from tests.tasks.told import Script, ask
 
 from langwright.inference.protocol import Sampling
 from langwright.tasks.loading import load

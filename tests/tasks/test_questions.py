@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.tasks.told import Front, Plain, Script, ask
 from tests.tasks.tiny import write_writer
+from tests.tasks.told import Front, Plain, Script, ask
 
 from langwright.inference.protocol import Sampling
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput

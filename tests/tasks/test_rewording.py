@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.tasks.told import Front, Plain, Script, ask
 from tests.tasks.tiny import write_writer
+from tests.tasks.told import Front, Plain, Script, ask
 
 from langwright.errors import UserError
 from langwright.inference.protocol import Sampling

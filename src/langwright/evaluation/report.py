@@ -34,7 +34,7 @@ from langwright.evaluation.measured import (
 from langwright.evaluation.measured import subject as spoken
 from langwright.evaluation.page import Block, Commands, Fold, Page, Paragraph, Section, Tree, render_page
 from langwright.measures import Measure
-from langwright.wording import Language
+from langwright.wording import Language, chinese
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,11 @@ def evaluation_report(findings: Findings, model: str, made: Made, lang: Language
 
 def task_name(details: Details) -> Words:
     """The task, as a person calls it."""
-    return {"text": both("running text"), "chat": both("conversation"), "classification": both("classification"), "correction": both("correction"), "code": both("programs")}[details.task]  # fmt: skip
+    known = {
+        "text": both("running text"), "chat": both("conversation"), "classification": both("classification"),
+        "correction": both("correction"), "code": both("programs"),
+    }  # fmt: skip
+    return known.get(details.task) or Words(details.task, chinese().get(details.task, details.task))
 
 
 def expectations(parameters: int | None, tokens: float, measured: Sequence[tuple[Measure, ...]]) -> list[Block]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 from langwright.data.dataset import Dataset
 from langwright.errors import UserError
@@ -18,39 +17,45 @@ from langwright.evaluation.labels import Attacker, Predictor, evaluate_labels
 from langwright.evaluation.sampling import split_of
 from langwright.evaluation.settings import EvaluateSettings
 from langwright.evaluation.several import evaluate_several, has_several, labels_in
+from langwright.evaluation.solved import SolveAll, evaluate_solved
 from langwright.evaluation.text import evaluate_text
 from langwright.inference.protocol import Sampling
 from langwright.inference.text import TextModel
 from langwright.metrics.edits import Edit
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import RunLog
+from langwright.tasks import TASKS
 from langwright.tasks.correction import CorrectionInput, CorrectionOutput
 from langwright.tasks.declaration import TaskInput, TaskOutput
 
-Kind = Literal["text", "chat", "classification", "correction", "code"]
 Solve = Callable[[str, TaskInput], TaskOutput]
-BY_SCHEMA: dict[str, Kind] = {
-    "chat": "chat",
-    "classification": "classification",
-    "correction": "correction",
+BY_SCHEMA: dict[str, str] = {
+    "chat": "chat", "classification": "classification", "pair": "pair", "regression": "regression", "tagging": "tagging",
+    "qa": "qa", "choice": "choice", "translation": "translation", "summary": "summarization", "correction": "correction",
     "code": "code",
-}  # all else is running text
+}  # fmt: skip
+"""What rows of a schema are asked where nothing else is said; all others are running text."""
+FIRST = ("chat", "classification", "correction", "code")  # measured in these rows whatever the model is
 
 
-def task_for(dataset: Dataset, settings: EvaluateSettings) -> Kind:
+def task_for(dataset: Dataset, settings: EvaluateSettings, taught: Sequence[str] = ()) -> str:
     """What will be measured: what the settings say, else what the dataset's rows are.
 
+    taught  tasks of such rows that the model was taught; rows of other tasks are measured as running text
     raises  UserError when the rows cannot serve the task; every row can serve as running text
     """
+    usual = BY_SCHEMA.get(dataset.schema_name, "text")
     if settings.task == "auto":
-        return BY_SCHEMA.get(dataset.schema_name, "text")
-    if settings.task not in ("text", BY_SCHEMA.get(dataset.schema_name)):
+        of_rows = [task for task in taught if task in TASKS and TASKS[task].dataset == dataset.schema_name]
+        return usual if usual in FIRST else next(iter(of_rows), "text")
+    if settings.task != "text" and TASKS[settings.task].dataset != dataset.schema_name:
         raise UserError(
             "{path} holds rows of schema {schema}, which cannot serve the task {task}",
-            fix="read the source again with `langwright data read --schema {task}`, or leave the task out",
+            fix="read the source again with `langwright data read --schema {wanted}`, or leave the task out",
             path=dataset.path,
             schema=dataset.schema_name,
             task=settings.task,
+            wanted=TASKS[settings.task].dataset,
         )
     return settings.task
 
@@ -66,6 +71,8 @@ def evaluate(
     attacker: Attacker | None = None,
     solve: Solve | None = None,
     temperature: float = 1.0,
+    many: Callable[[str], SolveAll] | None = None,
+    taught: Sequence[str] = (),
     log: RunLog | None = None,
     command: str = "",
 ) -> Findings:
@@ -79,11 +86,13 @@ def evaluate(
     solve      does any task by its name; asked only for correction and code
     temperature  what the head's logits were divided by, where that was fitted
     attacker   labels texts under attack, where the model has a head
+    many       opens the model as one that does a task of this name; asked only for tasks other than those above
+    taught     tasks that the model was taught, of which auto takes the one that fits the rows
     command    what measures it again, written into each measure
     raises     UserError when the dataset has no such split or rows, or cannot serve the task
     """
     job = Job(dataset, split_of(dataset, settings.split), settings, log or RunLog(None))
-    task = task_for(dataset, settings)
+    task = task_for(dataset, settings, taught)
     if task == "text":
         found = evaluate_text(writer(), job)
     elif task == "chat":
@@ -92,6 +101,9 @@ def evaluate(
         found = evaluate_corrections(partial(edits_of, solve, settings.max_new_tokens), name, job)
     elif task == "code" and solve:
         found = evaluate_code(lambda asked: solve("code", asked), name, job)  # type: ignore[arg-type, return-value]
+    elif TASKS[task].lesson != "classification":
+        assert many is not None  # the stage always gives one
+        found = evaluate_solved(TASKS[task], many(task), name, job)
     elif several and has_several(job.rows):
         known = "train" if "train" in dataset.splits else job.split
         found = evaluate_several(several(labels_in(list(dataset.rows(known)))), name, job)

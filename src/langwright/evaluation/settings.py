@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from langwright.errors import unknown
 from langwright.sandbox.settings import Sandbox
 from langwright.settings import Settings
+from langwright.tasks import TASKS
 from langwright.tasks.few_shot import FewShot, NoExamples
-
-TaskName = Literal["auto", "text", "chat", "classification", "correction", "code"]
 
 
 class EvaluateSettings(Settings):
     """How a model is measured on a dataset."""
 
     task: Annotated[
-        TaskName,
+        str,
         Field(
-            description="What to measure: text (how well it foresees text, and what it writes), chat (replies), "
-            "classification (labels), correction (mistakes found and mended), code (programs run against tests); auto goes by what the dataset holds"
+            description="What to measure: text (how well it foresees text, and what it writes), or a task with a dataset, "
+            "as `langwright tasks` lists them; auto goes by what the dataset holds and the model was taught"
         ),
     ] = "auto"
     split: Annotated[
@@ -94,3 +94,12 @@ class EvaluateSettings(Settings):
         str | None, Field(description="Which head of a model that was taught several tasks; its own when left out")
     ] = None
     seed: Annotated[int, Field(ge=0, description="Seed of drawn rows, written texts and bootstrap intervals")] = 0
+
+    @field_validator("task")
+    @classmethod
+    def known(cls, task: str) -> str:
+        """UserError for a task that is not there, or has no dataset."""
+        measured = ["auto", "text", *(one.name for one in TASKS.values() if one.dataset and one.measures)]
+        if task not in measured:
+            raise unknown("task", task, measured)
+        return task

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from langwright.data.dataset import Dataset
     from langwright.evaluation.findings import Findings
     from langwright.evaluation.labels import Attacker, Predictor
+    from langwright.evaluation.solved import SolveAll
     from langwright.measures import Measure
     from langwright.runlog import RunLog
     from langwright.tasks.few_shot import Shot
@@ -83,6 +84,8 @@ def found_of(model: Path, name: str, rows: Path, settings: EvaluateSettings, log
             attacker=attacker_of(opened, settings),
             solve=opened.solve,
             temperature=temperature_of(opened) if shots is None else 1.0,
+            many=lambda task: solving(opened, task),
+            taught=opened.taught,
             log=log,
             command=command,
         )
@@ -112,6 +115,15 @@ def expense_of(model: Path) -> tuple[Measure, ...]:
     )
 
 
+def solving(model: Model, task: str) -> SolveAll:
+    """The model as one that does a task.
+
+    raises  UserError when it cannot
+    """
+    model.require(task)
+    return lambda inputs: model.solve_all(task, inputs)
+
+
 def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
     """The model as one that labels: by its trained head, else by asking which label it finds likeliest.
 
@@ -129,7 +141,7 @@ def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
         answers = [model.predict(text, labels) for text in texts]
         return [Guess(answer.labels[0], answer.probabilities) for answer in answers]
 
-    return by_asking if model.headed is None else by_head
+    return by_head if model.abilities.get("classification") == "head" else by_asking
 
 
 def several_of(model: Model, labels: tuple[str, ...]) -> Predictor:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TaskName = Literal[
     "chat",
     "classification",
+    "sentiment",
+    "emotion",
     "pair",
     "entailment",
     "similarity",

@@ -140,6 +140,8 @@ def teach(
             gradual=settings.method if isinstance(settings.method, Gradual) else None,
         )
     )
+    if lesson.finish is not None:
+        lesson.finish(model)
     more = measured(model)
     gates, adapter = end(work, lesson, pupil, task)
     save_model(lesson.model, lesson.tokenizer, work.out)

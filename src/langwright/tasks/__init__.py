@@ -30,6 +30,7 @@ from langwright.tasks.regression import REGRESSION
 from langwright.tasks.relation import RELATION
 from langwright.tasks.repair import GAPS, REPAIR
 from langwright.tasks.score import PROBABILITY, SCORE
+from langwright.tasks.sentiment import EMOTION, SENTIMENT
 from langwright.tasks.similarity import COSINE, SIMILARITY
 from langwright.tasks.solvers import Solver
 from langwright.tasks.summarization import SUMMARIZATION
@@ -37,12 +38,15 @@ from langwright.tasks.tagging import TAGGING
 from langwright.tasks.translation import TRANSLATION
 from langwright.tasks.triples import TRIPLES
 from langwright.tasks.writing import WRITING
+from langwright.tasks.zero_shot import BY_VECTOR, ENTAILMENT_SOLVER
 
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         CHAT,
         CLASSIFICATION,
+        SENTIMENT,
+        EMOTION,
         PAIR,
         ENTAILMENT,
         SIMILARITY,
@@ -75,6 +79,8 @@ SOLVERS: dict[str, Solver] = {
         GENERATION,
         WRITING,
         LIKELIHOOD,
+        ENTAILMENT_SOLVER,
+        BY_VECTOR,
         PROBABILITY,
         VECTORS,
         COSINE,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from langwright.data.schemas import ClassificationRow
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.wording import say
 
-Normalise = Literal["pmi", "byte", "token", "sum"]
+Normalise = Literal["pmi", "contextual", "byte", "token", "sum"]
 
 
 class ClassificationInput(TaskInput):
@@ -22,8 +23,14 @@ class ClassificationInput(TaskInput):
     ] = ()
     multi_label: Annotated[bool, Field(description="Give every label that fits, each judged by itself")] = False
     threshold: Annotated[
-        float, Field(gt=0, lt=1, description="With multi_label, the probability from which a label is given")
-    ] = 0.5
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Where a text may have several labels, the probability from which one is given; those that were "
+            "chosen for each label on held-out rows, or else one half, when left out",
+        ),
+    ] = None
     whole: Annotated[
         bool,
         Field(
@@ -35,7 +42,8 @@ class ClassificationInput(TaskInput):
         Normalise,
         Field(
             description="How labels of different length and frequency are made comparable when a model is asked in words: "
-            "pmi subtracts how likely the label is without the text, byte and token divide by length, sum does nothing"
+            "pmi subtracts how likely the label is without the text, contextual how likely it is among the labels with "
+            "texts that say nothing, byte and token divide by length, sum does nothing"
         ),
     ] = "pmi"
 
@@ -49,14 +57,45 @@ class ClassificationOutput(TaskOutput):
         dict[str, float],
         Field(description="Of each label; they add up to 1, except with multi_label, where each is judged by itself"),
     ]
+    groups: Annotated[
+        dict[str, float],
+        Field(
+            description="Where labels are paths such as finance/shares: of each group the sum of what lies below it; "
+            "not with several labels a text"
+        ),
+    ] = Field(default_factory=dict)
     truncated: Annotated[bool, Field(description="True when the text was cut to fit the model")] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def sums(cls, given: Any) -> Any:
+        """Fill in the groups."""
+        if isinstance(given, dict) and given.get("label") is not None and "groups" not in given:
+            return {**given, "groups": summed(given["probabilities"])}
+        return given
 
     def lines(self) -> list[str]:
         """The labels, and the probability of each."""
         ranked = sorted(self.probabilities.items(), key=lambda pair: -pair[1])
         said = [", ".join(self.labels) or say("no label fits")]
         said += [f"  {probability:.3f}  {label}" for label, probability in ranked]
+        said += [f"  {share:.3f}  {group}/" for group, share in self.groups.items()]
         return said + ([say("(the text was cut to fit the model)")] if self.truncated else [])
+
+
+def summed(probabilities: Mapping[str, float]) -> dict[str, float]:
+    """Of every group that labels lie in, written as paths, the sum of their probabilities; the widest group first.
+
+    >>> summed({"a/x": 0.5, "a/y/z": 0.25, "b": 0.25})
+    {'a': 0.75, 'a/y': 0.25}
+    """
+    found: dict[str, float] = {}
+    for label, share in probabilities.items():
+        parts = label.split("/")
+        for size in range(1, len(parts)):
+            group = "/".join(parts[:size])
+            found[group] = found.get(group, probabilities.get(group, 0.0)) + share
+    return dict(sorted(found.items(), key=lambda pair: (pair[0].count("/"), -pair[1])))
 
 
 def ask(row: ClassificationRow) -> ClassificationInput:
@@ -70,7 +109,7 @@ CLASSIFICATION = Task(
     dataset="classification",
     input=ClassificationInput,
     output=ClassificationOutput,
-    solvers=("head", "likelihood"),
+    solvers=("head", "entailment", "likelihood", "label-vectors"),
     measures=("accuracy", "macro F1", "micro F1", "F1 of {label}"),
     templates={
         "en": "Text: {text}\nPossible labels: {labels}\nThe label that fits best:",

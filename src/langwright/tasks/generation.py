@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from langwright.data.schemas import Message
+from langwright.inference.protocol import Sampling
 from langwright.tasks.chat import ChatInput, ChatOutput
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.tasks.languages import named
@@ -14,7 +16,11 @@ from langwright.tasks.writing import USUAL
 
 if TYPE_CHECKING:
     from langwright.inference.text import Prompt
+    from langwright.inference.written import TextCompletion
     from langwright.tasks.loading import Model
+
+
+AT_ONCE = 16  # texts begun together, so that the engine can write them side by side
 
 
 def generate(model: Model, task: Task, asked: TaskInput) -> TaskOutput:
@@ -22,30 +28,52 @@ def generate(model: Model, task: Task, asked: TaskInput) -> TaskOutput:
 
     raises  UserError when the model has no chat template where it needs one, or what it reads does not fit its context
     """
-    if isinstance(asked, ChatInput):
-        made = model.complete(asked.messages, asked.sampling)
-        return ChatOutput(
-            text=made.text, token_ids=made.token_ids, finish_reason=made.finish_reason, seed=made.seed,
-            solver=GENERATION.name,
-        )  # fmt: skip
-    sampling = getattr(asked, "sampling", None) or USUAL
-    found = {}
-    if isinstance(asked, LongInput):
-        text, overlap = getattr(asked, task.panel[0]), asked.overlap
-        read = written_in_parts(
-            model, text, lambda part: prompt_of(model, task, asked.model_copy(update={task.panel[0]: part})),
-            lambda prompt: model.complete(prompt, sampling), sampling, overlap,
-        )  # fmt: skip
-        made, found = read.made, {"parts": read.parts}
-    else:
-        made = model.complete(prompt_of(model, task, asked), sampling)
-    return task.output.model_validate(
-        {"text": made.text, "finish_reason": made.finish_reason, "solver": GENERATION.name, **found}
-    )
+    return generate_all(model, task, [asked])[0]
+
+
+def generate_all(model: Model, task: Task, asked: Sequence[TaskInput]) -> list[TaskOutput]:
+    """The same of many inputs, some of them at a time; long ones, which are read in parts, one after the other."""
+    found: list[TaskOutput] = []
+    for begin in range(0, len(asked), AT_ONCE):
+        some = asked[begin : begin + AT_ONCE]
+        if any(isinstance(one, LongInput) for one in some):
+            found += [in_parts(model, task, one) for one in some if isinstance(one, LongInput)]
+            continue
+        streams = [model.stream(prompt_of(model, task, one), sampling_of(one)) for one in some]
+        found += [output_of(task, stream.result()) for stream in streams]
+    return found
+
+
+def in_parts(model: Model, task: Task, asked: LongInput) -> TaskOutput:
+    """What is written from a text that may be longer than the context."""
+    sampling = sampling_of(asked)
+    read = written_in_parts(
+        model, getattr(asked, task.panel[0]),
+        lambda part: prompt_of(model, task, asked.model_copy(update={task.panel[0]: part})),
+        lambda prompt: model.complete(prompt, sampling), sampling, asked.overlap,
+    )  # fmt: skip
+    return output_of(task, read.made, parts=read.parts)
+
+
+def sampling_of(asked: TaskInput) -> Sampling:
+    """How the next token is chosen."""
+    return getattr(asked, "sampling", None) or USUAL
+
+
+def output_of(task: Task, made: TextCompletion, **others: object) -> TaskOutput:
+    """What was written, as the task gives it."""
+    said: dict[str, object] = {
+        "text": made.text, "finish_reason": made.finish_reason, "solver": GENERATION.name, **others
+    }  # fmt: skip
+    if task.output is ChatOutput:
+        said |= {"token_ids": made.token_ids, "seed": made.seed}
+    return task.output.model_validate(said)
 
 
 def prompt_of(model: Model, task: Task, asked: TaskInput) -> Prompt:
-    """What the model is given: the text as it was taught to read it, to a model that converses as a turn."""
+    """What the model is given: a conversation as it is; the text as it was taught to read it, to a model that converses as a turn."""
+    if isinstance(asked, ChatInput):
+        return asked.messages
     read = what_is_read(model, task, asked)
     return read if model.writer("write").kind == "rewrites" else [Message(role="user", content=read)]
 
@@ -81,4 +109,5 @@ GENERATION = Solver(
     needs="taught",
     maker="langwright finetune MODEL DATASET OUT --task {task}",
     solve=generate,
+    solve_all=generate_all,
 )

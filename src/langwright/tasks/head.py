@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langwright.errors import UserError, unknown
@@ -25,40 +25,57 @@ if TYPE_CHECKING:
 
 def by_head(model: Model, task: Task, asked: Any) -> TaskOutput:
     """What the head says, by what the task is taught as."""
+    return all_by_head(model, task, [asked])[0]
+
+
+def all_by_head(model: Model, task: Task, asked: Sequence[Any]) -> list[TaskOutput]:
+    """The same of many inputs, which the model reads in batches of like length."""
     assert model.headed is not None
     return (OF_TASKS.get(task.name) or WAYS[task.lesson])(model.headed, asked)
 
 
 def classify(headed: Headed, asked: ClassificationInput | PairInput) -> ClassificationOutput:
-    """The label of a text or a pair; with `labels`, the likeliest among those, which must be among the head's.
+    """The label of one text or pair; see `labels_of`."""
+    return labels_of(headed, [asked])[0]
+
+
+def labels_of(headed: Headed, asked: Sequence[ClassificationInput | PairInput]) -> list[ClassificationOutput]:
+    """The label of each text or pair; with `labels`, the likeliest among those, which must be among the head's.
 
     raises  UserError for a label the head does not know, or when several labels are asked for of a head that gives one
     """
-    if getattr(asked, "multi_label", False) and not headed.several:
-        raise UserError(
-            "{name} was trained to give one label a text",
-            fix="leave multi_label out, or ask a model that writes: it judges each label by itself",
-            name=headed.name,
-        )
-    for label in asked.labels:
-        if label not in headed.labels:
-            raise unknown("label", label, headed.labels)
-    said = asked.text if isinstance(asked, ClassificationInput) else (asked.text_a, asked.text_b)
-    truncated = headed.truncates(said)
-    if truncated and getattr(asked, "whole", False):
-        row_C, truncated = headed.of_parts(asked.text), False
-    else:
-        row_C = headed.probabilities([said])[0]  # type: ignore[arg-type]
-    kept = {
-        label: float(p)
-        for label, p in zip(headed.labels, row_C, strict=True)
-        if label in (asked.labels or headed.labels)
-    }
+    for one in asked:
+        if getattr(one, "multi_label", False) and not headed.several:
+            raise UserError(
+                "{name} was trained to give one label a text",
+                fix="leave multi_label out, or ask a model that writes: it judges each label by itself",
+                name=headed.name,
+            )
+        for label in one.labels:
+            if label not in headed.labels:
+                raise unknown("label", label, headed.labels)
+    said = [one.text if isinstance(one, ClassificationInput) else (one.text_a, one.text_b) for one in asked]
+    rows_BC = headed.probabilities(said)  # type: ignore[arg-type]
+    found = []
+    for one, row_C, text in zip(asked, rows_BC, said, strict=True):
+        shares, truncated = row_C, headed.truncates(text)
+        if truncated and isinstance(one, ClassificationInput) and one.whole:
+            shares, truncated = headed.of_parts(one.text), False
+        found.append(chosen(headed, one, dict(zip(headed.labels, map(float, shares), strict=True)), truncated))
+    return found
+
+
+def chosen(
+    headed: Headed, asked: ClassificationInput | PairInput, found: dict[str, float], truncated: bool
+) -> ClassificationOutput:
+    """The labels that are given, of the probability of each."""
+    kept = {label: share for label, share in found.items() if label in (asked.labels or headed.labels)}
     ranked = sorted(kept, key=lambda label: -kept[label])
     if headed.several:
-        threshold = getattr(asked, "threshold", 0.5)
+        least = getattr(asked, "threshold", None)
+        cuts = headed.thresholds if least is None else dict.fromkeys(kept, least)
         return ClassificationOutput(
-            label=None, labels=tuple(label for label in ranked if kept[label] >= threshold),
+            label=None, labels=tuple(label for label in ranked if kept[label] >= cuts[label]),
             probabilities=kept, solver=HEAD.name, truncated=truncated,
         )  # fmt: skip
     total = sum(kept.values())
@@ -68,54 +85,68 @@ def classify(headed: Headed, asked: ClassificationInput | PairInput) -> Classifi
     )  # fmt: skip
 
 
-def value_of(headed: Headed, asked: RegressionInput | SimilarityInput) -> ValueOutput:
-    """The number of a text or a pair."""
-    said = asked.text if isinstance(asked, RegressionInput) else (asked.text_a, asked.text_b)
-    (value,) = headed.values([said])  # type: ignore[arg-type]
-    return ValueOutput(score=value, truncated=headed.truncates(said), solver=HEAD.name)
+def values_of(headed: Headed, asked: Sequence[RegressionInput] | Sequence[SimilarityInput]) -> list[ValueOutput]:
+    """The number of each text or pair."""
+    said = [one.text if isinstance(one, RegressionInput) else (one.text_a, one.text_b) for one in asked]
+    values = headed.values(said)  # type: ignore[arg-type]
+    return [
+        ValueOutput(score=value, truncated=headed.truncates(text), solver=HEAD.name)
+        for value, text in zip(values, said, strict=True)
+    ]
 
 
-def tags_of(headed: Headed, asked: TaggingInput) -> TaggingOutput:
-    """The labelled stretches of a text.
+def tags_of(headed: Headed, asked: Sequence[TaggingInput]) -> list[TaggingOutput]:
+    """The labelled stretches of each text.
 
     raises  UserError for a label the head does not know
     """
     known = {label.partition("-")[2] for label in headed.labels} - {""}
-    for label in asked.labels:
-        if label not in known:
-            raise unknown("label", label, known)
-    (spans,) = headed.tag([asked.text])
-    return TaggingOutput(
-        entities=tuple(
-            Entity(start=span.start, end=span.end, label=span.label, text=asked.text[span.start : span.end])
-            for span in spans
-            if not asked.labels or span.label in asked.labels
-        ),
-        solver=HEAD.name,
-    )
+    for one in asked:
+        for label in one.labels:
+            if label not in known:
+                raise unknown("label", label, known)
+    return [
+        TaggingOutput(
+            entities=tuple(
+                Entity(start=span.start, end=span.end, label=span.label, text=one.text[span.start : span.end])
+                for span in spans
+                if not one.labels or span.label in one.labels
+            ),
+            solver=HEAD.name,
+        )
+        for one, spans in zip(asked, headed.tag([one.text for one in asked]), strict=True)
+    ]
 
 
-def answer_of(headed: Headed, asked: QaInput) -> QaOutput:
-    """The stretch of the passage that answers."""
-    (found,) = headed.answer([(asked.question, asked.context)])
-    start = found.start if found.text else None
-    end = None if start is None else start + len(found.text)
-    return QaOutput(text=found.text, start=start, end=end, score=found.score, solver=HEAD.name)
+def answers_of(headed: Headed, asked: Sequence[QaInput]) -> list[QaOutput]:
+    """The stretch of each passage that answers."""
+    answers = []
+    for found in headed.answer([(one.question, one.context) for one in asked]):
+        start = found.start if found.text else None
+        end = None if start is None else start + len(found.text)
+        answers.append(QaOutput(text=found.text, start=start, end=end, score=found.score, solver=HEAD.name))
+    return answers
 
 
-def choice_of(headed: Headed, asked: ChoiceInput) -> ChoiceOutput:
-    """The answer with the highest score."""
-    (row,) = headed.choice_probabilities([(asked.text, asked.choices)])
-    best = int(row.argmax())
-    return ChoiceOutput(
-        answer=best, text=asked.choices[best], probabilities=tuple(map(float, row)), solver=HEAD.name
-    )  # fmt: skip
+def choices_of(headed: Headed, asked: Sequence[ChoiceInput]) -> list[ChoiceOutput]:
+    """The answer with the highest score to each question."""
+    found = []
+    for one, row in zip(asked, headed.choice_probabilities([(one.text, one.choices) for one in asked]), strict=True):
+        best = int(row.argmax())
+        shares = tuple(map(float, row))
+        found.append(ChoiceOutput(answer=best, text=one.choices[best], probabilities=shares, solver=HEAD.name))
+    return found
 
 
-def happened(headed: Headed, asked: EventsInput) -> TaskOutput:
-    """The events that a tagger of triggers and roles sees."""
-    (spans,) = headed.tag([asked.text])
-    return events_of(asked.text, spans, HEAD.name, asked.types)
+def happened(headed: Headed, asked: Sequence[EventsInput]) -> list[TaskOutput]:
+    """The events that a tagger of triggers and roles sees in each text."""
+    spans = headed.tag([one.text for one in asked])
+    return [events_of(one.text, some, HEAD.name, one.types) for one, some in zip(asked, spans, strict=True)]
+
+
+def related(headed: Headed, asked: Sequence[RelationInput]) -> list[RelationOutput]:
+    """What holds between the things of each text; see `holding`."""
+    return [holding(headed, one) for one in asked]
 
 
 def holding(headed: Headed, asked: RelationInput) -> RelationOutput:
@@ -136,18 +167,18 @@ def holding(headed: Headed, asked: RelationInput) -> RelationOutput:
     return RelationOutput(relations=tuple(found), solver=HEAD.name)
 
 
-WAYS: dict[str, Callable[[Headed, Any], TaskOutput]] = {
-    "classification": classify,
-    "pair": classify,
-    "regression": value_of,
-    "similarity": value_of,
+WAYS: dict[str, Callable[[Headed, Any], list[Any]]] = {
+    "classification": labels_of,
+    "pair": labels_of,
+    "regression": values_of,
+    "similarity": values_of,
     "tagging": tags_of,
-    "qa": answer_of,
-    "choice": choice_of,
-    "relation": holding,
+    "qa": answers_of,
+    "choice": choices_of,
+    "relation": related,
 }
 """By lesson: what the head that it makes is asked."""
-OF_TASKS: dict[str, Callable[[Headed, Any], TaskOutput]] = {"events": happened}
+OF_TASKS: dict[str, Callable[[Headed, Any], list[Any]]] = {"events": happened}
 """By task, where it is not asked as its lesson is."""
 
 HEAD = Solver(
@@ -156,4 +187,5 @@ HEAD = Solver(
     needs="head",
     maker="langwright finetune MODEL DATASET OUT --task {task}",
     solve=by_head,
+    solve_all=all_by_head,
 )

@@ -73,6 +73,12 @@ class Headed:
         return bool(self.model.config.problem_type == "multi_label_classification")
 
     @property
+    def thresholds(self) -> dict[str, float]:
+        """The probability from which each label is given, where a text may have several: chosen on held-out rows, else one half."""
+        chosen = getattr(self.model.config, "thresholds", None) or {}
+        return {label: float(chosen.get(label, 0.5)) for label in self.labels}
+
+    @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """What cuts texts into tokens."""
         return self.encoder.tokenizer
@@ -129,11 +135,12 @@ class Headed:
         return found_C
 
     def given(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[tuple[str, ...]]:
-        """The labels of each text: the likeliest, or every one of at least one half."""
+        """The labels of each text: the likeliest, or every one from its threshold on."""
         rows = self.probabilities(texts, max_batch)
         if not self.several:
             return [(self.labels[int(row.argmax())],) for row in rows]
-        return [tuple(label for label, p in zip(self.labels, row, strict=True) if p >= 0.5) for row in rows]
+        cuts = self.thresholds
+        return [tuple(label for label, p in zip(self.labels, row, strict=True) if p >= cuts[label]) for row in rows]
 
     def values(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[float]:
         """The number of each text, from a head for one."""

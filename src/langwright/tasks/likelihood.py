@@ -4,6 +4,10 @@ Any model that writes can do it, with labels chosen by the caller; nothing is tr
 
 Sources   Radford et al. 2019 (GPT-2), section 3.7 ff.: tasks put into words
           Holtzman et al. 2021, arXiv:2104.08315, equation 4: PMI_DC, log P(y | x, domain) - log P(y | domain)
+          Zhao et al. 2021, arXiv:2102.09690, section 5: contextual calibration, W = diag(p_cf)^-1 and b = 0, p_cf being the
+          mean over the inputs "N/A", "[MASK]" and "" of the labels' probabilities among each other
+Differs   W p is divided by its sum where their equation 1 takes a softmax of it: the label is the same, and an input that
+          says nothing gives every label the same
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ FITS: dict[Language, str] = {
     "en": "Text: {text}\nDoes the label “{label}” fit this text? Answer yes or no:",
     "zh": "文本：{text}\n标签“{label}”适合这段文本吗？请回答是或否：",
 }
+CONTENT_FREE = ("N/A", "[MASK]", "")  # Zhao et al. 2021, section 5
+TINY = 1e-300
 YES_NO: dict[Language, tuple[str, str]] = {"en": ("yes", "no"), "zh": ("是", "否")}
 
 
@@ -95,7 +101,8 @@ def classify_each(
         text, cut = question.fitted(asked.text)
         truncated |= cut
         probabilities[label] = softmax(question.scores(text, asked.normalise))[0]
-    fitting = [label for label in labels if probabilities[label] >= asked.threshold]
+    least = 0.5 if asked.threshold is None else asked.threshold
+    fitting = [label for label in labels if probabilities[label] >= least]
     return ClassificationOutput(
         label=None,
         labels=tuple(sorted(fitting, key=lambda label: -probabilities[label])),
@@ -142,6 +149,10 @@ class Question:
 
     def scores(self, text: str, normalise: Normalise) -> list[float]:
         """A comparable score of each answer, in nats."""
+        if normalise == "contextual":
+            told, *untold = (softmax(self.scores(said, "sum")) for said in (text, *CONTENT_FREE))
+            means = [math.fsum(column) / len(untold) for column in zip(*untold, strict=True)]
+            return [math.log(max(p, TINY)) - math.log(max(q, TINY)) for p, q in zip(told, means, strict=True)]
         rows = self.rows(text)
         if normalise == "pmi":
             rows += self.rows("")
@@ -210,6 +221,11 @@ def choose(model: TextModel, prompt: str, choices: Sequence[str], normalise: Nor
     if not choices or "" in choices or len(set(choices)) < len(choices):
         raise UserError(
             "the labels {labels} are not all different", fix="name each label once", labels=", ".join(choices)
+        )
+    if normalise == "contextual":
+        raise UserError(
+            "contextual calibration is of questions about a text, and here is none",
+            fix="take pmi, which compares with how likely each is by itself",
         )
     scores = [scored(model, choice, prompt, normalise) for choice in choices]
     found = dict(zip(choices, softmax(scores), strict=True))

@@ -98,7 +98,9 @@ class Model(Verbs):
             "nothing": True,
             "text": writes,
             "probabilities": writes and not self.remote,
+            "entailment": self.entails,
             "blanks": self.filler is not None,
+            "backbone": self.backbone is not None or (writes and not self.remote),
             "vectors": self.headed is not None or self.backbone is not None or (writes and not self.remote),
         }
         return has[need]
@@ -107,6 +109,17 @@ class Model(Verbs):
         """Whether its card says that it was taught to write this."""
         card = self.artifact.card if self.artifact is not None else None
         return card is not None and any(task.done_by(ability.task, TASKS) for ability in card.abilities)
+
+    @property
+    def entails(self) -> bool:
+        """Whether it has a head for pairs, one of whose labels is that the second text follows from the first."""
+        from langwright.tasks.zero_shot import ENTAILS, named
+
+        return (
+            self.headed is not None
+            and bool({"pair", "entailment"} & set(self.headed.taught))
+            and bool(named(self.headed.labels, ENTAILS))
+        )
 
     @property
     def remote(self) -> bool:
@@ -221,6 +234,21 @@ class Model(Verbs):
         """
         chosen = self.require(task, solver)
         return chosen.solve(self, TASKS[task], asked)
+
+    def solve_all(self, task: str, inputs: Sequence[TaskInput], solver: str | None = None) -> list[TaskOutput]:
+        """Do a task on many inputs, side by side where the solver can; outputs in the order of the inputs."""
+        chosen = self.require(task, solver)
+        if chosen.solve_all is not None:
+            return chosen.solve_all(self, TASKS[task], inputs)
+        return [chosen.solve(self, TASKS[task], asked) for asked in inputs]
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """The tasks that it was taught by name: by its head, or as its card says."""
+        if self.headed is not None:
+            return self.headed.taught
+        card = self.artifact.card if self.artifact is not None else None
+        return tuple(ability.task for ability in card.abilities) if card else ()
 
     def require(self, task: str, solver: str | None = None) -> Solver:
         """The solver this model would do a task with.

@@ -23,7 +23,8 @@ class PairInput(TaskInput):
         Normalise,
         Field(
             description="How labels of different length and frequency are made comparable when a model is asked in words: "
-            "pmi subtracts how likely the label is without the text, byte and token divide by length, sum does nothing"
+            "pmi subtracts how likely the label is without the text, contextual how likely it is among the labels with "
+            "texts that say nothing, byte and token divide by length, sum does nothing"
         ),
     ] = "pmi"
 

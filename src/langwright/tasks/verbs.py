@@ -41,7 +41,7 @@ class Verbs:
         labels: Iterable[str] | None = None,
         *,
         multi_label: bool = False,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         normalise: Normalise = "pmi",
         task: str = "classification",
         solver: str | None = None,

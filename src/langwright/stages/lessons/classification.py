@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langwright.data.schemas import ClassificationRow, PairRow
 from langwright.errors import UserError
 from langwright.objectives.loss_settings import class_losses, label_losses, must_be
+from langwright.runlog import Chosen
 from langwright.stages.declaration import Work
 from langwright.stages.lessons.headed import (
     Judged,
@@ -23,6 +25,7 @@ from langwright.stages.lessons.lesson import Lesson, labelled_dataset
 from langwright.stages.lessons.regression import value_lesson
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedTokenizerBase
 
     from langwright.data.dataset import Dataset
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from langwright.tasks.headed import Headed
 
 Rows = dict[str, list[Any]]
+FEWEST = 5  # held-out rows with a label, to choose its threshold on
 
 
 def classification_lesson(work: Work) -> Lesson:
@@ -148,7 +152,35 @@ def several_lesson(work: Work, rows: Rows) -> Lesson:
         train=MixedExamples(made["train"], settings.mixup, settings.seed) if mixed else made["train"],
         validation=made.get("validation"), length=encoder.length, report=report, labels=labels,
         judge=Judged(encoder, rows["validation"], score_several) if "validation" in rows else None,
+        finish=partial(set_thresholds, work, encoder, rows["validation"]) if "validation" in rows else None,
     )  # fmt: skip
+
+
+def set_thresholds(work: Work, encoder: Encoder, rows: Sequence[ClassificationRow], model: nn.Module) -> None:
+    """Choose from which probability each label is given, on held-out rows, and put it into the model's config.
+
+    Of labels that fewer than five of the rows have nothing can be told, and they are given from one half on.
+    """
+    from langwright.metrics.several_labels import choose_thresholds
+    from langwright.tasks.headed import Headed
+
+    model.eval()
+    headed = Headed(model, encoder)
+    counts = {label: sum(label in (row.labels or ()) for row in rows) for label in headed.labels}
+    told = [label for label in headed.labels if counts[label] >= FEWEST]
+    if not told:
+        return
+    scores_NC = headed.probabilities([row.text for row in rows])
+    places = [headed.labels.index(label) for label in told]
+    right = [[label in (row.labels or ()) for label in told] for row in rows]
+    cuts = choose_thresholds(scores_NC[:, places].tolist(), right)
+    headed.model.config.thresholds = {label: round(cut, 6) for label, cut in zip(told, cuts, strict=True)}
+    work.log.write(
+        Chosen(
+            message="the probability from which a label is given was chosen for {count} of {all} labels on {rows} held-out rows",
+            values={"count": len(told), "all": len(headed.labels), "rows": len(rows)},
+        )
+    )
 
 
 def labelled_texts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from langwright.runlog import Warned
 from langwright.stages.declaration import Work
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from langwright.data.dataset import Dataset
@@ -40,6 +42,7 @@ class Lesson:
     labels: tuple[str, ...] = ()
     judge: Judge | None = None
     task: str = ""  # its name, where the head does not tell it
+    finish: Callable[[nn.Module], None] | None = None  # what is set beside the weights once they are learned
     bytes_per_unit: float | None = None  # UTF-8 bytes that a unit of loss stands for, where the loss is over text
 
 
