@@ -203,6 +203,9 @@ def test_several_labels_through_the_front_door(world: Workspace) -> None:
         assert model.predict("abc山人def", labels=["山"]).labels == ("山",)
 
 
+@pytest.mark.spec(
+    "AP3", "a text gets every label whose own probability reaches the threshold chosen for it on held-out rows"
+)
 @pytest.mark.spec("T33", "from which probability a label is given is chosen on held-out rows and kept with the head")
 def test_thresholds_are_chosen_on_held_out_rows_and_kept_with_the_head(world: Workspace) -> None:
     from langwright.data.dataset import open_dataset
@@ -224,6 +227,10 @@ def test_thresholds_are_chosen_on_held_out_rows_and_kept_with_the_head(world: Wo
         assert model.predict("abc山def", threshold=0.999999).labels == ()
 
 
+@pytest.mark.spec("T33", "one call opens a model with any head, and each verb takes and gives plain values")
+@pytest.mark.spec("AP7", "whole names come out with their places in characters, never pieces of words")
+@pytest.mark.spec("AP11", "the answer comes out with its place in the passage, and none where the passage does not say")
+@pytest.mark.spec("AP14", "a head for pairs says what holds between two texts, and serves as one for entailment")
 def test_every_head_through_the_front_door(world: Workspace) -> None:
     from langwright.tasks.loading import load
 

@@ -33,7 +33,7 @@ class Judge:
         return False
 
 
-@pytest.mark.spec("T33", "labels of the caller's own are judged by whether the text entails each")
+@pytest.mark.spec("AP2", "labels of the caller's own are judged by whether the text entails each")
 def test_entailment_by_hand() -> None:
     judge: Any = SimpleNamespace(headed=Judge(), name="judge")
     asked = ClassificationInput(text="goal", labels=("sport", "news", "art"))
@@ -46,7 +46,7 @@ def test_entailment_by_hand() -> None:
     assert more.labels == ("sport", "news")
 
 
-@pytest.mark.spec("T33", "labels of the caller's own are judged by whose vector is nearest")
+@pytest.mark.spec("AP2", "labels of the caller's own are judged by whose vector is nearest")
 def test_nearness_by_hand() -> None:
     vectors = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
     found = SimpleNamespace(vectors=vectors, truncated=(False, False, False))
@@ -60,7 +60,7 @@ def test_nearness_by_hand() -> None:
         by_nearness(backbone, CLASSIFICATION, ClassificationInput(text="x", labels=("a", "b"), multi_label=True))
 
 
-@pytest.mark.spec("T33", "contextual calibration takes what labels are likely anyway out, as its paper defines")
+@pytest.mark.spec("AP2", "contextual calibration takes what labels are likely anyway out, as its paper defines")
 def test_contextual_calibration_by_hand() -> None:
     """q is p / p_cf over its sum, and what says nothing has every label alike where it is the only such input."""
     template = CLASSIFICATION.templates["en"].replace("{labels}", ", ".join(LABELS))
@@ -77,6 +77,7 @@ def test_contextual_calibration_by_hand() -> None:
     assert found.probabilities != pytest.approx(plain.probabilities)
 
 
+@pytest.mark.spec("AP6", "sentiment and emotion are asked for in the text's language without naming labels")
 def test_tasks_with_labels_of_their_own_need_none() -> None:
     zh = classify(model(), ClassificationInput(text="很好吃"), task=TASKS["sentiment"])
     assert set(zh.probabilities) == {"正面", "负面"}
@@ -85,7 +86,7 @@ def test_tasks_with_labels_of_their_own_need_none() -> None:
     )
 
 
-@pytest.mark.spec("T33", "probabilities of labels that are paths add up along the tree")
+@pytest.mark.spec("AP4", "probabilities of labels that are paths add up along the tree")
 def test_groups_of_labels_add_up() -> None:
     leaves = {"财经/股票": 0.5, "财经/债券": 0.125, "体育/球类/足球": 0.25, "其他": 0.125}
     assert summed(leaves) == {"财经": 0.625, "体育": 0.25, "体育/球类": 0.25}

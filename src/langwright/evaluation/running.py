@@ -97,7 +97,7 @@ def evaluate(
         found = evaluate_text(writer(), job)
     elif task == "chat":
         found = evaluate_chat(writer(), job)
-    elif task == "correction" and solve:
+    elif TASKS[task].dataset == "correction" and solve:
         found = evaluate_corrections(partial(edits_of, solve, settings.max_new_tokens), name, job)
     elif task == "code" and solve:
         found = evaluate_code(lambda asked: solve("code", asked), name, job)  # type: ignore[arg-type, return-value]
