@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from langwright.measures import read_report
 from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
+from langwright.stages.finetune import TaskName
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.declaration import TaskInput, TaskOutput
 from langwright.tasks.examples import example_inputs, example_lines, example_rows, examples_file
@@ -27,15 +28,15 @@ from langwright.tasks.loading import load
 from langwright.tasks.model import Model
 from langwright.workspace import Workspace
 
-ELSEWHERE = {"code"}
-"""Tasks whose answers are run, not compared: tests/tasks/test_code.py."""
+ELSEWHERE = {"code", "debugging", "correction", "repair"}
+"""Tasks that are not shown here: programs are run, which has to be allowed, and mistakes are mended by three solvers that
+learn each in its way; see tests/tasks/test_code.py and tests/stages/test_correction.py."""
 TRAINED = [task.name for task in TASKS.values() if task.dataset and task.lesson and task.name not in ELSEWHERE]
 OTHERS = [task for task in TASKS if task not in TRAINED and task not in ELSEWHERE]
 LEARNED: dict[str, tuple[str, float]] = {
     "classification": ("accuracy", 0.95), "pair": ("accuracy", 0.95), "similarity": ("Spearman correlation", 0.95),
     "regression": ("Spearman correlation", 0.95), "tagging": ("entity F1", 0.95), "qa": ("exact match", 0.95),
     "choice": ("accuracy", 0.95), "translation": ("chrF", 95), "summarization": ("ROUGE-L", 0.95),
-    "correction": ("sentences corrected, F1", 0.95),
     "chat": ("replies with the expected phrase", 0.95),
 }  # fmt: skip
 """By lesson: the measure on its own examples, and what it must come to."""
@@ -44,7 +45,7 @@ STEPS = {
     "classification": 150,
     "pair": 200,
     "translation": 260,
-    "summarization": 260,
+    "summarization": 180,
     "chat": 200,
     "tagging": 110,
     "qa": 200,
@@ -132,7 +133,7 @@ def taught(world: Workspace, task: str) -> Artifact:
         **{"split.validation": 0},
     )
     settings = {
-        "task": task, "steps": STEPS.get(declared.lesson, 80), "learning_rate": RATE.get(declared.lesson, 3e-3), "batch_rows": 32, "dropout": 0.0,
+        "task": task if task in get_args(TaskName) else declared.lesson, "steps": STEPS.get(declared.lesson, 80), "learning_rate": RATE.get(declared.lesson, 3e-3), "batch_rows": 32, "dropout": 0.0,
         "device": "cpu", "dtype": "float32", "compile": "off", "seed": 1,
     }  # fmt: skip
     base = world.folder / BASE.get(declared.lesson, "encoder")
