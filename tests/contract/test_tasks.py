@@ -30,9 +30,10 @@ from langwright.tasks.loading import load
 from langwright.tasks.model import Model
 from langwright.workspace import Workspace
 
-ELSEWHERE = {"code", "debugging", "correction", "repair", "decision"}
-"""Tasks that are not shown here: programs are run, which has to be allowed, mistakes are mended by three solvers that learn
-each in its way, and decisions need held-out rows beside; see tests/tasks/test_code.py, test_decision.py and tests/stages/test_correction.py."""
+ELSEWHERE = {"code", "debugging", "correction", "repair", "decision", "relation", "events"}
+"""Tasks that are not shown here, but in tests of their own, under tests/tasks and tests/stages: programs are run, which has
+to be allowed; mistakes are mended by three solvers that learn each in its way; decisions need held-out rows beside; relations
+and events are found between things, and not yet measured by `langwright evaluate`."""
 TRAINED = [task.name for task in TASKS.values() if task.dataset and task.lesson and task.name not in ELSEWHERE]
 OTHERS = [task for task in TASKS if task not in TRAINED and task not in ELSEWHERE]
 UNTAUGHT = [task for task in OTHERS if all(SOLVERS[name].needs != "text" for name in TASKS[task].solvers)]
@@ -148,7 +149,7 @@ def taught(world: Workspace, task: str) -> Artifact:
 def test_every_task_has_examples_in_both_languages() -> None:
     for task in TASKS.values():
         lines = example_lines(task)
-        assert len(lines) >= (32 if task.name in (*TRAINED, *UNTAUGHT) else 4), f"{task.name}: {len(lines)} examples"
+        assert len(lines) >= (32 if task.name in TRAINED else 4), f"{task.name}: {len(lines)} examples"
         for language in (CHINESE, LATIN):
             said = sum(language.search("".join(texts_in(json.loads(line)))) is not None for line in lines)
             assert said / len(lines) >= 0.4, f"{task.name}: {said} of {len(lines)} examples match {language.pattern}"
