@@ -178,11 +178,11 @@ def test_templates(run: Run, models: Path) -> None:
             "text"
         ]
     )
-    Path("poem.1.toml").write_text(
+    Path("drizzle.1.toml").write_text(
         'version = 1\nabout = { en = "A poem", zh = "诗" }\ntext = { en = "Rain", zh = "雨" }\n', encoding="utf-8"
     )
-    assert run("templates", "add", "poem.1.toml", "--json").json["name"] == "poem"
-    assert run("templates", "show", "poem").code == 0 and Path("templates/poem.1.toml").is_file()
+    assert run("templates", "add", "drizzle.1.toml", "--json").json["name"] == "drizzle"
+    assert run("templates", "show", "drizzle").code == 0 and Path("templates/drizzle.1.toml").is_file()
     for words, code in (
         (("--field", "place=x"), "template-lacks-its-field"),
         (("--field", "x"), "field-has-no"),

@@ -7,6 +7,7 @@ from tests.tasks.told import Script, ask
 
 from langwright.inference.protocol import Sampling
 from langwright.tasks.composition import SHAPES, Composition, CompositionInput, Profile
+from langwright.tasks.model import Model
 from langwright.tasks.reply import EMOTIONS, Reply, ReplyInput
 
 DRAW = Sampling(temperature=1, max_new_tokens=900)
@@ -66,7 +67,12 @@ def test_words_that_have_to_appear_and_length() -> None:
 
 
 @pytest.mark.spec("DM3", "the emotion of what was said is found first, and the reply is asked for with it")
-def test_a_reply_takes_note_of_a_feeling() -> None:
+def test_a_reply_takes_note_of_a_feeling(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = ask(
+        Script("I am sorry to hear that. What happened?"), ReplyInput(text="My cat died yesterday.", sampling=DRAW)
+    )
+    assert isinstance(here, Reply) and here.found_by == "likelihood" and here.emotion in EMOTIONS["en"]
+    monkeypatch.setattr(Model, "remote", property(lambda _: True))  # which says nothing of probabilities
     script = Script(
         "I am sorry to hear that. What happened?",
         answer=lambda prompt: "sadness" if "Which of these" in prompt else None,
