@@ -18,10 +18,13 @@ from langwright.data.schemas import (
     ChatRow,
     ChoiceRow,
     ClassificationRow,
+    CodeRow,
+    CorrectionRow,
     Message,
     PairRow,
     QaRow,
     RegressionRow,
+    RelationRow,
     Row,
     Span,
     SummaryRow,
@@ -54,6 +57,17 @@ EXAMPLES: dict[str, list[Row]] = {
         TranslationRow(language="zh", text="二", translation="deux", target_language="fr"),
     ],
     "summary": [SummaryRow(text="long", summary="short"), SummaryRow(text="长文", summary="短")],
+    "relation": [
+        RelationRow(text="甲生于乙", first_start=0, first_end=1, second_start=3, second_end=4, label="出生地"),
+        RelationRow(text="a of b", first_start=5, first_end=6, second_start=0, second_end=1, label="has"),
+    ],
+    "correction": [CorrectionRow(text="teh", correction="the"), CorrectionRow(text="好", correction="好")],
+    "code": [
+        CodeRow(
+            text="one", code="def one():\n    return 1\n", tests=("assert one() == 1",), setup="n = 1", entry="one"
+        ),
+        CodeRow(text="空", code="pass"),
+    ],
 }
 
 

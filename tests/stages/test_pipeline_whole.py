@@ -100,7 +100,7 @@ def test_one_command_from_text_to_a_measured_chat_model(folder: Path, capsys: py
     assert "loss on assistant tokens" in measures and "training loss" in measures
     assert (folder / "runs/page/report.html").stat().st_size > 10_000
     with load("chat") as model:
-        assert model.abilities == {"chat": "generation", "classification": "likelihood"}
+        assert (model.abilities["chat"], model.abilities["classification"]) == ("generation", "likelihood")
         assert isinstance(model.chat("river?", max_new_tokens=3), str)
 
     (folder / "p.toml").write_text(PIPELINE.replace("limit = 3", "limit = 2"))

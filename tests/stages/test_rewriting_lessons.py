@@ -177,14 +177,18 @@ def test_killed_and_resumed_ends_with_identical_weights(world):
 
 def test_prefixes_name_the_languages():
     row = TranslationRow(text="One", language="en", translation="一", target_language="zh")
-    settings = SimpleNamespace(prefix=None)
+    settings = SimpleNamespace(prefix=None, task="translation")
     assert rewriting.asked(row, settings) == "translate English to Chinese: One"
-    assert rewriting.asked(row, SimpleNamespace(prefix="")) == "One"
-    assert rewriting.asked(row, SimpleNamespace(prefix="译成<target_language>：")) == "译成Chinese：One"
+    assert rewriting.asked(row, SimpleNamespace(prefix="", task="translation")) == "One"
+    assert (
+        rewriting.asked(row, SimpleNamespace(prefix="译成<target_language>：", task="translation"))
+        == "译成Chinese：One"
+    )
     other = TranslationRow(text="One", language="en", translation="Jeden", target_language="cs")
     assert rewriting.asked(other, settings) == "translate English to cs: One"
     assert (
-        rewriting.asked(SummaryRow(text="Long {x}", summary=""), SimpleNamespace(prefix=None)) == "summarize: Long {x}"
+        rewriting.asked(SummaryRow(text="Long {x}", summary=""), SimpleNamespace(prefix=None, task="summarization"))
+        == "summarize: Long {x}"
     )
 
 
@@ -193,7 +197,9 @@ def test_a_long_text_is_shortened_until_the_whole_reply_fits(world):
     row = SummaryRow(text=" ".join(EN * 3), summary=EN[0])
     dataset = SimpleNamespace(rows=lambda split: [row, SummaryRow(text="short", summary="s")], count=lambda split: 2)
     told = []
-    work = SimpleNamespace(settings=SimpleNamespace(prefix=None), log=SimpleNamespace(write=told.append))
+    work = SimpleNamespace(
+        settings=SimpleNamespace(prefix=None, task="summarization"), log=SimpleNamespace(write=told.append)
+    )
     long, short = rewriting.replies(work, dataset, "train", tokenizer, 128)
     assert 120 <= len(long.ids) <= 129 and len(short.ids) < 40
     reply = tokenizer.decode([i for i, learned in zip(long.ids, long.supervised, strict=True) if learned])
