@@ -31,7 +31,7 @@ class Both:
     theirs: Any  # lm_eval.models.huggingface.HFLM
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tiny() -> Iterator[Both]:
     """The two, with the same weights."""
     from lm_eval.models.huggingface import HFLM
