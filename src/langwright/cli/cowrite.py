@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from langwright.cli.sampling import MaxNewTokens, Seed, Sets, read_input, read_sampling
+from langwright.cli.sampling import MaxNewTokens, Seed, Sets, Tries, read_input, read_sampling
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from langwright.tasks.cowriting import Document
 
 FILE = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file that keeps the article and what was decided")]
+HEADINGS = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--heading",
+        metavar="HEADING",
+        help="A section of your own outline, as 'Heading: point; point'; give it once for each",
+    ),
+]
 
 
 def begin(
@@ -29,14 +37,7 @@ def begin(
         str, typer.Option("--brief", metavar="TEXT", help="What it is to say, and for whom; @FILE reads a file")
     ] = "",
     sections: Annotated[int, typer.Option("--sections", metavar="N", min=1, max=20, help="How many sections")] = 4,
-    heading: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--heading",
-            metavar="HEADING",
-            help="A section of your own outline, as 'Heading: point; point'; give it once for each",
-        ),
-    ] = None,
+    heading: HEADINGS = None,
 ) -> None:
     """Write a new document; refused where there is a file already."""
     screen = screen_of(ctx)
@@ -63,9 +64,7 @@ def go(
         int | None,
         typer.Option("--section", metavar="N", min=1, help="Which section; the first open one when left out"),
     ] = None,
-    tries: Annotated[
-        int, typer.Option("--tries", metavar="N", min=1, max=64, help="How often each is drawn at most")
-    ] = 4,
+    tries: Tries = 4,
     max_new_tokens: MaxNewTokens = None,
     seed: Seed = None,
     sets: Sets = None,
@@ -111,14 +110,7 @@ def decide(
             "--start", metavar="N=TEXT", help="How section N begins; the model goes on from there; may be given again"
         ),
     ] = None,
-    heading: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--heading",
-            metavar="HEADING",
-            help="A section of your own outline, as 'Heading: point; point'; give it once for each",
-        ),
-    ] = None,
+    heading: HEADINGS = None,
 ) -> None:
     """Write down what was decided; all or, where one of it cannot be, nothing."""
     screen = screen_of(ctx)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from langwright.cli.sampling import MaxNewTokens, Seed, Sets, read_input, read_sampling
+from langwright.cli.sampling import MaxNewTokens, Seed, Sets, Tries, read_input, read_sampling
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError, unknown
@@ -41,9 +41,7 @@ def offer(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="WORD", help="A word that has to stay; may be given again")
     ] = None,
-    tries: Annotated[
-        int, typer.Option("--tries", metavar="N", min=1, max=64, help="How often each is drawn at most")
-    ] = 4,
+    tries: Tries = 4,
     max_new_tokens: MaxNewTokens = None,
     seed: Seed = None,
     sets: Sets = None,

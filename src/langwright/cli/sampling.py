@@ -27,6 +27,7 @@ from langwright.settings import parse_value, read_settings
 MaxNewTokens = Annotated[
     str | None, typer.Option("--max-new-tokens", metavar="N", help="Most tokens to generate; the prompt is not counted")
 ]
+Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, max=64, help="How often each is drawn at most")]
 Temperature = Annotated[
     str | None,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,12 +18,12 @@ from langwright.tasks.translation import TranslationInput
 from langwright.tasks.writing import WrittenOutput
 
 
-class Verbs:
+class Verbs(ABC):
     """What a model does for a person, over its `solve`."""
 
+    @abstractmethod
     def solve(self, task: str, asked: TaskInput, solver: str | None = None) -> TaskOutput:
         """Do any task by its name; see `Model.solve`."""
-        raise NotImplementedError
 
     def do(self, task: str, text: str, /, *, solver: str | None = None, **fields: Any) -> TaskOutput:
         """Do any task by its name, its input given in fields.
