@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import signal
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -139,6 +140,19 @@ def test_resuming_is_bit_exact(tmp_path, store, uninterrupted, step, monkeypatch
         e.loss for e in uninterrupted[1] if isinstance(e, Stepped)
     ]
     assert any(isinstance(e, Resumed) for e in events)
+
+
+def test_resuming_with_another_number_of_threads_is_said(tmp_path, store, monkeypatch):
+    """Sums are parted among threads, so that their last bits depend on how many there are."""
+    save_every_step(monkeypatch)
+    for threads, listeners in ((1, [dying_at(2)]), (1, [dying_at(4)]), (2, [])):
+        work = job(tmp_path, store, net=model(), listeners=listeners)
+        with pytest.raises(Die) if listeners else nullcontext():
+            fit(replace(work, plan=work.plan.model_copy(update={"threads": threads})))
+    events = read_events(work.run / "events.jsonl")
+    said = [event.values for event in events if isinstance(event, Warned) and "threads" in event.message]
+    assert [event.step for event in events if isinstance(event, Resumed)] == [2, 4]
+    assert said == [{"before": 1, "now": 2}]
 
 
 GRADUAL = Gradual(by_share=0.5)  # norm; then a layer after updates 1 and 2, the embeddings after 3

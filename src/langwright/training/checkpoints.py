@@ -57,6 +57,7 @@ class State(BaseModel):
     evaluating: float = 0.0  # seconds
     saving: float = 0.0  # seconds, of the checkpoints before this one
     joules: float = 0.0
+    threads: int = 0  # of torch when it was saved
     python_random: list[JsonValue]
     numpy_random: list[JsonValue]
     optimizer_values: dict[str, dict[str, float | int | bool]] = {}  # weight -> what its state holds besides tensors
@@ -73,7 +74,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is, besides weights and generators."""
+    """Where a run is, besides weights and generators; `threads` were torch's when it was saved, 0 in a new run."""
 
     step: int = 0
     tokens: int = 0
@@ -84,6 +85,7 @@ class Progress:
     evaluating: float = 0.0
     saving: float = 0.0
     joules: float = 0.0
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ def contents(tensors: Mapping[str, dict[str, Tensor]], trained: Trained, progres
         evaluating=progress.evaluating,
         saving=progress.saving,
         joules=progress.joules,
+        threads=torch.get_num_threads(),
         python_random=[version, list(internal), gauss],
         numpy_random=[str(algorithm), [int(word) for word in keys], *rest],
         optimizer_values=optimizer_values(trained),

@@ -216,6 +216,14 @@ def resume(job: Fit, trained: Trained, crew: Crew = ALONE) -> Progress:
     join(trained, step_of(job.checkpoints / name))
     progress = load_checkpoint(job.checkpoints / name, trained, crew)
     job.log.write(Resumed(step=progress.step))
+    if progress.threads not in (0, threads := torch.get_num_threads()):
+        job.log.write(
+            Warned(
+                message="saved by {before} threads and resumed with {now}: sums are parted otherwise, and the last bits of the "
+                "weights will not be those of a run without interruption; OMP_NUM_THREADS={before} gives the same",
+                values={"before": progress.threads, "now": threads},
+            )
+        )
     return progress
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from langwright.inference.kernels.preparing import prepared
 from langwright.inference.kernels.rows import same_bits
-from langwright.inference.kernels.steady import LANES, SteadyMode, end_to_end, make_steady, undo_steady
+from langwright.inference.kernels.steady import LANES, SteadyMode, end_to_end, make_steady, undo_steady, uneven
 from langwright.inference.precision import Preparation
 
 WIDE = transformers.LlamaConfig(
@@ -25,10 +25,13 @@ WIDE = transformers.LlamaConfig(
 def test_nothing_is_left_over_in_any_threads_share(elements: int, width: int, threads: int) -> None:
     found = end_to_end(elements, width, threads)
     assert found >= elements
-    used = min(threads, -(-found // 32768))  # as torch shares a loop out
-    share = -(-found // used)
-    assert share * used == found
-    assert share * width % LANES == 0
+    for used in (
+        min(threads, -(-found // 32768)),
+        threads if found > 16384 else 1,
+    ):  # as torch shares a loop out, and gelu
+        share = -(-found // used)
+        assert share * used == found
+        assert share * width % LANES == 0
     assert end_to_end(found, width, threads) == found
 
 
@@ -70,6 +73,35 @@ def test_functions_give_rows_of_any_width_the_same_bits(name: str, dtype: torch.
         differs |= any(not same_bits(function(x_MW[row : row + 1]), plain_MW[row : row + 1]) for row in range(64))
     if name in ("sigmoid", "silu") and dtype == torch.float32:
         assert differs  # which is what the mode is for
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("name", ["silu", "gelu", "sigmoid", "softplus", "pow"])
+@torch.no_grad()
+def test_many_rows_shared_out_among_threads_are_the_same_as_few(name: str, threads: int) -> None:
+    function = {
+        "gelu": lambda x: nn.functional.gelu(x, approximate="tanh"),
+        "pow": lambda x: torch.pow(x.abs(), 1.7),
+    }.get(name) or getattr(nn.functional, name)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        x_MW = torch.randn(1551, 48, generator=torch.Generator().manual_seed(0))
+        with SteadyMode():
+            few_MW = torch.cat([function(piece) for piece in x_MW.split(100)])
+            for rows in range(300, 1551, 25):  # gelu is shared out from 16,384 elements on, the others from 32,768 on
+                assert same_bits(function(x_MW[:rows]), few_MW[:rows]), rows
+        assert any(not same_bits(function(x_MW[:rows]), few_MW[:rows]) for rows in range(300, 1551, 25))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_rows_are_uneven_where_only_many_of_them_are() -> None:
+    """48 elements a row: up to 341 rows stay in one thread, whose remainder falls on the last row's end."""
+    assert uneven(48, 4, 2)
+    assert uneven(96, 4, 2)  # whole for one thread, but not for two
+    assert not uneven(96, 4, 1)
+    assert not uneven(256, 4, 2)
 
 
 @torch.no_grad()

@@ -72,9 +72,10 @@ SEVERAL = frozenset(
 )
 """Functions of single elements whose last bit may be another at the end of a tensor."""
 PRODUCTS = frozenset({"linear", "matmul", "mm", "addmm"})
-CHUNK = 32768  # elements below which torch does not share a loop out among threads
+CHUNK = 32768  # elements below which torch does not share a loop out among threads, a thread for each so many
+GELU_ALONE = 16384  # elements up to which gelu is not shared out; more are, among all threads
 LANES = 128  # bytes that are computed at a time
-MOST_ROWS = 512
+MOST_ROWS = 16384  # in one pass at most, of texts that are scored
 
 
 def end_to_end(elements: int, width: int, threads: int) -> int:
@@ -85,8 +86,8 @@ def end_to_end(elements: int, width: int, threads: int) -> int:
     unit = LANES // width
     while True:
         elements = -(-elements // unit) * unit
-        shares = min(threads, -(-elements // CHUNK))
-        if elements % (unit * max(1, shares)) == 0:
+        shares = {min(threads, max(1, -(-elements // CHUNK))), threads if elements > GELU_ALONE else 1}
+        if all(elements % (unit * among) == 0 for among in shares):
             return elements
         elements += 1
 
