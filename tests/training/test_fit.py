@@ -151,7 +151,7 @@ def test_resuming_with_another_number_of_threads_is_said(tmp_path, store, monkey
             fit(replace(work, plan=work.plan.model_copy(update={"threads": threads})))
     events = read_events(work.run / "events.jsonl")
     said = [event.values for event in events if isinstance(event, Warned) and "threads" in event.message]
-    assert [event.step for event in events if isinstance(event, Resumed)] == [2, 4]
+    assert [event.step for event in events if isinstance(event, Resumed)] == [1, 3]
     assert said == [{"before": 1, "now": 2}]
 
 
