@@ -28,7 +28,7 @@ import psutil
 
 from langwright.inference.fake import letters, parrot
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure, write_report
 
 COMMAND = "python -m benchmarks.serving"

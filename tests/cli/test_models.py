@@ -184,7 +184,7 @@ def test_a_mistake_does_not_end_a_talk(run: Run, models: Path, monkeypatch: pyte
 def test_ctrl_c_cuts_a_reply_short_and_leaves_at_the_prompt(
     run: Run, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from langwright.inference.text import TextStream
+    from langwright.inference.texts.text import TextStream
 
     pieces = TextStream.__iter__
 

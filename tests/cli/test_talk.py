@@ -195,7 +195,7 @@ def test_bad_files_are_said_and_the_talk_goes_on(run: Run, model: Path, says: Sa
 def test_ctrl_c_stops_the_answer_and_not_the_programme(
     run: Run, model: Path, says: Says, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from langwright.inference.text import TextStream
+    from langwright.inference.texts.text import TextStream
 
     pieces = TextStream.__iter__
     cuts = iter([True, False])
@@ -260,7 +260,7 @@ def test_editing_counts_characters_whatever_the_locale_was() -> None:
 @pytest.fixture(scope="module")
 def adapted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with two adapters of its own."""
-    from tests.inference.test_lora import saved
+    from tests.inference.running.test_lora import saved
 
     from langwright.models.adapter_settings import Lora
     from langwright.models.loading import load_model

@@ -20,7 +20,7 @@ from langwright.evaluation.running import evaluate
 from langwright.evaluation.settings import EvaluateSettings
 from langwright.evaluation.word_counts import Guess
 from langwright.inference.fake import letters, parrot
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure
 from langwright.metrics.intervals import wilson
 from langwright.runlog import Progressed, RunLog, Sampled, Warned

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from langwright.inference.engine import TorchEngine
 from langwright.inference.protocol import Request, Sampling
-from langwright.inference.streams import QueuedStream
+from langwright.inference.running.streams import QueuedStream
 
 CONTEXT = 256
 SHAPE: dict[str, Any] = {

@@ -18,14 +18,14 @@ from tests.inference.tiny import CONTEXT, GPT2, LLAMA, VOCAB, Gate, prompts_of, 
 from transformers import PretrainedConfig, PreTrainedModel
 
 from langwright.errors import UserError
-from langwright.inference.batch import Forward
 from langwright.inference.engine import TorchEngine
 from langwright.inference.limits import QueueFull
 from langwright.inference.precision import Precision, Preparation
 from langwright.inference.protocol import Beams, Contrastive, Request, Sampling, Search
-from langwright.inference.scoring import score_group
-from langwright.inference.streams import EngineDied, EngineFailed
-from langwright.inference.tiers import TIERS
+from langwright.inference.running.padded import Forward
+from langwright.inference.running.streams import EngineDied, EngineFailed
+from langwright.inference.running.tiers import TIERS
+from langwright.inference.scoring.likelihood import score_group
 
 EngineOf = Callable[..., TorchEngine]
 GateOf = Callable[[PreTrainedModel], Gate]
@@ -79,7 +79,7 @@ def test_requests_that_join_a_running_batch(model: PreTrainedModel, engine_of: E
 def test_the_buffer_is_moved_when_it_is_full(
     llama: PreTrainedModel, engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("langwright.inference.cache.ROOM", 3)
+    monkeypatch.setattr("langwright.inference.memory.cache.ROOM", 3)
     engine = engine_of(llama, max_batch=3, best_tier="padded")
     prompts = prompts_of((4, 17, 8, 2))
     for prompt, done in zip(prompts, engine.generate([greedy(prompt, 30) for prompt in prompts]), strict=True):
@@ -438,7 +438,7 @@ def test_urgent_requests_go_first_and_nobody_starves(
 def test_a_long_score_does_not_stop_the_streams(
     llama: PreTrainedModel, engine_of: EngineOf, gate_of: GateOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("langwright.inference.scoring.MOST_POSITIONS", 40)
+    monkeypatch.setattr("langwright.inference.scoring.likelihood.MOST_POSITIONS", 40)
     engine, gate = engine_of(llama), gate_of(llama)
     gate.shut()
     stream = engine.submit(greedy([1, 2, 3], 10))

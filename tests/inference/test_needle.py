@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from tests.inference.guessing.test_speculation import near
 from tests.inference.needle import APART, CONTEXT, PACKED, Answer, among, answer, needle_model, needle_request
-from tests.inference.test_lora import saved
-from tests.inference.test_speculation import near
+from tests.inference.running.test_lora import saved
 from tests.inference.tiny import NO_SPECIAL, VOCAB, Gate, random_model
 from transformers import PreTrainedModel
 
-from langwright.inference import packed
 from langwright.inference.engine import TorchEngine
 from langwright.inference.precision import Precision, Preparation
 from langwright.inference.protocol import DraftModel, PromptLookup, Request, Sampling
-from langwright.inference.rows import Row
+from langwright.inference.running import packed
+from langwright.inference.running.rows import Row
 from langwright.models.adapter_settings import Lora
 
 EXACT: tuple[Precision, ...] = ("float32", "bfloat16", "int8")

@@ -15,7 +15,7 @@ from langwright.inference.fake import letters
 from langwright.inference.opening import open_text_model
 from langwright.inference.precision import Numbers, Precision
 from langwright.inference.protocol import Request, Sampling
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.models.loading import save_model
 
 

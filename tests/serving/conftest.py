@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from langwright.inference.fake import Parrot, ParrotStream, letters, parrot
 from langwright.inference.protocol import Request
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.serving.app import build_app
 from langwright.serving.running import Server, listen, server_for, url_of
 from langwright.serving.settings import ServingSettings

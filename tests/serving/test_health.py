@@ -12,8 +12,8 @@ from tests.inference.tiny import LLAMA, random_model
 from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import Parrot, letters, parrot
 from langwright.inference.protocol import Request
-from langwright.inference.streams import EngineDied
-from langwright.inference.text import TextModel
+from langwright.inference.running.streams import EngineDied
+from langwright.inference.texts.text import TextModel
 from langwright.serving.app import build_app
 from langwright.serving.settings import ServingSettings
 

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from langwright.inference.fake import parrot
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 
 CHAT: Any = [{"role": "user", "content": "你好"}]
 

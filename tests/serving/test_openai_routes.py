@@ -14,7 +14,7 @@ from langwright.data.schemas import Message
 from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import Parrot, letters, parrot
 from langwright.inference.protocol import Request, Sampling, Token
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.serving.app import build_app
 from langwright.serving.settings import ServingSettings
 from langwright.tokenizers.templates import render, template_sha256

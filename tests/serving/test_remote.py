@@ -17,9 +17,9 @@ import langwright
 from langwright.errors import UserError
 from langwright.inference.fake import parrot
 from langwright.inference.protocol import Sampling
-from langwright.inference.remote import RemoteText, open_remote
-from langwright.inference.text import TextModel
-from langwright.inference.wire import NotOffered, Refused
+from langwright.inference.remote.model import RemoteText, open_remote
+from langwright.inference.remote.wire import NotOffered, Refused
+from langwright.inference.texts.text import TextModel
 
 Serving = Callable[..., Running]
 

@@ -12,7 +12,7 @@ from tests.inference.tiny import LLAMA, random_model
 
 from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import letters
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.inference.watermark.keys import mark_of
 from langwright.inference.watermark.settings import KGW
 from langwright.serving.app import build_app

@@ -13,7 +13,7 @@ import pytest
 from langwright.errors import UserError
 from langwright.inference.fake import parrot
 from langwright.inference.protocol import Sampling
-from langwright.inference.written import TextPiece
+from langwright.inference.texts.written import TextPiece
 from langwright.serving.complaints import ApiError
 from langwright.serving.streaming import Ask, Desk, EventStream, in_thread, unless_gone
 

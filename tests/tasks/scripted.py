@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from langwright.inference.protocol import Sampling
-from langwright.inference.written import TextCompletion
+from langwright.inference.texts.written import TextCompletion
 from langwright.tasks.model import Model
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from langwright.inference.fake import Parrot, letters
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.tasks.model import Model
 
 

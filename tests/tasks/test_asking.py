@@ -14,7 +14,7 @@ import langwright
 from langwright.errors import UserError
 from langwright.inference.fake import Parrot, ParrotStream, letters
 from langwright.inference.protocol import Request, Sampling
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.tasks.loading import Model
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from langwright.errors import UserError
 from langwright.inference.fake import Parrot, letters
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.tasks.few_shot import (
     ByPrototype,
     InContext,

@@ -13,7 +13,7 @@ from tests.inference.control.writers import writer
 
 from langwright.errors import UserError
 from langwright.inference.fake import Parrot, letters
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.tasks.classification import CLASSIFICATION, ClassificationInput
 from langwright.tasks.likelihood import FITS, Question, choose, classify, language_of, softmax
 

@@ -70,7 +70,7 @@ def theirs(folder: Path, text: str, count: int) -> list[int]:
     "T32", "an encoder-decoder is opened by its folder and writes what transformers writes of the same text"
 )
 def test_writing_another_text(folder: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from langwright.inference.decoding import Alphabet
+    from langwright.inference.texts.decoding import Alphabet
 
     monkeypatch.setattr(Alphabet, "whole_characters", None)  # transformers writes any bytes
     for text in ("hello", "从前有座山", "x"):

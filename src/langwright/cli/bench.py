@@ -20,7 +20,7 @@ from langwright.cli.sampling import read_input
 from langwright.cli.screen import measure_rows, screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
-from langwright.inference.addresses import is_url
+from langwright.inference.remote.addresses import is_url
 from langwright.settings import parse_value, read_settings
 from langwright.wording import say
 
@@ -107,8 +107,8 @@ def settings_of(rate: str | None, users: str | None, requests: str | None, sets:
 @contextmanager
 def served(target: str, settings: LoadSettings) -> Iterator[tuple[str, str]]:
     """(URL, name of the model) of a server: the one named, or one of the model, started and stopped here."""
-    from langwright.inference.children import Child
-    from langwright.inference.remote import open_remote
+    from langwright.inference.remote.children import Child
+    from langwright.inference.remote.model import open_remote
 
     if is_url(target):
         remote = open_remote(target)
@@ -144,7 +144,7 @@ def object_in(log: str) -> dict[str, Any] | None:
 
 async def under_load(url: str, name: str, settings: LoadSettings, prompts: Sequence[str]) -> list[Outcome]:
     """Make the load over HTTP."""
-    from langwright.inference.remote import KEY
+    from langwright.inference.remote.model import KEY
     from langwright.serving.load import HttpTarget, load
 
     target = HttpTarget(url, name, os.environ.get(KEY, ""))

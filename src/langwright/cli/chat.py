@@ -27,7 +27,7 @@ from langwright.cli.screen import screen_of
 from langwright.cli.talk import Conversation
 from langwright.cli.teaching import Command
 from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateName, read_prompt
-from langwright.inference.addresses import is_url
+from langwright.inference.remote.addresses import is_url
 
 if TYPE_CHECKING:
     from langwright.tasks.loading import Model

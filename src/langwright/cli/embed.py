@@ -13,11 +13,11 @@ import typer
 from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError, unknown
-from langwright.inference.embedding import POOLINGS
+from langwright.inference.scoring.embedding import POOLINGS
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.inference.embedding import Embedded
+    from langwright.inference.scoring.embedding import Embedded
 
 FORMS = (".npy", ".jsonl")
 

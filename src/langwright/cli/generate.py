@@ -51,14 +51,14 @@ from langwright.cli.teaching import Command
 from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateName, read_prompt
 from langwright.cli.watermark import WatermarkFile, read_mark_for
 from langwright.cli.way import guessed_of
-from langwright.inference.addresses import is_url
+from langwright.inference.remote.addresses import is_url
 from langwright.tasks.options import Writing
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.inference.remote import RemoteStream
-    from langwright.inference.text import TextStream
-    from langwright.inference.written import TextCompletion
+    from langwright.inference.remote.model import RemoteStream
+    from langwright.inference.texts.text import TextStream
+    from langwright.inference.texts.written import TextCompletion
     from langwright.tasks.loading import Model
 
 

@@ -17,7 +17,7 @@ from langwright.settings import Settings, parse_value, read_settings
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.inference.written import TextScore
+    from langwright.inference.texts.written import TextScore
 
 LINE = 96  # columns
 LEVELS = "▁▂▃▄▅▆▇█"

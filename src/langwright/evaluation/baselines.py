@@ -13,7 +13,7 @@ from langwright.evaluation.job import Job
 from langwright.evaluation.perplexity import token_ids
 from langwright.evaluation.sampling import evenly
 from langwright.evaluation.word_counts import Guess, WordCounts, fit_word_counts
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure
 from langwright.metrics.comparison import difference
 from langwright.metrics.intervals import DRAWS

@@ -13,7 +13,7 @@ from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job, write
 from langwright.evaluation.perplexity import Document, score_documents
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure
 from langwright.metrics.containment import CONTAINMENT, containment, contains
 from langwright.metrics.likelihood import assistant_loss

@@ -17,8 +17,8 @@ from langwright.runlog import Progressed, RunLog, Warned
 
 if TYPE_CHECKING:
     from langwright.inference.protocol import Sampling
-    from langwright.inference.text import Prompt, TextModel
-    from langwright.inference.written import TextCompletion
+    from langwright.inference.texts.text import Prompt, TextModel
+    from langwright.inference.texts.written import TextCompletion
 
 TEXTS_AT_ONCE = 16  # begun together, so that the engine can write them side by side
 

@@ -32,7 +32,7 @@ from langwright.runlog import Progressed, RunLog
 from langwright.wording import Language
 
 if TYPE_CHECKING:
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
 
 TOGETHER = 16  # texts begun together
 KEYS_A_TEXT = 20  # that an unmarked text is tried against

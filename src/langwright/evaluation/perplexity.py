@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from langwright.data.documents import BATCH_CHARACTERS, literal_backend
 from langwright.errors import UserError
 from langwright.inference.protocol import Engine
-from langwright.inference.windows import Window, windows
+from langwright.inference.scoring.windows import Window, windows
 from langwright.metrics.likelihood import DocumentScore
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from langwright.evaluation.several import evaluate_several, has_several, labels_
 from langwright.evaluation.solved import SolveAll, evaluate_solved
 from langwright.evaluation.text import evaluate_text
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.metrics.edits import Edit
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import RunLog

@@ -32,7 +32,7 @@ from langwright.runlog import Progressed, RunLog
 from langwright.wording import Language
 
 if TYPE_CHECKING:
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
 
 TOGETHER = 16  # texts begun together
 PEOPLE = "held-out text"

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from langwright.inference.control.topics import TopicModel
-    from langwright.inference.text import TextModel
-    from langwright.inference.written import TextCompletion
+    from langwright.inference.texts.text import TextModel
+    from langwright.inference.texts.written import TextCompletion
     from langwright.measures import Measure
 
 SUCCESS = Yardstick(
@@ -123,7 +123,7 @@ class Trial:
 
 def tried(trial: Trial, way: Way, base: TextModel) -> Written:
     """All texts of one way, judged."""
-    from langwright.inference.written import results
+    from langwright.inference.texts.written import results
 
     asked = [(way(label, start), label, start, number) for number, label, start in trial.pairs()]
     done: list[TextCompletion] = results(

@@ -13,7 +13,7 @@ from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.perplexity import score_documents, text_documents
 from langwright.evaluation.writing import written
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure
 from langwright.metrics.likelihood import (
     BITS_PER_BYTE,

@@ -13,7 +13,7 @@ from langwright.evaluation.job import Job, write
 from langwright.evaluation.perplexity import token_ids
 from langwright.evaluation.sampling import drawn, opening
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure
 from langwright.metrics.origin import among_frequent, copied, frequent_characters, valid_utf8
 from langwright.metrics.units import language_of, units

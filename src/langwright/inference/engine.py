@@ -21,7 +21,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.errors import UserError
-from langwright.inference.drafting import guesser_of
+from langwright.inference.choosing.sampling import draw_seed
+from langwright.inference.guessing.drafting import guesser_of
+from langwright.inference.guessing.speculation import Guessed
 from langwright.inference.kernels.preparing import Report
 from langwright.inference.limits import (
     cannot_guide,
@@ -32,12 +34,15 @@ from langwright.inference.limits import (
     check_sampling,
     check_source,
 )
-from langwright.inference.packed import PREFIX_BYTES
 from langwright.inference.precision import Preparation
 from langwright.inference.protocol import Candidate, Completion, Kind, Request, Search, Speculation, Token
-from langwright.inference.rows import Reader, Row
-from langwright.inference.sampling import draw_seed
-from langwright.inference.scoring import (
+from langwright.inference.running.packed import PREFIX_BYTES
+from langwright.inference.running.rows import Reader, Row
+from langwright.inference.running.streams import QueuedStream
+from langwright.inference.running.subject import Subject
+from langwright.inference.running.tiers import Tier, TierName
+from langwright.inference.running.worker import Job, Worker
+from langwright.inference.scoring.likelihood import (
     encode_group,
     groups,
     judged,
@@ -47,13 +52,8 @@ from langwright.inference.scoring import (
     score_pairs,
     taken,
 )
-from langwright.inference.searching import refuse_drawing, searching
-from langwright.inference.shared_scores import SharedScores
-from langwright.inference.speculation import Guessed
-from langwright.inference.streams import QueuedStream
-from langwright.inference.subject import Subject
-from langwright.inference.tiers import Tier, TierName
-from langwright.inference.worker import Job, Worker
+from langwright.inference.scoring.shared import SharedScores
+from langwright.inference.searching.searches import refuse_drawing, searching
 from langwright.wording import Language
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from langwright.inference.limits import check_prompt, check_row
 from langwright.inference.protocol import Completion, FinishReason, Request, Token
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.tokenizers.templates import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:

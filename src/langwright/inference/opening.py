@@ -9,7 +9,7 @@ from langwright.artifacts import Artifact, open_artifact
 from langwright.inference.engine import TorchEngine
 from langwright.inference.precision import Numbers, Preparation
 from langwright.inference.protocol import Speculation
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.models.adapters import named_adapter, opened
 from langwright.models.heads import Head
 from langwright.models.loading import load_model, read_config
@@ -96,8 +96,8 @@ def open_served(path: Path, log: Path, watermark: Watermark | None = None) -> Te
     log     what vLLM says
     raises  UserError when vLLM is not installed or does not start, NotOffered for a watermark
     """
-    from langwright.inference.served import start_vllm
-    from langwright.inference.wire import not_offered
+    from langwright.inference.remote.served import start_vllm
+    from langwright.inference.remote.wire import not_offered
 
     if watermark is not None:
         raise not_offered(path.name, "mark what it writes")

@@ -1,6 +1,6 @@
 """What anyone may ask of a model: `submit`, `score`, `encode`, over token ids and nothing else.
 
-Text (templates, stop strings, incremental decoding) is one layer above, in `inference/text.py`.
+Text (templates, stop strings, incremental decoding) is one layer above, in `inference/texts/text.py`.
 """
 
 from __future__ import annotations

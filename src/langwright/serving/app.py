@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from langwright.errors import UserError, unknown
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.serving.complaints import ApiError, ErrorBody
 from langwright.serving.docs_page import BODIES, docs_routes
 from langwright.serving.embedding_routes import embedding_routes

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from langwright.errors import UserError
-from langwright.inference.embedding import Embedded, Pooling
-from langwright.inference.text import TextModel
+from langwright.inference.scoring.embedding import Embedded, Pooling
+from langwright.inference.texts.text import TextModel
 from langwright.serving.complaints import ApiError
 from langwright.serving.house import House, documented
 from langwright.serving.openai_models import TokenId, Unset

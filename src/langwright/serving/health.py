@@ -11,7 +11,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from langwright.inference.protocol import Request, Sampling
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.serving.house import House
 from langwright.serving.streaming import Desk, in_thread, log
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from langwright.errors import UserError, unknown
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.serving.complaints import ApiError, refused
 from langwright.serving.guards import media_type, read_body
 from langwright.serving.settings import ServingSettings

@@ -240,7 +240,7 @@ class HttpTarget:
         """The parts with text in them, and the count that the server gives at the end."""
         import httpx
 
-        from langwright.inference.wire import refused, unreached
+        from langwright.inference.remote.wire import refused, unreached
 
         body = {"model": self.model, "prompt": errand.prompt, "max_tokens": errand.new_tokens, "temperature": 0,
                 "stream": True, "stream_options": {"include_usage": True}}  # fmt: skip

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
 from langwright.inference.protocol import Token
-from langwright.inference.text import TextModel
-from langwright.inference.written import TextCompletion
+from langwright.inference.texts.text import TextModel
+from langwright.inference.texts.written import TextCompletion
 
 
 def new_id(prefix: str) -> str:

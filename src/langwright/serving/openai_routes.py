@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 
 from langwright.errors import UserError
 from langwright.inference.protocol import Tiered, Token
-from langwright.inference.text import TextModel
-from langwright.inference.written import TextCompletion, TextPiece
+from langwright.inference.texts.text import TextModel
+from langwright.inference.texts.written import TextCompletion, TextPiece
 from langwright.serving.house import House, documented
 from langwright.serving.openai_answers import (
     AssistantMessage,

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 import uvicorn
 
 from langwright.errors import UserError
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.serving.app import build_app
 from langwright.serving.docs_page import curl
 from langwright.serving.guards import audience, is_loopback

@@ -23,8 +23,8 @@ from starlette.types import Receive, Scope, Send
 from langwright.errors import UserError
 from langwright.inference.control.settings import Control
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextModel, TextStream
-from langwright.inference.written import TextCompletion, TextPiece
+from langwright.inference.texts.text import TextModel, TextStream
+from langwright.inference.texts.written import TextCompletion, TextPiece
 from langwright.serving.complaints import ApiError
 
 RETRY_AFTER_S = 1

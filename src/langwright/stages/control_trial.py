@@ -13,7 +13,7 @@ from langwright.settings import Settings
 from langwright.stages.declaration import Input, Stage, Work
 
 if TYPE_CHECKING:
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
 
 Name = Literal["prompt", "prefix", "classifier", "contrast", "prefix-contrast", "topics"]
 Strength = Annotated[float, Field(ge=0, le=20)]

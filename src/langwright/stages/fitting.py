@@ -82,7 +82,7 @@ class Samples:
         """One pair at a time; the engine is closed at the end."""
         from langwright.inference.engine import TorchEngine
         from langwright.inference.protocol import Sampling
-        from langwright.inference.text import TextModel
+        from langwright.inference.texts.text import TextModel
 
         engine = TorchEngine(model)
         try:

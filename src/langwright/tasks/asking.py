@@ -16,9 +16,9 @@ from langwright.tasks.options import Ways, Writing, sampling_of, writing_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from langwright.inference.remote import RemoteStream
-    from langwright.inference.text import TextStream
-    from langwright.inference.written import TextCompletion, TextPiece, TextScore
+    from langwright.inference.remote.model import RemoteStream
+    from langwright.inference.texts.text import TextStream
+    from langwright.inference.texts.written import TextCompletion, TextPiece, TextScore
     from langwright.tasks.classification import ClassificationOutput
     from langwright.tasks.conversation import Conversation
     from langwright.tasks.declaration import TaskInput, TaskOutput

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from langwright.inference.embedding import Embedded, Pooling, embed_texts
+from langwright.inference.scoring.embedding import Embedded, Pooling, embed_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

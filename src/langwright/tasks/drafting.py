@@ -25,7 +25,7 @@ from langwright.tasks.solvers import Solver
 from langwright.wording import Language, Term, say
 
 if TYPE_CHECKING:
-    from langwright.inference.written import TextCompletion
+    from langwright.inference.texts.written import TextCompletion
     from langwright.tasks.loading import Model
 
 Prompt = str | list[Message]
@@ -130,7 +130,7 @@ class Pen:
                 fix="give a temperature above 0, or at least {n} beams",
                 n=count,
             )
-        from langwright.inference.sampling import draw_seed
+        from langwright.inference.choosing.sampling import draw_seed
 
         first = draw_seed() if self.sampling.seed is None else self.sampling.seed
         good: list[Draft] = []

@@ -27,7 +27,7 @@ from langwright.wording import Language
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
 
 PER_LABEL = "Examples of each label, drawn from the train split by the seed"
 

@@ -24,8 +24,8 @@ from langwright.tasks.backbone import Backbone
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from langwright.inference.characters import InCharacter
-    from langwright.inference.decoding import Alphabet
+    from langwright.inference.texts.characters import InCharacter
+    from langwright.inference.texts.decoding import Alphabet
 
 BLANK = "[MASK]"  # how a blank may be written whatever the tokenizer calls it
 ROWS = 64  # in one forward pass
@@ -87,7 +87,7 @@ class Filler(Backbone):
     @cached_property
     def alphabet(self) -> Alphabet:
         """What the tokens stand for."""
-        from langwright.inference.decoding import Alphabet
+        from langwright.inference.texts.decoding import Alphabet
 
         return Alphabet(self.tokenizer)
 

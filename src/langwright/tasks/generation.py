@@ -15,8 +15,8 @@ from langwright.tasks.solvers import Solver
 from langwright.tasks.writing import USUAL
 
 if TYPE_CHECKING:
-    from langwright.inference.text import Prompt
-    from langwright.inference.written import TextCompletion
+    from langwright.inference.texts.text import Prompt
+    from langwright.inference.texts.written import TextCompletion
     from langwright.tasks.loading import Model
 
 

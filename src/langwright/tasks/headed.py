@@ -21,7 +21,7 @@ from langwright.data.schemas import Span
 from langwright.data.tags import LAYER, OUTSIDE
 from langwright.data.word_tags import untagged
 from langwright.errors import UserError
-from langwright.inference.embedding import Embedded, Pooling, embed_texts
+from langwright.inference.scoring.embedding import Embedded, Pooling, embed_texts
 from langwright.measures import Calibration
 from langwright.models.task_heads import ENDINGS, OF_TASK
 

@@ -28,7 +28,7 @@ from langwright.tasks.solvers import Solver
 from langwright.wording import Language
 
 if TYPE_CHECKING:
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
     from langwright.tasks.loading import Model
 
 # Asked of each label by itself. The domain premise of PMI_DC is the same question without the text.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from langwright.artifacts import open_artifact
 from langwright.errors import UserError
-from langwright.inference.addresses import is_url
 from langwright.inference.precision import Numbers
 from langwright.inference.protocol import Backend, DraftModel, Speculation, Watermark
+from langwright.inference.remote.addresses import is_url
 from langwright.tasks.backbone import open_backbone
 from langwright.tasks.filling import open_filler
 from langwright.tasks.finding import find_model, has_class, is_bare
@@ -43,8 +43,8 @@ def load(
     raises     UserError when there is no model of that name, or it cannot be opened
     """
     if is_url(name):
-        from langwright.inference.remote import open_remote
-        from langwright.inference.wire import not_offered
+        from langwright.inference.remote.model import open_remote
+        from langwright.inference.remote.wire import not_offered
 
         if watermark is not None:
             raise not_offered(str(name), "mark what it writes")

@@ -21,10 +21,10 @@ from langwright.wording import Language, Phrase, Term, say
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from langwright.inference.embedding import Embedded, Pooling
-    from langwright.inference.remote import RemoteStream, RemoteText
-    from langwright.inference.text import TextModel, TextStream
-    from langwright.inference.written import TextCompletion, TextScore
+    from langwright.inference.remote.model import RemoteStream, RemoteText
+    from langwright.inference.scoring.embedding import Embedded, Pooling
+    from langwright.inference.texts.text import TextModel, TextStream
+    from langwright.inference.texts.written import TextCompletion, TextScore
     from langwright.tasks.asking import AsyncModel
     from langwright.tasks.backbone import Backbone
     from langwright.tasks.filling import Filled, Filler
@@ -190,7 +190,7 @@ class Model(Verbs):
         best_of  draw so many and give the n likeliest by the token
         raises   UserError for greedy writing without a search, or settings that do not go together
         """
-        from langwright.inference.candidates import drawn, searched
+        from langwright.inference.texts.candidates import drawn, searched
 
         asked, sampling = as_prompt(prompt), sampling or Sampling()
         if search is None:
@@ -345,8 +345,8 @@ class Model(Verbs):
 
         raises  UserError when it does not write, NotOffered when it stands behind a URL
         """
-        from langwright.inference.remote import RemoteText
-        from langwright.inference.wire import not_offered
+        from langwright.inference.remote.model import RemoteText
+        from langwright.inference.remote.wire import not_offered
 
         text = self.writer(doing)
         if isinstance(text, RemoteText):
@@ -356,7 +356,7 @@ class Model(Verbs):
     def cannot(self, doing: str, solver: Solver, needs: Need | None = None) -> UserError:
         """Which kind of model can, and the command that makes one."""
         if self.remote:
-            from langwright.inference.wire import not_offered
+            from langwright.inference.remote.wire import not_offered
 
             return not_offered(self.name, doing)
         if not self.name:

@@ -16,8 +16,8 @@ from langwright.tasks.declaration import TaskInput
 
 if TYPE_CHECKING:
     from langwright.inference.protocol import Sampling
-    from langwright.inference.text import Prompt
-    from langwright.inference.written import TextCompletion
+    from langwright.inference.texts.text import Prompt
+    from langwright.inference.texts.written import TextCompletion
     from langwright.tasks.loading import Model
 
 
@@ -79,7 +79,7 @@ def written_in_parts(
 
 def room_of(model: Model, sampling: Sampling) -> int | None:
     """Most tokens of a prompt, so that there is room to write; None behind a URL, where it is not known."""
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
 
     if not isinstance(model.text, TextModel):
         return None
@@ -90,7 +90,7 @@ def room_of(model: Model, sampling: Sampling) -> int | None:
 
 def tokens_of(model: Model, prompt: Prompt) -> int:
     """Tokens of a prompt."""
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
 
     assert isinstance(model.text, TextModel)
     return len(model.text.tokenize(prompt) if isinstance(prompt, str) else model.text.render(prompt))

@@ -21,7 +21,7 @@ from langwright.tasks.solvers import Solver
 from langwright.wording import Language
 
 if TYPE_CHECKING:
-    from langwright.inference.text import Prompt
+    from langwright.inference.texts.text import Prompt
     from langwright.tasks.loading import Model
 
 Chosen = Annotated[

@@ -17,7 +17,7 @@ from langwright.evaluation.benchmarks.declaration import Plan
 from langwright.evaluation.benchmarks.harness import Library
 from langwright.evaluation.benchmarks.running import Result, Run
 from langwright.evaluation.benchmarks.sources import Sources
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 from langwright.runlog import RunLog
 
 CONTEXT = 257  # the harness reads rows of one token more than it calls its length

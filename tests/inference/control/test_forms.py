@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 from tests.inference.control.schemas import HAND_MADE, schemas
 from tests.inference.control.writers import writer
-from tests.inference.test_decoding import TOKENIZERS
+from tests.inference.texts.test_decoding import TOKENIZERS
 
 from langwright.errors import UserError
 from langwright.inference.control.forms import form_of
 from langwright.inference.control.settings import Control, control_of
 from langwright.inference.control.vocabulary import Vocabulary
-from langwright.inference.decoding import Alphabet
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextModel
-from langwright.inference.written import TextCompletion
+from langwright.inference.texts.decoding import Alphabet
+from langwright.inference.texts.text import TextModel
+from langwright.inference.texts.written import TextCompletion
 
 KINDS = ["letters", "byte-level", "byte-fallback"]
 

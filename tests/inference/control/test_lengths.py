@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.inference.control.writers import writer
-from tests.inference.test_decoding import TOKENIZERS
+from tests.inference.texts.test_decoding import TOKENIZERS
 
 from langwright.errors import UserError
 from langwright.inference.control.counting import count, ends_sentence, sentences
 from langwright.inference.control.lengths import Limited
 from langwright.inference.control.settings import Control, Length
 from langwright.inference.control.vocabulary import Vocabulary
-from langwright.inference.decoding import Alphabet
 from langwright.inference.protocol import Sampling
-from langwright.inference.written import TextCompletion
+from langwright.inference.texts.decoding import Alphabet
+from langwright.inference.texts.written import TextCompletion
 from langwright.metrics.units import units
 
 KINDS = ["letters", "byte-level", "byte-fallback"]

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.inference.control.writers import writer
-from tests.inference.test_decoding import TOKENIZERS
+from tests.inference.texts.test_decoding import TOKENIZERS
 
 from langwright.errors import UserError
 from langwright.inference.control.settings import Control
 from langwright.inference.control.vocabulary import Vocabulary
 from langwright.inference.control.words import Must, Never, appears
-from langwright.inference.decoding import Alphabet
 from langwright.inference.protocol import Sampling
+from langwright.inference.texts.decoding import Alphabet
 
 LETTERS = Vocabulary(Alphabet(TOKENIZERS["letters"]), [TOKENIZERS["letters"].eos_token_id])
 

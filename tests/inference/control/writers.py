@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.inference.test_decoding import TOKENIZERS
+from tests.inference.texts.test_decoding import TOKENIZERS
 from tests.inference.tiny import LLAMA, random_model
 from transformers import PreTrainedTokenizerBase
 
 from langwright.inference.engine import TorchEngine
-from langwright.inference.text import TextModel
+from langwright.inference.texts.text import TextModel
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def test_tokens_of_several_characters_keep_a_form_too(script: str) -> None:
     from transformers import PreTrainedTokenizerFast
 
     from langwright.inference.control.vocabulary import Vocabulary
-    from langwright.inference.decoding import Alphabet
+    from langwright.inference.texts.decoding import Alphabet
 
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

@@ -1,7 +1,7 @@
 """Putting questions to a model through the engine: log-probabilities of answers, and answers that it writes.
 
 Questions are asked sorted by their tokens, so that those that begin alike follow each other and their beginnings are
-read once (inference/shared_scores.py).
+read once (inference/scoring/shared.py).
 
 Source    Gao et al., lm-evaluation-harness 0.4.13 (HFLM): what is given and what is scored are tokenised together and
           parted where the former alone would end; what is too long loses its beginning
@@ -24,12 +24,12 @@ from langwright.evaluation.benchmarks.declaration import Generation
 from langwright.evaluation.benchmarks.marking import Likelihood
 from langwright.evaluation.perplexity import Judge
 from langwright.inference.control.building import Wish
-from langwright.inference.decoding import TextDecoder
 from langwright.inference.protocol import Sampling
-from langwright.inference.text import TextModel, TextStream
-from langwright.inference.windows import Window, windows
-from langwright.inference.wire import not_offered
-from langwright.inference.written import results
+from langwright.inference.remote.wire import not_offered
+from langwright.inference.scoring.windows import Window, windows
+from langwright.inference.texts.decoding import TextDecoder
+from langwright.inference.texts.text import TextModel, TextStream
+from langwright.inference.texts.written import results
 
 SCORED_AT_ONCE = 64  # rows between two words of progress, and the most that an interruption costs
 WRITTEN_AT_ONCE = 16

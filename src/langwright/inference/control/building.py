@@ -16,7 +16,7 @@ from langwright.inference.control.words import Instead, Must, Never
 
 if TYPE_CHECKING:
     from langwright.inference.protocol import Constraint, FinishReason, Guide
-    from langwright.inference.text import TextModel
+    from langwright.inference.texts.text import TextModel
 
 Verdict = Callable[[str, "FinishReason"], "FinishReason"]
 

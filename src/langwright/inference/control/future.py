@@ -87,7 +87,7 @@ class Labelled:
     label: str
 
     def begin(self, model: PreTrainedModel, prompt: Sequence[int]) -> LabelledFuture:
-        from langwright.inference.scoring import cache_or_none
+        from langwright.inference.scoring.likelihood import cache_or_none
 
         labels = [str(self.classifier.config.id2label[index]) for index in range(self.classifier.config.num_labels)]
         if self.label not in labels:
@@ -109,7 +109,7 @@ class LabelledFuture:
     """`Future` of a label. What was read stays in a cache, so that a candidate costs one position."""
 
     def __init__(self, classifier: PreTrainedModel, label: int) -> None:
-        from langwright.inference.scoring import cache_or_none
+        from langwright.inference.scoring.likelihood import cache_or_none
 
         self.classifier: Any = classifier
         self.label = label

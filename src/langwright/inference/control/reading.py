@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
-from langwright.inference.scoring import cache_or_none
+from langwright.inference.scoring.likelihood import cache_or_none
 
 
 class Reader:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from langwright.inference.control.lengths import Measure
-    from langwright.inference.decoding import Alphabet
+    from langwright.inference.texts.decoding import Alphabet
 
 
 class Vocabulary:

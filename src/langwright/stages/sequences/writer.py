@@ -112,7 +112,7 @@ class GenerativeReplay(Naive):
         """Texts like those of an earlier task, the same for the same writer and seed; empty ones are left out."""
         from langwright.inference.engine import TorchEngine
         from langwright.inference.protocol import Sampling
-        from langwright.inference.text import TextModel
+        from langwright.inference.texts.text import TextModel
 
         self.writer.eval()
         engine = TorchEngine(self.writer)

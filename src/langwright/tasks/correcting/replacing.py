@@ -32,7 +32,7 @@ def replaced(model: PreTrainedModel, encoder: Encoder, texts: Sequence[str], max
     """The same with an encoder."""
     import torch
 
-    from langwright.inference.decoding import Alphabet
+    from langwright.inference.texts.decoding import Alphabet
     from langwright.tasks.headed import Headed
 
     alphabet = Alphabet(encoder.tokenizer)
