@@ -76,11 +76,10 @@ def result_of(file: Path, commit: str) -> Result | None:
 
 
 def rows(result: Result) -> Iterator[str]:
-    """The table of one recipe; measures that are neither good nor bad are left to its report, unless nothing else is there."""
+    """The table of one recipe; p-values are left to its report, where the rows that they are about can be seen."""
     yield "| measure · 度量 | of · 对象 | value · 数值 | 95 % | n | data · 数据 |"
     yield "|---|---|---|---|---|---|"
-    shown = [m for m in result.measures if m.better != "neither" or m.name.startswith("difference")] or result.measures
-    for m in shown:
+    for m in (m for m in result.measures if not m.name.endswith("p-value")):
         yield f"| {called(m.name)} | {m.model.replace('|', '/')} | {value_of(m).en} | {interval_of(m)} | {m.n} | {m.data} |"
 
 
