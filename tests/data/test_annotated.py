@@ -194,6 +194,14 @@ def test_a_line_without_a_tag(tmp_path: Path) -> None:
         read(tmp_path / "t.conll", "tagging")
 
 
+def test_places_of_characters_in_words_are_left_out(tmp_path: Path) -> None:
+    """Weibo's file says 北0 京1; where a line has none, or they do not count up, they belong to the word."""
+    row = one(tmp_path, "tagging", "去0\tO\n北0\tB-地点\n京1\tI-地点\n", "a.conll")
+    assert row.text == "去北京" and row.spans == (Span(start=1, end=3, label="地点"),)
+    assert one(tmp_path, "tagging", "A1 O\nB2 B-x\n", "b.conll").text == "A1 B2"
+    assert one(tmp_path, "tagging", "A0 O\nwent B-x\n", "c.conll").text == "A0 went"
+
+
 def test_questions_about_one_passage_stay_in_one_split(tmp_path: Path) -> None:
     records = [{"question": f"q{i}", "context": f"passage {i // 5}", "answers": []} for i in range(100)]
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, records)))
@@ -214,6 +222,7 @@ def test_questions_about_one_passage_stay_in_one_split(tmp_path: Path) -> None:
         ("zh-ner-cluener", "train.jsonl.gz", "tagging", 10_748, {}),
         ("zh-ner-resume", "dev.char.bmes.gz", "tagging", 463, {}),
         ("en-ner-wnut17", "dev.conll.gz", "tagging", 1009, {}),
+        ("zh-ner-weibo", "dev.conll.gz", "tagging", 270, {}),
         ("multi-qa-xquad", "xquad.zh.json.gz", "qa", 1190, {}),
         ("zh-qa-cmrc2018", "cmrc2018_dev.json.gz", "qa", 3043, {"skip_bad": True}),  # 176 name a place that is not theirs
         ("zh-eval-cmmlu", "dev.jsonl.gz", "choice", 165, {}),

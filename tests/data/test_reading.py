@@ -97,6 +97,24 @@ def test_real_sentence_pairs(shared_data: Callable[[str], Path]) -> None:
     assert (found[0].translation, found[0].target_language) == ("医生们拒绝做第二次手术。", "zh")
 
 
+def test_lines_of_parallel_files_belong_together(tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
+    (tmp_path / "a.en.txt").write_text("One\n\nThree\n", encoding="utf-8")
+    settings = ReadSettings(schema_name="translation", language="en", target_language="de", parallel={".en": ".de"})
+    with pytest.raises(UserError, match=r"a\.en\.txt has no parallel file: a\.de\.txt"):
+        rows(tmp_path / "a.en.txt", settings)
+    (tmp_path / "a.de.txt").write_text("Eins\n\nDrei\n", encoding="utf-8")
+    found = rows(tmp_path / "a.en.txt", settings)
+    assert [(row.text, row.translation, row.id) for row in found] == [
+        ("One", "Eins", "a.en.txt#1"),
+        ("Three", "Drei", "a.en.txt#3"),
+    ]
+    (tmp_path / "a.de.txt").write_text("Eins\n\n", encoding="utf-8")
+    with pytest.raises(UserError, match="different numbers of lines"):
+        rows(tmp_path / "a.en.txt", settings)
+    real = rows(shared_data("mt-multi30k") / "val.en.gz", settings)
+    assert len(real) == 1014 and real[1].translation == "Ein Mann schläft in einem grünen Raum auf einem Sofa."
+
+
 def test_real_summaries(shared_data: Callable[[str], Path]) -> None:
     settings = ReadSettings(schema_name="summary", fields={"text": "dialogue"})
     found = rows(shared_data("en-sum-dialogsum") / "dialogsum.dev.jsonl.gz", settings)
@@ -104,6 +122,15 @@ def test_real_summaries(shared_data: Callable[[str], Path]) -> None:
     titles = ReadSettings(schema_name="summary", columns=("task", "text", "summary"))
     chinese = rows(shared_data("zh-sum-csl") / "ts.train.tsv.gz", titles)
     assert len(chinese) == 1000 and sum(row.language == "zh" for row in chinese) > 950
+
+
+def test_sentences_in_a_list_are_one_text(shared_data: Callable[[str], Path]) -> None:
+    """SciTLDR: the sentences of an abstract, and several summaries, of which the first is taken."""
+    settings = ReadSettings(schema_name="summary", fields={"text": "source", "summary": "target"})
+    found = rows(shared_data("en-sum-scitldr") / "dev.jsonl.gz", settings)
+    assert len(found) == 619 and found[0].text.startswith("Mixed precision training (MPT) is")
+    assert "on training. Unfortunately, existing" in found[0].text
+    assert found[0].summary.startswith("We devise adaptive loss scaling") and found[0].summary.endswith("results.")
 
 
 def test_a_pair_without_its_second_text_is_named(tmp_path: Path) -> None:

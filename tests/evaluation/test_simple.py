@@ -49,13 +49,21 @@ def test_the_window_stands_where_the_question_does() -> None:
     assert said == "in"
 
 
-def test_words_go_with_what_they_stand_beside() -> None:
-    """n(red) = 2 with 红 twice and 球 once: Dice 1 against 2/4; n(ball) with 球 1, 红 2/3."""
-    pairs = [("red ball", "红球"), ("red hat", "红帽"), ("blue hat", "蓝帽")]
-    train = [TranslationRow(text=a, translation=b, language="en", target_language="zh") for a, b in pairs]
-    asked = TranslationRow(text="blue ball", translation="", language="en", target_language="zh")
-    ((_, said),) = simple.of_translations(train, [asked])
-    assert said == ["蓝球"]
+def test_each_pair_of_languages_has_its_dictionary() -> None:
+    pairs = [
+        ("red ball", "红球", "zh"),
+        ("red hat", "红帽", "zh"),
+        ("blue hat", "蓝帽", "zh"),
+        ("red", "rot", "de"),
+        ("red", "rot", "de"),
+    ]
+    train = [TranslationRow(text=a, translation=b, language="en", target_language=to) for a, b, to in pairs]
+    asked = [
+        TranslationRow(text=text, translation="", language="en", target_language=to)
+        for text, to in (("blue ball", "zh"), ("red", "de"), ("red", "fr"))
+    ]
+    ((_, said),) = simple.of_translations(train, asked)
+    assert said == ["蓝球", "rot", "red"]
 
 
 def test_numbers_by_a_line_through_shared_words() -> None:

@@ -1,18 +1,22 @@
 """Tagged words, one a line, sentences apart by an empty line: the layout of the CoNLL shared tasks.
 
 The word stands first and its tag last, with spaces or a tab between; what stands between those two is not used.
+Where every line holds a character and its place in its word, as in 口0 腔1, the places are left out.
 
-Source    Tjong Kim Sang & De Meulder 2003, cs/0306050, section 2.1
+Sources   Tjong Kim Sang & De Meulder 2003, cs/0306050, section 2.1
+          Peng & Dredze 2015, EMNLP D15-1064, section 4.1 (characters with their place in the word)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from langwright.data.cutting import lines_of
 from langwright.data.records import COLUMNS, TOO_LONG, Record
 
 DOCUMENT = "-DOCSTART-"
+PLACED = re.compile(r"\D\d+")
 
 
 def sentences(chunks: Iterator[str], limit: int) -> Iterator[Record]:
@@ -29,10 +33,29 @@ def sentences(chunks: Iterator[str], limit: int) -> Iterator[Record]:
             words.append(cells[0].strip())
             tags.append(cells[-1].strip())
         elif first:
-            yield Record(first, {"tokens": words, "tags": tags}, problem, detail)
+            yield Record(first, {"tokens": unplaced(words), "tags": tags}, problem, detail)
             words, tags, first, problem, detail = [], [], 0, None, ""
     if first:
-        yield Record(first, {"tokens": words, "tags": tags}, problem, detail)
+        yield Record(first, {"tokens": unplaced(words), "tags": tags}, problem, detail)
+
+
+def unplaced(words: list[str]) -> list[str]:
+    """Characters without their places in words, where all have one; other words as they are.
+
+    >>> unplaced(["口0", "腔1", "。0"])
+    ['口', '腔', '。']
+    >>> unplaced(["A1", "B0"])
+    ['A1', 'B0']
+    """
+    if not all(PLACED.fullmatch(word) for word in words):
+        return words
+    places = [int(word[1:]) for word in words]
+    before = [-1, *places]
+    return (
+        [word[0] for word in words]
+        if all(place in (0, last + 1) for place, last in zip(places, before, strict=False))
+        else words
+    )
 
 
 def joined(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:

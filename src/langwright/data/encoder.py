@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from langwright.data.hints import Asked, Hints, Named
+from langwright.data.schemas import TaggingRow
 from langwright.data.word_tags import judged
 from langwright.errors import UserError
 from langwright.tokenizers.layout import Layout, layout_of, owned, pieces, shortened, windows
@@ -26,7 +28,7 @@ class Encoded:
     """One row for a model.
 
     ids    int64 (T,)
-    types  int64 (T,), 1 for the second of two texts
+    types  int64 (T,), 1 for the second of two texts, or what hints say
     cut    whether something of the texts is left out
     """
 
@@ -56,11 +58,13 @@ class Encoder:
 
     length  most tokens in a row
     told    whether the model is told which of two texts a token is of
+    hints   what else it is told of each token
     """
 
     tokenizer: PreTrainedTokenizerBase
     length: int
     told: bool = False
+    hints: Hints | None = None
 
     @cached_property
     def layout(self) -> Layout:
@@ -88,14 +92,21 @@ class Encoder:
         """A text's ids without special ones."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def words(self, text: str) -> tuple[list[Place], list[int], list[Window]]:
-        """A text for tagging: places of its tokens, which of them are judged, and windows that cover it."""
+    def words(self, text: str, row: TaggingRow | None = None) -> tuple[list[Place], list[int], list[Window]]:
+        """A text for tagging: places of its tokens, which of them are judged, and windows that cover it.
+
+        row  the text as a row that is learned from
+        """
         found = pieces(self.tokenizer, text)
+        types = self.hints.of(text, found.places, row) if isinstance(self.hints, Named) else [0] * len(found.ids)
         before, after = self.layout.before, self.layout.after
         size = self.length - len(before) - len(after)
         stretches = windows(len(found.ids), size, size // 3)
         made = [
-            Window(encoded([*before, *found.ids[a:b], *after], [0] * (b - a + len(before) + len(after))), len(before), a, b, own)
+            Window(
+                encoded([*before, *found.ids[a:b], *after], [*[0] * len(before), *types[a:b], *[0] * len(after)]),
+                len(before), a, b, own,
+            )
             for (a, b), own in zip(stretches, owned(stretches), strict=True)
         ]  # fmt: skip
         return found.places, judged(text, found.places), made
@@ -116,10 +127,12 @@ class Encoder:
             )
         offset = self.layout.starts_second(asked)
         stretches = windows(len(found.ids), size, size // 3)
-        made = [
-            Window(encoded(*self.layout.pair(asked, found.ids[a:b])), offset, a, b, own)
-            for (a, b), own in zip(stretches, owned(stretches), strict=True)
-        ]
+        made = []
+        for (a, b), own in zip(stretches, owned(stretches), strict=True):
+            ids, types = self.layout.pair(asked, found.ids[a:b])
+            if isinstance(self.hints, Asked):
+                types[offset : offset + b - a] = self.hints.of(question, context, found.places)[a:b]
+            made.append(Window(encoded(ids, types), offset, a, b, own))
         return found.places, made
 
 

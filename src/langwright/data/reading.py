@@ -17,7 +17,16 @@ from langwright.data.conversations import CHAT_COLUMNS, NotConversation, message
 from langwright.data.cutting import documents_of
 from langwright.data.dataset import SPLITS, text_of
 from langwright.data.encoding import Decoding, clean_text, read_text
-from langwright.data.records import Malformed, Record, bad_row, json_array, json_lines, parquet_rows, separated
+from langwright.data.records import (
+    Malformed,
+    Record,
+    bad_row,
+    json_array,
+    json_lines,
+    parquet_rows,
+    separated,
+    side_by_side,
+)
 from langwright.data.schemas import SCHEMAS, WRITTEN, ChatRow, ClassificationRow, Row, TextRow
 from langwright.data.settings import ReadSettings
 from langwright.data.sources import Passed, Source, find_sources, matches
@@ -91,6 +100,9 @@ class Reader:
     def read_one(self, source: Source) -> Iterator[Read]:
         """The rows of one file."""
         if source.format == "text" or (source.format == "conll" and self.settings.schema_name != "tagging"):
+            if self.settings.parallel and self.settings.schema_name in WRITTEN:
+                yield from self.table(source)
+                return
             if self.settings.schema_name != "text":
                 raise UserError(
                     "{path} is running text, and {schema} rows come from tables",
@@ -174,11 +186,30 @@ class Reader:
             yield from json_array(chunks, limit)
         elif source.format == "conll":
             yield from sentences(chunks, limit)
+        elif source.format == "text":
+            others, _ = read_text(self.parallel_to(source), self.settings.encoding, self.settings.max_broken)
+            yield from side_by_side(chunks, others, ("text", self.settings.schema_name), limit)
         else:
             usual = "\t" if source.format == "tsv" else ","
             delimiter = usual if self.settings.delimiter == "auto" else self.settings.delimiter
             yield from separated(chunks, delimiter, self.settings.columns, limit)
         self.note_broken(source, decoding)
+
+    def parallel_to(self, source: Source) -> Path:
+        """The file whose lines belong to a file's.
+
+        raises  UserError when there is none
+        """
+        part = next((one for one in self.settings.parallel if one in source.path.name), None)
+        other = source.path.with_name(source.path.name.replace(part, self.settings.parallel[part])) if part else None
+        if other is None or not other.is_file():
+            raise UserError(
+                "{path} has no parallel file: {wanted}",
+                fix="see that parallel names a part of its name, such as '.en', with what stands there in the other's, and that both lie side by side",
+                path=source.path,
+                wanted=other.name if other else ", ".join(self.settings.parallel),
+            )
+        return other
 
     def wanted(self) -> frozenset[str]:
         """Names a row can use."""
@@ -239,7 +270,7 @@ class Reader:
         if self.settings.schema_name in MAKERS:
             row = self.annotated(values)
             return Read(row.model_copy(update=self.about(source, number, text_of(row), values)), split)
-        text = values.get("text")
+        text = whole(values.get("text"))
         if not isinstance(text, str):
             raise Malformed(NO_TEXT, self.settings.fields.get("text", "text"))
         text = clean_text(text).strip()
@@ -267,6 +298,7 @@ class Reader:
         """A text with the one that is to be written from it."""
         name = self.settings.schema_name
         value = values.get(name)
+        value = value[0] if isinstance(value, list) and value else value  # of several right ones the first
         target = clean_text(value).strip() if isinstance(value, str) else ""
         if not target:
             raise Malformed(NO_TARGET, self.settings.fields.get(name, name))
@@ -331,6 +363,13 @@ class Reader:
             )
         if self.left_out[BAD]:
             self.log.write(Warned(message="{count} rows could not be read", values={"count": self.left_out[BAD]}))
+
+
+def whole(value: object) -> object:
+    """A list of sentences as one text; anything else as it is."""
+    if not (isinstance(value, list) and value and all(isinstance(one, str) for one in value)):
+        return value
+    return ("" if CHINESE.search(value[0]) else " ").join(value)
 
 
 def known_split(name: str) -> str:

@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ NOT_JSON = "it is not valid JSON"
 NOT_OBJECT = "it is not a JSON object"
 TOO_LONG = "it is longer than max_row_megabytes"
 COLUMNS = "it has another number of columns"
+UNPAIRED = "its file and the parallel one have different numbers of lines"
 
 
 def bad_row(path: Path, record: Record) -> UserError:
@@ -164,6 +166,25 @@ def next_cells(rows: Iterator[list[str]], limit: int) -> list[str] | None:
         return next(rows, None)
     finally:
         csv.field_size_limit(before)
+
+
+# --- parallel files --------------------------------------------------------------------------------
+
+
+def side_by_side(chunks: Iterator[str], others: Iterator[str], names: tuple[str, str], limit: int) -> Iterator[Record]:
+    """Lines of two files that belong together, one record a pair; pairs without any text are passed over.
+
+    names  of the columns that the first file's lines and the second's are
+    """
+    for one, other in zip_longest(lines_of(chunks, limit), lines_of(others, limit)):
+        row = (one or other).number
+        if one is None or other is None:
+            yield Record(row, problem=UNPAIRED)
+            return
+        if one.too_long or other.too_long:
+            yield Record(row, problem=TOO_LONG)
+        elif one.text.strip() or other.text.strip():
+            yield Record(row, {names[0]: one.text, names[1]: other.text})
 
 
 # --- Parquet -------------------------------------------------------------------------------------

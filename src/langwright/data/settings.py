@@ -60,6 +60,13 @@ class ReadSettings(Settings):
     delimiter: Annotated[
         str, Field(description="What stands between columns; auto is a tab for TSV, a comma for CSV")
     ] = "auto"
+    parallel: Annotated[
+        dict[str, str],
+        Field(
+            description="For files whose lines belong together: what a file's name holds, and what stands there in the name "
+            "of the file with the lines to be written, as in '.en' = '.de'"
+        ),
+    ] = Field(default_factory=dict)
     labels: Annotated[dict[str, str], Field(description="Names for labels: as in the file = as wanted")] = Field(
         default_factory=dict
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
+from langwright.evaluation import simple
 from langwright.evaluation.baselines import COMMONEST, MINUS, NGRAMS, WORDS, XZ
 from langwright.evaluation.bilingual import Words, both, pattern_of, plain, translated
 from langwright.evaluation.charts import Bar, Series, bar_chart, legend, line_chart
@@ -50,7 +51,7 @@ CHARTED = (
     "copied 12-grams",
 )
 WHOLE = ("replies with the expected phrase", "accuracy", "macro F1")  # shares whose chart shows the whole from 0 to 1
-NAMED = (PEOPLE, XZ, NGRAMS, WORDS, COMMONEST, BEST, DEFAULT, CHANCE, COMMONEST_PLACE)
+NAMED = (PEOPLE, XZ, NGRAMS, WORDS, COMMONEST, BEST, DEFAULT, CHANCE, COMMONEST_PLACE, *simple.NAMES)
 MOST_HEADLINES = 6
 MOST_LABELS = 30  # of a confusion matrix that is shown
 SHOWN = 3  # texts shown before the fold

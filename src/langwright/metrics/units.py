@@ -27,6 +27,15 @@ def units(text: str) -> list[str]:
     return _UNIT.findall(text.casefold())
 
 
+def placed_units(text: str) -> list[tuple[str, int, int]]:
+    """(piece, start, end) of the pieces of a text, where they stand in it.
+
+    >>> placed_units("Ada's 山")
+    [("ada's", 0, 5), ('山', 6, 7)]
+    """
+    return [(match[0].casefold(), match.start(), match.end()) for match in _UNIT.finditer(text)]
+
+
 def language_of(text: str) -> Literal["zh", "en"]:
     """zh when a text has at least as many Chinese characters as words of other scripts, and some; else en.
 

@@ -40,12 +40,14 @@ class TagBatch(TextBatch):
 class TagExamples:
     """Encoded texts with a tag for each token, batched by length.
 
-    tags  (T,) of each text, or (T, L)
+    tags   (T,) of each text, or (T, L)
+    types  (T,) of each text, for models that are told
     """
 
     texts: Sequence[Ids]
     tags: Sequence[Ids]
     pad_id: int
+    types: Sequence[Ids] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -61,7 +63,8 @@ class TagExamples:
         tags = np.full((*tokens_BT.shape, *layers), IGNORED, dtype=np.int64)
         for number, row in enumerate(rows):
             tags[number, : len(self.tags[row])] = self.tags[row]
-        return TagBatch(tokens_BT, mask_BT, torch.from_numpy(tags))
+        types_BT = None if self.types is None else padded([self.types[row] for row in rows], 0)[0]
+        return TagBatch(tokens_BT, mask_BT, torch.from_numpy(tags), types_BT=types_BT)
 
 
 class Tagging(Stateless):

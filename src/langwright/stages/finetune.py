@@ -43,6 +43,7 @@ TaskName = Literal[
 ]
 MIXED = ("classification", "pair", "relation")
 LABELLED = ("classification", "control")
+HINTED = ("tagging", "qa")
 
 
 class FinetuneSettings(TeachingSettings):
@@ -94,6 +95,14 @@ class FinetuneSettings(TeachingSettings):
         float, Field(ge=0, lt=1, description="For control, share of texts that are learned without their code")
     ] = 0.1
 
+    hints: Annotated[
+        bool,
+        Field(
+            description="For tagging and qa, tell an encoder of every token what counting says: whether it stands in a name "
+            "that other training rows label, or which words of the question stand in it and around it (Chen et al. 2017, "
+            "arXiv:1704.00051)"
+        ),
+    ] = False
     calibrate: Annotated[
         bool,
         Field(
@@ -139,6 +148,18 @@ class FinetuneSettings(TeachingSettings):
                 "labels_from and beginnings are for texts with labels, and task = {task} is another task",
                 fix="leave them out, or choose --task classification; labels_from goes with --task control too",
                 task=self.task,
+            )
+        return self
+
+    @model_validator(mode="after")
+    def what_hints_are_for(self) -> Self:
+        """UserError for hints where none are given, or where their embeddings would not be learned."""
+        if self.hints and (self.lesson not in HINTED or self.method.kind != "full"):
+            raise UserError(
+                "hints are for tagging and qa with all weights trained; this is task = {task} with method = {method}",
+                fix="leave hints out, or choose such a task and method = full",
+                task=self.task,
+                method=self.method.kind,
             )
         return self
 

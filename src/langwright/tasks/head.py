@@ -12,10 +12,12 @@ from langwright.tasks.declaration import Task, TaskOutput
 from langwright.tasks.events import EventsInput, events_of
 from langwright.tasks.pair import PairInput
 from langwright.tasks.qa import QaInput, QaOutput
+from langwright.tasks.quote import Quote
 from langwright.tasks.regression import RegressionInput, ValueOutput
 from langwright.tasks.relation import NONE, Relation, RelationInput, RelationOutput, marked, pairs_of
 from langwright.tasks.similarity import SimilarityInput
 from langwright.tasks.solvers import Solver
+from langwright.tasks.summarization import SummarizationInput, SummaryOutput
 from langwright.tasks.tagging import Entity, TaggingInput, TaggingOutput
 
 if TYPE_CHECKING:
@@ -128,6 +130,16 @@ def answers_of(headed: Headed, asked: Sequence[QaInput]) -> list[QaOutput]:
     return answers
 
 
+def said_most(headed: Headed, asked: Sequence[SummarizationInput]) -> list[SummaryOutput]:
+    """The stretch of each text that says most; "" for a text without words."""
+    summaries = []
+    for one, found in zip(asked, headed.answer([("", one.text) for one in asked], must=True), strict=True):
+        quote = Quote.of(one.text, found.start, found.start + len(found.text)) if found.text else None
+        quotes = (quote,) if quote else ()
+        summaries.append(SummaryOutput(text=found.text, finish_reason="stop", sentences=quotes, solver=HEAD.name))
+    return summaries
+
+
 def choices_of(headed: Headed, asked: Sequence[ChoiceInput]) -> list[ChoiceOutput]:
     """The answer with the highest score to each question."""
     found = []
@@ -176,6 +188,7 @@ WAYS: dict[str, Callable[[Headed, Any], list[Any]]] = {
     "qa": answers_of,
     "choice": choices_of,
     "relation": related,
+    "summarization": said_most,
 }
 """By lesson: what the head that it makes is asked."""
 OF_TASKS: dict[str, Callable[[Headed, Any], list[Any]]] = {"events": happened}

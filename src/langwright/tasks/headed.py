@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from langwright.artifacts import Ability, read_card
 from langwright.data.encoder import Encoded, Encoder, Place, Window
+from langwright.data.hints import hints_from
 from langwright.data.schemas import Span
 from langwright.data.tags import LAYER, OUTSIDE
 from langwright.data.word_tags import untagged
@@ -206,8 +207,11 @@ class Headed:
         found = [span for tags in layers for span in untagged(text, places, judged, tags)]
         return sorted(found, key=lambda span: (span.start, -span.end, span.label))
 
-    def answer(self, asked: Sequence[tuple[str, str]], max_batch: int = 16) -> list[Found]:
-        """The answer to each (question, context) that stands in its context."""
+    def answer(self, asked: Sequence[tuple[str, str]], max_batch: int = 16, *, must: bool = False) -> list[Found]:
+        """The answer to each (question, context) that stands in its context.
+
+        must  give the likeliest one even where none is likelier
+        """
         cut = [self.encoder.passage(question, context) for question, context in asked]
         windows = [(number, window) for number, (_, made) in enumerate(cut) for window in made]
         best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(asked)  # score, first and last token
@@ -221,7 +225,7 @@ class Headed:
         found = []
         for (_, context), (where, _), (score, first, last), none in zip(asked, cut, best, nothing, strict=True):
             start, end = (where[first][0], where[last][1]) if where else (0, 0)
-            said_it = bool(where) and score > none and start < end
+            said_it = bool(where) and (must or score > none) and start < end
             found.append(Found(context[start:end] if said_it else "", start if said_it else -1, float(score - none)))
         return found
 
@@ -337,6 +341,7 @@ def taught_by_class(path: Path) -> tuple[str, ...]:
     """What a model's own class says that it was trained for; of labels of texts or of pairs alike."""
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     of_head = {ending: [task for task, of in OF_TASK.items() if of == kind] for kind, ending in ENDINGS.items()}
+    of_head["ForQuestionAnswering"] = ["qa"]
     of_head["ForSequenceClassification"] = ["classification", "pair"]
     return tuple(
         task
@@ -361,4 +366,5 @@ def encoder_for(model: PreTrainedModel, tokenizer: Any, length: int | None) -> E
     most = most_positions(model.config)
     told = getattr(model.config, "type_vocab_size", 0) > 1
     encoder = Encoder(tokenizer, min(most, length or most), told)
-    return Encoder(tokenizer, encoder.length, told and encoder.layout.types is not None)
+    hints = hints_from(getattr(model.config, "hints", None))
+    return Encoder(tokenizer, encoder.length, told and encoder.layout.types is not None, hints)

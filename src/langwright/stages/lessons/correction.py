@@ -12,13 +12,11 @@ from langwright.data.schemas import CorrectionRow
 from langwright.errors import UserError
 from langwright.runlog import Warned
 from langwright.stages.declaration import Work
-from langwright.stages.lessons.headed import Judged, as_rows, looked_at, split_rows
+from langwright.stages.lessons.headed import Judged, as_rows, fills_blanks, looked_at, split_rows
 from langwright.stages.lessons.lesson import Lesson, labelled_dataset, row_length
 from langwright.stages.lessons.rewriting import rewriting_lesson
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig
-
     from langwright.data.encoder import Encoder
     from langwright.objectives.tagging import TagExamples
     from langwright.stages.finetune import FinetuneSettings
@@ -32,18 +30,6 @@ def correction_lesson(work: Work) -> Lesson:
     if fills_blanks(read_config(work.one("model").path)):
         return replacement_lesson(work)
     return rewriting_lesson(work, "correction", "correction")
-
-
-def fills_blanks(config: PreTrainedConfig) -> bool:
-    """Whether a model of this config can be a masked language model and neither writes nor rewrites."""
-    from langwright.models.heads import auto_class
-
-    return (
-        type(config) in auto_class("masked")._model_mapping
-        and type(config) not in auto_class("seq2seq")._model_mapping
-        and not config.is_encoder_decoder
-        and not getattr(config, "is_decoder", False)
-    )
 
 
 def replacement_lesson(work: Work) -> Lesson:

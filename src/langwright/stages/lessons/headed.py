@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from langwright.data.hints import Asked, Hints
 from langwright.errors import UserError
 from langwright.runlog import Warned
 from langwright.stages.declaration import Work
@@ -14,7 +15,7 @@ from langwright.stages.lessons.lesson import context_of, row_length, warn_about
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
     from langwright.data.dataset import Dataset
     from langwright.data.encoder import Encoded, Encoder, Ids
@@ -40,6 +41,35 @@ def with_head(
     folder = work.one("model").path
     model = load_model(folder, head=head, labels=labels, seed=settings.seed, dropout=settings.dropout, tags=tags)
     return model, encoder_for(model, load_tokenizer(folder), row_length(settings, model.config))
+
+
+def fills_blanks(config: PreTrainedConfig) -> bool:
+    """Whether a model of this config can be a masked language model and neither writes nor rewrites."""
+    from langwright.models.heads import auto_class
+
+    return (
+        type(config) in auto_class("masked")._model_mapping
+        and type(config) not in auto_class("seq2seq")._model_mapping
+        and not config.is_encoder_decoder
+        and not getattr(config, "is_decoder", False)
+    )
+
+
+def hinted(work: Work, model: PreTrainedModel, encoder: Encoder, hints: Hints) -> Encoder:
+    """The encoder of a model that is also told hints, which its config keeps.
+
+    raises  UserError where the model has no token types to tell them by
+    """
+    from langwright.models.token_types import widen
+
+    if not encoder.told or not widen(model, hints.types, like=int(isinstance(hints, Asked))):
+        raise UserError(
+            "hints are told by token types, and {path} has none",
+            fix="leave hints out, or take an encoder such as `langwright pretrain DATASET TOKENIZER OUT --preset bert-mini` makes",
+            path=work.one("model").path,
+        )
+    model.config.hints = hints.told()
+    return replace(encoder, hints=hints)
 
 
 def split_rows(dataset: Dataset) -> dict[str, list[Any]]:

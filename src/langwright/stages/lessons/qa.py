@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from langwright.data.schemas import QaRow
+from langwright.data.hints import Asked
+from langwright.data.schemas import QaRow, Row
 from langwright.errors import UserError
 from langwright.objectives.loss_settings import class_losses
 from langwright.stages.declaration import Work
-from langwright.stages.lessons.headed import Judged, as_rows, looked_at, split_rows, with_head
+from langwright.stages.lessons.headed import Judged, as_rows, hinted, looked_at, split_rows, with_head
 from langwright.stages.lessons.lesson import Lesson, labelled_dataset
 
 if TYPE_CHECKING:
@@ -21,11 +22,26 @@ if TYPE_CHECKING:
 
 def qa_lesson(work: Work) -> Lesson:
     """Questions with passages; long passages in windows that overlap, where the answer is in one or there is none."""
+    rows = split_rows(labelled_dataset(work, "qa"))
+    return span_lesson(work, rows, score_answers, rows.get("validation"))
+
+
+def span_lesson(
+    work: Work,
+    rows: dict[str, list[QaRow]],
+    score: Callable[[Headed, Sequence[Any]], dict[str, float]],
+    judged: Sequence[Row] | None,
+) -> Lesson:
+    """What stands in a passage, learned as its first and last token.
+
+    score, judged  how well the task itself is done, on which validation rows
+    """
     from langwright.objectives.extraction import Spans
 
     settings: FinetuneSettings = work.settings
-    rows = split_rows(labelled_dataset(work, "qa"))
     model, encoder = with_head(work, "span")
+    if settings.hints:
+        encoder = hinted(work, model, encoder, Asked())
     made = {split: span_examples(encoder, some) for split, some in rows.items()}
     answered = int((made["train"].edges[:, 1] > 0).sum())
     if not answered:
@@ -41,7 +57,7 @@ def qa_lesson(work: Work) -> Lesson:
         model=model, tokenizer=encoder.tokenizer, head="span", solver="head",
         objective=Spans(class_losses(settings.loss, ())), train=made["train"],
         validation=made.get("validation"), length=encoder.length, report=report,
-        judge=Judged(encoder, rows["validation"], score_answers) if "validation" in rows else None,
+        judge=Judged(encoder, judged, score) if judged else None,
     )  # fmt: skip
 
 

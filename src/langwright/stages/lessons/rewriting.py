@@ -17,7 +17,9 @@ from langwright.models.adapter_settings import VIRTUAL
 from langwright.objectives.loss_settings import CrossEntropy
 from langwright.runlog import Warned
 from langwright.stages.declaration import Work
+from langwright.stages.lessons.headed import fills_blanks
 from langwright.stages.lessons.lesson import Lesson, context_of, labelled_dataset, row_length, warn_about
+from langwright.stages.lessons.quoting import quoting_lesson
 from langwright.tasks import TASKS
 from langwright.tasks.generation import behind_prefix
 
@@ -44,7 +46,11 @@ def translation_lesson(work: Work) -> Lesson:
 
 
 def summarization_lesson(work: Work) -> Lesson:
-    """What matters in a text."""
+    """What matters in a text: an encoder learns where it stands, any other model to write it."""
+    from langwright.models.loading import read_config
+
+    if fills_blanks(read_config(work.one("model").path)):
+        return quoting_lesson(work)
     return rewriting_lesson(work, "summary", "summarization")
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from langwright.data.gazetteer import Gazetteer
+from langwright.data.hints import Named
 from langwright.data.schemas import Span, TaggingRow
 from langwright.data.tags import LAYER, OUTSIDE, spans_of, tags_of
 from langwright.data.word_tags import tagged
@@ -16,6 +18,7 @@ from langwright.stages.declaration import Work
 from langwright.stages.lessons.headed import (
     Judged,
     as_rows,
+    hinted,
     looked_at,
     numbered,
     split_rows,
@@ -49,6 +52,8 @@ def tagging_lesson(work: Work) -> Lesson:
         rows = {split: [apart(row) for row in some] for split, some in rows.items()}
         warn_of_overlaps(work, sum(counts.values()), rows["train"])
     model, encoder = with_head(work, "tagging", tags_for(labels, kind), kind)
+    if settings.hints:
+        encoder = hinted(work, model, encoder, Named(Gazetteer.of(rows["train"]), labels))
     made = {split: tag_examples(encoder, some, labels, split, kind) for split, some in rows.items()}
     train, lost = made["train"]
     warn_of_lost(work, lost, sum(counts.values()))
@@ -120,11 +125,11 @@ def tag_examples(
     from langwright.objectives.tagging import TagExamples
 
     tags = tags_for(labels, kind)
-    texts, numbers, lost = [], [], 0
+    texts, types, numbers, lost = [], [], [], 0
     for row in rows:
         for span in row.spans:
             numbered(span.label, labels, row.id, split)
-        places, tokens, windows = encoder.words(row.text)
+        places, tokens, windows = encoder.words(row.text, row if split == "train" else None)
         if kind == "nested":
             layers = [tagged(row.text, places, [one for one in row.spans if one.label == label]) for label in labels]
             known: dict[int, int | list[int]] = {
@@ -142,8 +147,9 @@ def tag_examples(
                 if token in known:
                     ids[token - window.first + window.offset] = known[token]
             texts.append(window.row.ids)
+            types.append(window.row.types)
             numbers.append(ids)
-    return TagExamples(texts, numbers, encoder.pad_id), lost
+    return TagExamples(texts, numbers, encoder.pad_id, types if encoder.told else None), lost
 
 
 def warn_of_lost(work: Work, lost: int, spans: int) -> None:
