@@ -65,13 +65,20 @@ def result_of(file: Path, commit: str) -> Result | None:
     if not cards or any(card is None for _, card in cards):
         return None
     found = [card for _, card in cards if card is not None and card.results]
+    named = [(name, measure) for name, card in cards if card is not None for measure in card.results]
+    makers: dict[tuple[str, str, str], set[str]] = {}
+    for step, m in named:
+        makers.setdefault((m.name, m.model, m.data), set()).add(step)
     about = "\n".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")).strip()
     return Result(
         recipe=str(file.relative_to(ROOT)),
         about=about,
         made=max((card.made_at[:10] for card in found), default=""),
         commit=commit,
-        measures=tuple(measure for card in found for measure in card.results),
+        measures=tuple(
+            m.model_copy(update={"model": f"{step}: {m.model}"}) if len(makers[m.name, m.model, m.data]) > 1 else m
+            for step, m in named
+        ),
     )
 
 

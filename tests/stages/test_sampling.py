@@ -60,7 +60,7 @@ def test_settings_are_compared(world: Path) -> None:
         f"T={t}{k}{p}" for t in ("0.3", "2") for k in ("", " k=5") for p in ("", " p=0.5")
     }
     for name in names:
-        own, judged = found["perplexity of what was written", name]
+        (own,), (judged,) = found["perplexity of what was written", name], found["perplexity to another model", name]
         assert "the model itself" in own.method and "judge gives" in judged.method
         assert all(m.low is not None and m.low <= m.value <= m.high for m in (own, judged))
         for kind in ("distinct-1", "distinct-2", "self-BLEU"):

@@ -23,7 +23,7 @@ from langwright.evaluation.report import Made, how_made
 from langwright.evaluation.sampling import blocks, drawn, opening
 from langwright.inference.protocol import Sampling
 from langwright.measures import Measure
-from langwright.metrics.likelihood import WRITTEN_PERPLEXITY, written_perplexity
+from langwright.metrics.likelihood import JUDGED_PERPLEXITY, WRITTEN_PERPLEXITY, written_perplexity
 from langwright.metrics.self_bleu import SELF_BLEU, self_bleu
 from langwright.metrics.units import units
 from langwright.metrics.variety import distinct, repetition
@@ -168,8 +168,8 @@ def measured(texts: Sequence[Text], judge: str, seed: int) -> Iterator[Measure]:
 
 def perplexity_of(measures: Sequence[Measure], name: str) -> Measure | None:
     """By the judge where there is one, else by the model itself."""
-    found = [m for m in measures if m.model == name and m.name == WRITTEN_PERPLEXITY.name]
-    return found[-1] if found else None
+    found = {m.name: m for m in measures if m.model == name}
+    return found.get(JUDGED_PERPLEXITY.name) or found.get(WRITTEN_PERPLEXITY.name)
 
 
 def diversity_of(measures: Sequence[Measure], name: str) -> Measure | None:

@@ -35,6 +35,7 @@ from langwright.metrics.label_rates import MATTHEWS, PRECISION_MACRO, PRECISION_
 from langwright.metrics.likelihood import (
     ASSISTANT_LOSS,
     BITS_PER_BYTE,
+    JUDGED_PERPLEXITY,
     NEXT_TOKEN_ACCURACY,
     PERPLEXITY,
     WRITTEN_PERPLEXITY,
@@ -137,6 +138,7 @@ MEASURES: dict[str, Yardstick] = {
     "vocabulary growth": HEAPS,
     "duplicate texts": DUPLICATES,
     "perplexity of what was written": WRITTEN_PERPLEXITY,
+    "perplexity to another model": JUDGED_PERPLEXITY,
     "copied {n}-grams": COPIED,
     "frequent characters": FREQUENT,
     "valid UTF-8": VALID,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langwright.measures import Measure
 from langwright.metrics.intervals import DRAWS, bootstrap_ratio
@@ -49,6 +49,8 @@ WRITTEN_PERPLEXITY = Yardstick(
     method="exp of the mean negative log-probability that {judge} gives the {tokens} tokens of {texts} texts, at temperature 1 with nothing cut off; interval: {draws} bootstrap draws over texts",
     does_not_show="whether text is good: what repeats itself has a low one, and people surprise a model more than it does itself",
 )  # fmt: skip
+
+JUDGED_PERPLEXITY = replace(WRITTEN_PERPLEXITY, name="perplexity to another model")
 
 
 @dataclass(frozen=True)
@@ -119,16 +121,19 @@ def assistant_loss(conversations: Sequence[DocumentScore], *, seed: int = 0) -> 
     )
 
 
-def written_perplexity(texts: Sequence[Sequence[float]], *, judge: str = "the model itself", seed: int = 0) -> Measure:
+def written_perplexity(texts: Sequence[Sequence[float]], *, judge: str | None = None, seed: int = 0) -> Measure:
     """exp of the mean negative log-probability per token of written texts.
 
     texts   log-probability of each token of each text, in nats
+    judge   name of the other model whose log-probabilities these are; the writer's own when left out
     raises  ValueError when there is no token
     """
     documents = [DocumentScore(-math.fsum(text), len(text), 0) for text in texts]
     found = perplexity(documents, seed=seed)
     interval = Interval(found.low, found.high) if found.low is not None and found.high is not None else None
-    return WRITTEN_PERPLEXITY.measure(
+    yardstick = WRITTEN_PERPLEXITY if judge is None else JUDGED_PERPLEXITY
+    judge = judge or "the model itself"
+    return yardstick.measure(
         found.value, interval, n=found.n, seed=seed, judge=judge, tokens=found.n, texts=len(texts), draws=DRAWS
     )
 
