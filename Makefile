@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PY := .venv/bin/python
 TORCH_INDEX ?=
 export LANGWRIGHT_DATA ?= $(abspath ../shared/data)
+export POEMS ?= $(abspath runs/poems-rows)
 PINS := pyproject.toml constraints.txt scripts/setup.py scripts/speech.py $(if $(TORCH_INDEX),force)
 INSTALL = $(or $(PYTHON),python3) -m scripts.setup
 INDEX = $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
@@ -53,7 +54,10 @@ lint: .venv/.dev ## put right what the style checker can, show the rest ## 自�
 prove: .venv/.dev ## the long tests: kills, loads, fuzz; goes on where it stopped ## 长测试：中断、负载、模糊；可接着上次继续
 	@$(PY) -m scripts.prove; code=$$?; $(PY) -m scripts.coverage && exit $$code
 
-results: .venv/.core ## real training on real sets, hours; goes on where it stopped ## 真实数据上的训练，数小时；可接着上次继续
+$(POEMS): | .venv/.core
+	@$(PY) -m benchmarks.verse prepare $(LANGWRIGHT_DATA)/zh-text-poetry $@
+
+results: .venv/.core $(POEMS) ## real training on real sets, hours; goes on where it stopped ## 真实数据上的训练，数小时；可接着上次继续
 	@for recipe in $(RECIPES); do echo "== $$recipe"; .venv/bin/langwright run $$recipe || exit; done
 	@$(PY) -m scripts.results
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from langwright.artifacts import read_card
+from langwright.errors import UserError
 from langwright.evaluation.numbers import interval_of, value_of
 from langwright.measures import Measure
 from langwright.settings import parse_toml
@@ -59,7 +60,10 @@ def result_of(file: Path, commit: str) -> Result | None:
     """What a recipe's artifacts say; None where it has not been run to its end."""
     text = file.read_text(encoding="utf-8")
     has_arms = "arm" in parse_toml(text)
-    steps = read_pipeline(file, STAGES).steps
+    try:
+        steps = read_pipeline(file, STAGES).steps
+    except UserError:  # it needs a variable that is not set here, such as a folder of data: it was not run here
+        return None
     cards = [(step.name, read_card(ROOT / step.out)) for step in steps if step.stage.makes == "report"]
     cards = [(name, card) for name, card in cards if not has_arms or name.startswith(COMPARISON)]
     if not cards or any(card is None for _, card in cards):
