@@ -130,6 +130,11 @@ def test_several_labels(tmp_path: Path, name: str, record: object, labels: tuple
     assert row.labels == labels and row.label == ""
 
 
+def test_several_labels_with_another_sign_between_them(tmp_path: Path) -> None:
+    row = one(tmp_path, "classification", 'text,labels\nx,"4,a|b"', "t.csv", separator=",", labels={"4": "joy"})
+    assert row.labels == ("joy", "a|b")
+
+
 def test_a_guessed_column_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text('{"premise": "a", "hypothesis": "b", "label": "x"}\n' * 2)

@@ -11,6 +11,7 @@ from tests.evaluation.test_running import dataset_of, named
 from langwright.data.dataset import Dataset
 from langwright.data.schemas import ClassificationRow
 from langwright.errors import UserError
+from langwright.evaluation.baselines import COMMONEST, WORDS
 from langwright.evaluation.bilingual import Words
 from langwright.evaluation.findings import Findings
 from langwright.evaluation.measured import subject
@@ -84,3 +85,22 @@ def test_rows_that_do_not_agree_are_refused(tmp_path: Path) -> None:
     mixed = [row(1, "joy"), ClassificationRow(id="2", text="x", label="joy")]
     with pytest.raises(UserError, match="row 2 of"):
         run(dataset_of(tmp_path / "set", "classification", {"test": mixed}), split="test")
+
+
+def test_words_counted_and_the_commonest_label_stand_beside_it(tmp_path: Path) -> None:
+    splits = {"train": rows(80), "validation": rows(12), "test": rows(20)}
+    found = run(dataset_of(tmp_path / "set", "classification", splits), split="test")
+    # the words are the labels, so counting them is without fault; the commonest label, joy, is right for 10 of 20
+    assert named(found, "micro F1 of labels", WORDS).value == named(found, "macro F1 of labels", WORDS).value == 1
+    assert named(found, "micro F1 of labels", COMMONEST).value == pytest.approx(2 * 10 / (20 + 20))
+    gap = named(found, "difference in micro F1 of labels", f"m − {WORDS}")
+    assert gap.value == pytest.approx(2 * 15 / (30 + 20) - 1) and gap.low is not None and gap.low < gap.value < 0
+    assert named(found, "randomisation p-value", f"m − {WORDS}").value < 0.05
+    # with thresholds all of them are right
+    assert named(found, "difference in micro F1 of labels", f"m{THRESHOLDS} − {WORDS}{THRESHOLDS}").value == 0
+    assert (
+        subject(f"m{THRESHOLDS} − {WORDS}{THRESHOLDS}").zh
+        == "m（每个标签各有阈值） − TF-IDF 与逻辑回归（每个标签各有阈值）"
+    )
+    bare = run(dataset_of(tmp_path / "bare", "classification", splits), split="test", baselines=False)
+    assert not any(WORDS in measure.model for measure in bare.measures)

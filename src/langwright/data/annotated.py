@@ -109,10 +109,13 @@ def number_in(values: Mapping[str, Any], field: str) -> float:
     return number
 
 
-def labels_in(value: object) -> tuple[str, ...]:
-    """Several labels, or none: a list, or in a column of a table `a|b` or a JSON list."""
+def labels_in(value: object, separator: str = "|") -> tuple[str, ...]:
+    """Several labels, or none: a list, or in a column of a table `a|b` or a JSON list.
+
+    separator  what stands between them in a table
+    """
     if isinstance(value, str):
-        value = json_list(value) if value.startswith("[") else value.split("|")
+        value = json_list(value) if value.startswith("[") else value.split(separator)
     if not isinstance(value, list):
         raise Malformed(BAD_LABELS, str(value)[:40])
     return tuple(dict.fromkeys(clean_text(str(label)).strip() for label in value if str(label).strip()))

@@ -1,10 +1,11 @@
-"""What a text is made of, counted in one pass over its code points.
+"""What a text is made of: the pieces that count as one, and its characters by kind, in one pass over its code points.
 
 Shapes    N characters of the text
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,18 @@ if TYPE_CHECKING:
 SPACE, LETTER, CHINESE, DIGIT, PUNCTUATION, SYMBOL, REPLACED = range(7)
 # Han with its extensions and compatibility forms, iteration mark, zero; hiragana and katakana
 CHARACTERS = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+_WORD = rf"[^\W_{CHARACTERS}]+"
+UNIT = re.compile(rf"[{CHARACTERS}]|{_WORD}(?:['’]{_WORD})*|\S")
 RUN = 8  # a character said this often in a row is a run
+
+
+def units(text: str) -> list[str]:
+    """The pieces of a text, casefolded: characters of Chinese and Japanese, words of other scripts, marks; no white space.
+
+    >>> units("我有2个Cats，don't!")
+    ['我', '有', '2', '个', 'cats', '，', "don't", '!']
+    """
+    return UNIT.findall(text.casefold())
 
 
 @dataclass(frozen=True)

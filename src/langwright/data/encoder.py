@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langwright.data.hints import Asked, Hints, Named
+from langwright.data.lexicon import Lexicon, Terms
 from langwright.data.schemas import TaggingRow
 from langwright.data.word_tags import judged
 from langwright.errors import UserError
@@ -30,11 +31,13 @@ class Encoded:
     ids    int64 (T,)
     types  int64 (T,), 1 for the second of two texts, or what hints say
     cut    whether something of the texts is left out
+    terms  the known runs of words of the whole text, for a head that is told of them
     """
 
     ids: Ids
     types: Ids
     cut: bool = False
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,14 @@ class Encoder:
     length  most tokens in a row
     told    whether the model is told which of two texts a token is of
     hints   what else it is told of each token
+    lexicon the runs of words that its head is told of
     """
 
     tokenizer: PreTrainedTokenizerBase
     length: int
     told: bool = False
     hints: Hints | None = None
+    lexicon: Lexicon | None = None
 
     @cached_property
     def layout(self) -> Layout:
@@ -80,7 +85,8 @@ class Encoder:
         """A text with the tokenizer's own special tokens, cut to the length; of no tokens where it has none."""
         ids = self.tokenizer(text, truncation=True, max_length=self.length)["input_ids"]
         cut = len(ids) == self.length and len(self.tokenizer(text)["input_ids"]) > self.length
-        return encoded(ids, [0] * len(ids), cut)
+        row = encoded(ids, [0] * len(ids), cut)
+        return row if self.lexicon is None else replace(row, terms=self.lexicon.terms(text))
 
     def pair(self, first: str, second: str) -> Encoded:
         """Two texts together, the longer one cut first where they are too long."""

@@ -282,7 +282,8 @@ class Reader:
         if self.settings.schema_name in WRITTEN:
             return Read(self.written(text, values, about), split)
         if values.get("labels") is not None:
-            labels = tuple(self.settings.labels.get(label, label) for label in labels_in(values["labels"]))
+            found = labels_in(values["labels"], self.settings.separator)
+            labels = tuple(self.settings.labels.get(label, label) for label in found)
             return Read(ClassificationRow(text=text, labels=labels, **about), split)
         return Read(ClassificationRow(text=text, label=self.label(values.get("label")), **about), split)
 

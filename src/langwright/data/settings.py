@@ -67,6 +67,9 @@ class ReadSettings(Settings):
             "of the file with the lines to be written, as in '.en' = '.de'"
         ),
     ] = Field(default_factory=dict)
+    separator: Annotated[
+        str, Field(min_length=1, description="What stands between several labels of a row in a table, such as | or ,")
+    ] = "|"
     labels: Annotated[dict[str, str], Field(description="Names for labels: as in the file = as wanted")] = Field(
         default_factory=dict
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from langwright.data import kneser_ney
 from langwright.data.schemas import ClassificationRow
@@ -12,7 +12,7 @@ from langwright.evaluation.compression import conditional_xz
 from langwright.evaluation.job import Job
 from langwright.evaluation.perplexity import token_ids
 from langwright.evaluation.sampling import evenly
-from langwright.evaluation.word_counts import Guess, WordCounts, fit_word_counts
+from langwright.evaluation.word_counts import Guess, WordCounts, fit_word_counts, fit_word_counts_of_each
 from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure
 from langwright.metrics.comparison import difference
@@ -94,3 +94,12 @@ def label_baselines(texts: Sequence[str], job: Job) -> Iterator[tuple[str, list[
     fitted: WordCounts = fit_word_counts([row.text for row in train], [row.label for row in train])
     yield WORDS, fitted(texts)
     yield COMMONEST, [Guess(commonest) for _ in texts]
+
+
+def several_baselines(job: Job) -> Iterator[tuple[str, Callable[[Sequence[str]], Sequence[Guess]]]]:
+    """(name, predictor) of word counts for each label by itself, and of always giving the commonest label alone."""
+    train = [row for row in evenly(job.dataset.rows("train"), job.train_share) if isinstance(row, ClassificationRow)]
+    commonest = Counter(label for row in train for label in row.labels or ()).most_common(1)[0][0]
+    job.log.write(Progressed(what="fitting TF-IDF and logistic regression", done=0))
+    yield WORDS, fit_word_counts_of_each([row.text for row in train], [row.labels or () for row in train])
+    yield COMMONEST, lambda texts: [Guess(commonest, {commonest: 1.0}) for _ in texts]

@@ -116,11 +116,16 @@ def on(measure: Measure) -> Words:
 
 def subject(model: str) -> Words:
     """What was measured: a baseline by its name in each language, a model by its own."""
-    if model.endswith(THRESHOLDS):
-        alone, how = plain(model.removesuffix(THRESHOLDS)), translated(THRESHOLDS)
-        return Words(alone.en + how.en, alone.zh + how.zh)
-    names = [translated(name) if name in NAMED else plain(name) for name in model.split(MINUS)]
+    names = [called(name) for name in model.split(MINUS)]
     return Words(MINUS.join(name.en for name in names), MINUS.join(name.zh for name in names))
+
+
+def called(name: str) -> Words:
+    """A baseline by its name in each language, anything else by its own; with how its labels are given, where it is said."""
+    alone = name.removesuffix(THRESHOLDS)
+    found = translated(alone) if alone in NAMED else plain(alone)
+    how = translated(THRESHOLDS) if alone != name else plain("")
+    return Words(found.en + how.en, found.zh + how.zh)
 
 
 # --- the table -----------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ def attacked(
     from torch.nn import functional as F
 
     from langwright.objectives.adversarial import embeddings_changed, inside, unit
+    from langwright.objectives.texts import read_by
 
     number = {label: index for index, label in enumerate(classifier.labels)}
     for label in right:
@@ -85,16 +86,17 @@ def attacked(
     model, generator = classifier.model, torch.Generator().manual_seed(seed)
     was_trainable = [weight.requires_grad for weight in model.parameters()]
     model.requires_grad_(False)
-    for rows, tokens_BT, mask_BT in classifier.batches(texts, 32):
-        labels_B = torch.tensor([number[right[row]] for row in rows], device=tokens_BT.device)
-        real_BT1 = mask_BT[..., None].float()
+    device = next(model.parameters()).device
+    for rows, batch in classifier.batches([classifier.encoder.text(text) for text in texts], 32):
+        labels_B = torch.tensor([number[right[row]] for row in rows], device=device)
+        real_BT1 = batch.mask_BT[..., None].float().to(device)
         width = model.get_input_embeddings().embedding_dim
-        start_BTD = torch.randn(*tokens_BT.shape, width, generator=generator).to(tokens_BT.device) * real_BT1
-        length_B11 = torch.rand(len(rows), 1, 1, generator=generator).to(tokens_BT.device) * epsilon
+        start_BTD = torch.randn(*batch.tokens_BT.shape, width, generator=generator).to(device) * real_BT1
+        length_B11 = torch.rand(len(rows), 1, 1, generator=generator).to(device) * epsilon
         change_BTD = unit(start_BTD) * length_B11
         for step in range(steps + 1):
             with embeddings_changed(model, change_BTD) as seen:
-                logits_BC = model(input_ids=tokens_BT, attention_mask=mask_BT, use_cache=False).logits.float()
+                logits_BC = read_by(model, batch).logits.float()
             for row, guess, label in zip(rows, logits_BC.argmax(-1).tolist(), labels_B.tolist(), strict=True):
                 if guess != label and found[row] == right[row]:
                     found[row] = classifier.labels[guess]

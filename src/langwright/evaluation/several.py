@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from langwright.data.schemas import ClassificationRow
 from langwright.errors import UserError
+from langwright.evaluation.baselines import MINUS, several_baselines
 from langwright.evaluation.findings import Details, Findings
 from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.labels import Predictor, asked
 from langwright.evaluation.sampling import drawn
 from langwright.measures import Measure
+from langwright.metrics.comparison import paired_test
+from langwright.metrics.label_rates import divided
 from langwright.metrics.ranking import macro_auc
 from langwright.metrics.sets import labels_f1
 from langwright.metrics.several_labels import above, choose_thresholds, several_labels_scores
 from langwright.metrics.yardsticks import signed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from langwright.evaluation.word_counts import Guess
+    from langwright.metrics.intervals import Floats
 
 HALF = 0.5
 THRESHOLDS = " with a threshold for each label"
@@ -50,7 +62,7 @@ def evaluate_several(predictor: Predictor, name: str, job: Job) -> Findings:
             name=name,
         )
     labels = sorted({*labels_in(rows), *(label for guess in guesses for label in guess.probabilities or {})})
-    scores_NL = [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
+    scores_NL = table(guesses, labels)
     measures = [*of_labels(rows, labels, scores_NL, [HALF] * len(labels), job), *expense]
     places = [
         place for place, label in enumerate(labels) if 0 < sum(label in (row.labels or ()) for row in rows) < len(rows)
@@ -58,10 +70,14 @@ def evaluate_several(predictor: Predictor, name: str, job: Job) -> Findings:
     if places:
         measures.append(macro_auc(scores_NL, truth(rows, labels)))
     thresholds: dict[str, float] = {}
+    ways = {"": [HALF] * len(labels)}
     if job.split == "test" and "validation" in job.dataset.splits:
         cuts = chosen(predictor, labels, job)
         measures += signed(list(of_labels(rows, labels, scores_NL, cuts, job)), model=name + THRESHOLDS)
         thresholds = {label: cut for label, cut in zip(labels, cuts, strict=True) if math.isfinite(cut)}
+        ways[THRESHOLDS] = cuts
+    if job.can_learn:
+        measures += beside(name, rows, labels, scores_NL, ways, job)
     return Findings(tuple(measures), Details(task="classification", rows=len(rows), thresholds=thresholds))
 
 
@@ -76,6 +92,42 @@ def checked(rows: Sequence[object], job: Job) -> list[ClassificationRow]:
                 row=row.id,
                 path=job.dataset.path,
             )
+    return found
+
+
+def table(guesses: Sequence[Guess], labels: Sequence[str]) -> Table:
+    """The probability of each label in each guess, (N, L); 0 of one that it does not name."""
+    return [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
+
+
+def beside(
+    name: str, rows: Rows, labels: Sequence[str], scores_NL: Table, ways: Mapping[str, Sequence[float]], job: Job
+) -> Iterator[Measure]:
+    """Micro and macro F1 of the baselines, and the paired difference in micro F1, each with thresholds of its own.
+
+    ways  the model's thresholds, by what is added to its name; those of baselines are found as its own are
+    """
+    right_NL, seed = truth(rows, labels), job.settings.seed
+    for other, predictor in several_baselines(job):
+        theirs_NL = table(predictor([row.text for row in rows]), labels)
+        for way, cuts_L in ways.items():
+            their_cuts_L = chosen(predictor, labels, job) if way else cuts_L
+            yield from signed(list(of_labels(rows, labels, theirs_NL, their_cuts_L, job))[:2], model=other + way)
+            mine_N2 = of_texts(above(scores_NL, cuts_L), right_NL)
+            theirs_N2 = of_texts(above(theirs_NL, their_cuts_L), right_NL)
+            gap = paired_test(mine_N2, theirs_N2, micro_f1, of="micro F1 of labels", unit="share", seed=seed)
+            yield from signed(gap, model=name + way + MINUS + other + way)
+
+
+def of_texts(given_NL: NDArray[np.bool_], right_NL: Sequence[Sequence[bool]]) -> Floats:
+    """Labels that are given rightly, and those given and those right together, by text: (N, 2)."""
+    right = np.asarray(right_NL, bool)
+    return np.stack([(given_NL & right).sum(1), given_NL.sum(1) + right.sum(1)], axis=1).astype(float)
+
+
+def micro_f1(sums_RK: Floats) -> Floats:
+    """2 · rightly given / (given + right), (R,)."""
+    found: Floats = divided(2 * sums_RK[:, 0], sums_RK[:, 1])
     return found
 
 
@@ -103,5 +155,5 @@ def chosen(predictor: Predictor, labels: Sequence[str], job: Job) -> list[float]
     """The threshold of each label that is best on the validation split."""
     held = checked(drawn(job.dataset.rows("validation"), job.settings.limit, job.settings.seed), job)
     guesses, _ = asked(predictor, [row.text for row in held], job)
-    scores_NL = [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
+    scores_NL = table(guesses, labels)
     return choose_thresholds(scores_NL, truth(held, labels))

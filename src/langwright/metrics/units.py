@@ -10,21 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from langwright.data.characters import CHARACTERS
+from langwright.data.characters import CHARACTERS, UNIT
+from langwright.data.characters import units as units
 
 _WORD = rf"[^\W_{CHARACTERS}]+"
-_UNIT = re.compile(rf"[{CHARACTERS}]|{_WORD}(?:['’]{_WORD})*|\S")
 _CHARACTER = re.compile(f"[{CHARACTERS}]")
 _WORDS = re.compile(_WORD)
-
-
-def units(text: str) -> list[str]:
-    """The pieces of a text, casefolded; white space separates and is not a piece.
-
-    >>> units("我有2个Cats，don't!")
-    ['我', '有', '2', '个', 'cats', '，', "don't", '!']
-    """
-    return _UNIT.findall(text.casefold())
 
 
 def placed_units(text: str) -> list[tuple[str, int, int]]:
@@ -33,7 +24,7 @@ def placed_units(text: str) -> list[tuple[str, int, int]]:
     >>> placed_units("Ada's 山")
     [("ada's", 0, 5), ('山', 6, 7)]
     """
-    return [(match[0].casefold(), match.start(), match.end()) for match in _UNIT.finditer(text)]
+    return [(match[0].casefold(), match.start(), match.end()) for match in UNIT.finditer(text)]
 
 
 def language_of(text: str) -> Literal["zh", "en"]:

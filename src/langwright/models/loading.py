@@ -102,7 +102,8 @@ def load_model(
     """A model of a local folder, on the CPU, in evaluation mode.
 
     head       see `heads.auto_class`; a decoder's classification reads the last token that is not padding
-    labels     names of the classes or tags, where the head is to be made anew; a model knows its own
+    labels     names of the classes or tags, where the head is to be made anew, without words that it was told of; a
+               model knows its own
     attention  auto takes "langwright" for the families it is tested with, else transformers' own choice
     dtype      float32 when left out
     seed       draws the weights of a head that is made anew; torch's own generator is left as it was
@@ -145,7 +146,12 @@ def load_model(
     model: PreTrainedModel = found
     check_complete(path, model, report["missing_keys"], head)
     if head == "tagging" and tags_of(model.config) == "crf":
-        add_chain(model, kept_chain(path))
+        add_chain(model, kept_beside(path, "chain"))
+    if getattr(model.config, "lexical", None):
+        if head == "classification" and not labels:
+            add_kept_lexical(model, path)
+        else:
+            model.config.lexical = None
     return model.eval()
 
 
@@ -168,17 +174,30 @@ def add_chain(model: PreTrainedModel, kept: dict[str, Tensor]) -> None:
     model.add_module(NAME, chain.to(next(model.parameters()).device))
 
 
-def kept_chain(path: Path) -> dict[str, Tensor]:
-    """The weights of a folder's conditional random field; none where it has no such thing."""
-    from safetensors import safe_open
+def add_kept_lexical(model: PreTrainedModel, path: Path) -> None:
+    """Put what a folder's head is told of words beside it again; UserError where it is damaged."""
+    from langwright.models.lexical import NAME, add_lexical, made_lexical
 
-    from langwright.models.chain import NAME
+    try:
+        add_lexical(model, made_lexical(model.config, kept_beside(path, NAME)))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            "{path} is said to know words, and what it knows of them cannot be read: {reason}",
+            fix="fetch or make the model again",
+            path=path,
+            reason=error,
+        ) from error
+
+
+def kept_beside(path: Path, name: str) -> dict[str, Tensor]:
+    """The weights of a module of ours in a folder, such as a conditional random field; none where it has no such thing."""
+    from safetensors import safe_open
 
     found: dict[str, Tensor] = {}
     for file in sorted(path.glob("model*.safetensors")):
         with safe_open(file, "pt") as weights:
-            names = [name for name in weights.keys() if name.startswith(f"{NAME}.")]  # noqa: SIM118  not a dict
-            found |= {name.removeprefix(f"{NAME}."): weights.get_tensor(name) for name in names}
+            names = [one for one in weights.keys() if one.startswith(f"{name}.")]  # noqa: SIM118  not a dict
+            found |= {one.removeprefix(f"{name}."): weights.get_tensor(one) for one in names}
     return found
 
 

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from langwright.data.lexicon import Terms
 from langwright.objectives.losses import binary_cross_entropy, cross_entropy
-from langwright.objectives.texts import Ids, Stateless, TextBatch, by_length, padded, read_by
+from langwright.objectives.texts import Ids, Stateless, TextBatch, by_length, laid, padded, read_by
 from langwright.training.loss import Loss
 
 UnitLosses = Callable[[Tensor, Tensor], Tensor]
@@ -48,12 +49,14 @@ class TextExamples:
 
     labels  int64 (N,)
     types   0 for the first and 1 for the second of two texts, by token
+    terms   the known runs of words of each text, for a head that is told of them
     """
 
     texts: Sequence[Ids]
     labels: NDArray[np.int64]
     pad_id: int
     types: Sequence[Ids] | None = None
+    terms: Sequence[Terms] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -61,7 +64,9 @@ class TextExamples:
     def taken(self, rows: NDArray[np.int64]) -> TextExamples:
         """Some of them, in this order."""
         types = None if self.types is None else [self.types[row] for row in rows]
-        return replace(self, texts=[self.texts[row] for row in rows], labels=self.labels[rows], types=types)
+        terms = None if self.terms is None else [self.terms[row] for row in rows]
+        texts = [self.texts[row] for row in rows]
+        return replace(self, texts=texts, labels=self.labels[rows], types=types, terms=terms)
 
     def arrange(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Texts of like length next to each other."""
@@ -71,7 +76,10 @@ class TextExamples:
         """These texts; the same in every epoch."""
         tokens_BT, mask_BT = padded([self.texts[row] for row in rows], self.pad_id)
         types_BT = None if self.types is None else padded([self.types[row] for row in rows], 0)[0]
-        return ClassificationBatch(tokens_BT, mask_BT, torch.from_numpy(self.labels[rows]), types_BT=types_BT)
+        terms = None if self.terms is None else laid([self.terms[row] for row in rows])
+        return ClassificationBatch(
+            tokens_BT, mask_BT, torch.from_numpy(self.labels[rows]), types_BT=types_BT, terms=terms
+        )
 
 
 @dataclass(frozen=True)
@@ -79,11 +87,13 @@ class SeveralExamples:
     """Encoded texts with several labels each, or none, batched by length.
 
     labels  float32 (N, C): 1 for each that holds
+    terms   as in `TextExamples`
     """
 
     texts: Sequence[Ids]
     labels: NDArray[np.float32]
     pad_id: int
+    terms: Sequence[Terms] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -95,7 +105,8 @@ class SeveralExamples:
     def batch(self, rows: NDArray[np.int64], epochs: NDArray[np.int64] | None = None) -> SeveralBatch:
         """These texts; the same in every epoch."""
         tokens_BT, mask_BT = padded([self.texts[row] for row in rows], self.pad_id)
-        return SeveralBatch(tokens_BT, mask_BT, torch.from_numpy(self.labels[rows]))
+        terms = None if self.terms is None else laid([self.terms[row] for row in rows])
+        return SeveralBatch(tokens_BT, mask_BT, torch.from_numpy(self.labels[rows]), terms=terms)
 
 
 class Classification(Stateless):

@@ -1,6 +1,6 @@
 """Encoded texts, and batches of them: what every objective over whole texts is given.
 
-Shapes    B texts    T positions
+Shapes    B texts    T positions    K known runs of words of a text
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from langwright.data.lexicon import Terms
+from langwright.models.lexical import lexical_of
+
 Ids = NDArray[np.int64]
 
 
@@ -24,11 +27,13 @@ class TextBatch:
     tokens_BT  int64, padded at the end
     mask_BT    int64, 1 for tokens and 0 for padding
     types_BT   int64, 1 for the second of two texts, for models that are told; None for others
+    terms      (places int64, weights float32), each (B, K), for heads that are told of words; None for others
     """
 
     tokens_BT: Tensor
     mask_BT: Tensor
     types_BT: Tensor | None = field(default=None, kw_only=True)
+    terms: tuple[Tensor, Tensor] | None = field(default=None, kw_only=True)
 
     @property
     def units(self) -> int:
@@ -47,12 +52,15 @@ class TextBatch:
 
 
 def read_by(model: nn.Module, batch: TextBatch) -> Any:
-    """What a model of transformers says of a batch."""
+    """What a model of transformers says of a batch; its logits with what the words say, where its head is told of them."""
     device = next(model.parameters()).device
     types = {} if batch.types_BT is None else {"token_type_ids": batch.types_BT.to(device)}
-    return model(
+    said = model(
         input_ids=batch.tokens_BT.to(device), attention_mask=batch.mask_BT.to(device), use_cache=False, **types
     )
+    if batch.terms is not None:
+        said.logits = lexical_of(model)(said.logits, *batch.terms)
+    return said
 
 
 def padded(texts: Sequence[Ids], fill: int) -> tuple[Tensor, Tensor]:
@@ -64,6 +72,17 @@ def padded(texts: Sequence[Ids], fill: int) -> tuple[Tensor, Tensor]:
         tokens[number, : len(ids)] = ids
         mask[number, : len(ids)] = 1
     return torch.from_numpy(tokens), torch.from_numpy(mask)
+
+
+def laid(terms: Sequence[Terms]) -> tuple[Tensor, Tensor]:
+    """Places and weights of the known runs of some texts, (B, K) each, weights 0 behind the last of a text."""
+    width = max(1, *(len(one.places) for one in terms))
+    places = np.zeros((len(terms), width), dtype=np.int64)
+    weights = np.zeros((len(terms), width), dtype=np.float32)
+    for number, one in enumerate(terms):
+        places[number, : len(one.places)] = one.places
+        weights[number, : len(one.places)] = one.weights
+    return torch.from_numpy(places), torch.from_numpy(weights)
 
 
 def by_length(texts: Sequence[Ids], rows: Ids) -> Ids:

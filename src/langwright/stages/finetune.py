@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from langwright.artifacts import Ability, Made
+from langwright.data.lexicon_settings import Lexical, NoRuns
 from langwright.errors import UserError
 from langwright.objectives.loss_settings import WRITING, TaskLoss, Usual, check_loss
 from langwright.objectives.tag_settings import Independent, TagForm, check_tags
@@ -62,6 +63,7 @@ class FinetuneSettings(TeachingSettings):
             "distribution of shares, such as 0.2; 0 mixes nothing",
         ),
     ] = 0.0
+    lexical: Lexical = NoRuns()
     pack: Annotated[
         bool, Field(description="Several conversations in a row, none seeing another; otherwise one a row, padded")
     ] = True
@@ -160,6 +162,25 @@ class FinetuneSettings(TeachingSettings):
                 fix="leave hints out, or choose such a task and method = full",
                 task=self.task,
                 method=self.method.kind,
+            )
+        return self
+
+    @model_validator(mode="after")
+    def words_of_whole_texts(self) -> Self:
+        """UserError for runs of words where there are no labelled texts that are read whole and as they are."""
+        if self.lexical.kind == "none":
+            return self
+        if self.lesson != "classification":
+            raise UserError(
+                "lexical tells the head of labels of a text of its words, and task = {task} has no such head",
+                fix="leave it out, or choose --task classification",
+                task=self.task,
+            )
+        if self.beginnings or self.mixup:
+            raise UserError(
+                "{names} were given together, and words are those of a whole text that is not mixed with another",
+                fix="keep one of them",
+                names="lexical, beginnings" if self.beginnings else "lexical, mixup",
             )
         return self
 

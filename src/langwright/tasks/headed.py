@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from langwright.objectives.texts import TextBatch
+
 Floats = NDArray[np.float32]
 LONGEST_ANSWER = 48  # tokens
 
@@ -102,18 +104,19 @@ class Headed:
             truncate=truncate,
         )
 
-    def batches(self, texts: Sequence[str], max_batch: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """(row numbers, token ids (B, T) padded at the end, mask (B, T)), texts of like length together.
+    def batches(self, rows: Sequence[Encoded], max_batch: int) -> Iterator[tuple[list[int], TextBatch]]:
+        """(row numbers, those rows), rows of like length together.
 
-        raises  UserError for a text without tokens
+        raises  UserError for a row without tokens
         """
-        from langwright.objectives.texts import padded
+        from langwright.objectives.texts import TextBatch, laid, padded
 
-        rows = with_tokens([self.encoder.text(text) for text in texts])
-        device = next(self.model.parameters()).device
-        for places in by_length(rows, max_batch):
-            tokens_BT, mask_BT = padded([rows[place].ids for place in places], self.encoder.pad_id)
-            yield places, tokens_BT.to(device), mask_BT.to(device)
+        for places in by_length(with_tokens(rows), max_batch):
+            some = [rows[place] for place in places]
+            tokens_BT, mask_BT = padded([row.ids for row in some], self.encoder.pad_id)
+            types_BT = padded([row.types for row in some], 0)[0] if self.encoder.told else None
+            terms = [row.terms for row in some if row.terms is not None]
+            yield places, TextBatch(tokens_BT, mask_BT, types_BT=types_BT, terms=laid(terms) if terms else None)
 
     def probabilities(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> Floats:
         """Of each label, (B, C): of one among all, or of each by itself where a text may have several."""
@@ -236,16 +239,14 @@ class Headed:
         """
         import torch
 
-        from langwright.objectives.texts import TextBatch, padded, read_by
+        from langwright.objectives.texts import TextBatch, read_by
 
-        for places in by_length(with_tokens(rows), max_batch):
-            tokens_BT, mask_BT = padded([rows[place].ids for place in places], self.encoder.pad_id)
-            types_BT = padded([rows[place].types for place in places], 0)[0] if self.encoder.told else None
+        for places, batch in self.batches(rows, max_batch):
             if nested:
-                tokens_BT, mask_BT = tokens_BT[:, None], mask_BT[:, None]
-                types_BT = None if types_BT is None else types_BT[:, None]
+                types_BT = None if batch.types_BT is None else batch.types_BT[:, None]
+                batch = TextBatch(batch.tokens_BT[:, None], batch.mask_BT[:, None], types_BT=types_BT)
             with torch.inference_mode():
-                yield places, read_by(self.model, TextBatch(tokens_BT, mask_BT, types_BT=types_BT))
+                yield places, read_by(self.model, batch)
 
 
 def with_tokens(rows: Sequence[Encoded]) -> Sequence[Encoded]:
@@ -360,11 +361,14 @@ def lesson_of(task: str) -> str:
 
 
 def encoder_for(model: PreTrainedModel, tokenizer: Any, length: int | None) -> Encoder:
-    """The encoder of a model: rows of at most `length`, its whole context when left out."""
+    """The encoder of a model: rows of at most `length`, its whole context when left out, with the words its head knows."""
+    from langwright.models.lexical import lexical_of
     from langwright.models.task_heads import most_positions
 
     most = most_positions(model.config)
     told = getattr(model.config, "type_vocab_size", 0) > 1
     encoder = Encoder(tokenizer, min(most, length or most), told)
+    head = lexical_of(model)
     hints = hints_from(getattr(model.config, "hints", None))
-    return Encoder(tokenizer, encoder.length, told and encoder.layout.types is not None, hints)
+    lexicon = None if head is None else head.lexicon
+    return Encoder(tokenizer, encoder.length, told and encoder.layout.types is not None, hints, lexicon)

@@ -22,6 +22,7 @@ from langwright.stages.lessons.headed import (
     with_tokens,
 )
 from langwright.stages.lessons.lesson import Lesson, labelled_dataset
+from langwright.stages.lessons.lexical import told_of_words, weigh_parts
 from langwright.stages.lessons.regression import value_lesson
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
     from langwright.data.dataset import Dataset
     from langwright.data.encoder import Encoded, Encoder
+    from langwright.data.lexicon import Terms
     from langwright.objectives.classification import SeveralExamples, TextExamples
     from langwright.stages.finetune import FinetuneSettings
+    from langwright.stages.lessons.lexical import Floats
     from langwright.tasks.headed import Headed
 
 Rows = dict[str, list[Any]]
@@ -109,15 +112,17 @@ def single_lesson(work: Work, rows: Rows) -> Lesson:
     counts = counted([row.label for row in rows["train"]])
     labels = tuple(sorted(counts))
     model, encoder = with_head(work, "classification", labels)
-    encoded = {split: [encoded_row(encoder, row) for row in some] for split, some in rows.items()}
     texts = {split: [said(row) for row in some] for split, some in rows.items()}
+    holds = {split: holding(some, labels, split) for split, some in rows.items()}
+    encoder = told_of_words(work, model, encoder, texts["train"], holds["train"], several=False)
+    encoded = {split: [encoded_row(encoder, row) for row in some] for split, some in rows.items()}
     report = looked_at(work, encoded["train"], encoder, texts, labels=counts, model=model)
     warn_of_rare(work, counts)
     made: dict[str, Any] = {
         split: single_examples(encoded[split], some, labels, encoder, split) for split, some in rows.items()
     }
     if settings.beginnings:
-        made = {split: Beginnings(texts, settings.seed) for split, texts in made.items()}
+        made = {split: Beginnings(some, settings.seed) for split, some in made.items()}
     objective = Classification(class_losses(settings.loss, [counts[label] for label in labels]))
     mixed = settings.mixup > 0
     return Lesson(
@@ -125,6 +130,7 @@ def single_lesson(work: Work, rows: Rows) -> Lesson:
         objective=Mixup(objective) if mixed else objective,
         train=MixedExamples(made["train"], settings.mixup, settings.seed) if mixed else made["train"],
         validation=made.get("validation"), length=encoder.length, report=report, labels=labels,
+        finish=partial(weigh_parts, work, encoder, texts["validation"], holds["validation"], False) if "validation" in rows else None,
     )  # fmt: skip
 
 
@@ -139,11 +145,13 @@ def several_lesson(work: Work, rows: Rows) -> Lesson:
     labels = tuple(sorted(counts))
     model, encoder = with_head(work, "classification", labels)
     model.config.problem_type = "multi_label_classification"
-    encoded = {split: [encoded_row(encoder, row) for row in some] for split, some in rows.items()}
     texts = {split: [said(row) for row in some] for split, some in rows.items()}
+    holds = {split: holding(some, labels, split) for split, some in rows.items()}
+    encoder = told_of_words(work, model, encoder, texts["train"], holds["train"], several=True)
+    encoded = {split: [encoded_row(encoder, row) for row in some] for split, some in rows.items()}
     report = looked_at(work, encoded["train"], encoder, texts, labels=counts, model=model)
     warn_of_rare(work, counts)
-    made = {split: several_examples(encoded[split], some, labels, encoder, split) for split, some in rows.items()}
+    made = {split: several_examples(encoded[split], holds[split], encoder) for split in rows}
     objective = SeveralLabels(label_losses(settings.loss))
     mixed = settings.mixup > 0
     return Lesson(
@@ -152,8 +160,16 @@ def several_lesson(work: Work, rows: Rows) -> Lesson:
         train=MixedExamples(made["train"], settings.mixup, settings.seed) if mixed else made["train"],
         validation=made.get("validation"), length=encoder.length, report=report, labels=labels,
         judge=Judged(encoder, rows["validation"], score_several) if "validation" in rows else None,
-        finish=partial(set_thresholds, work, encoder, rows["validation"]) if "validation" in rows else None,
+        finish=partial(finish_several, work, encoder, rows["validation"], holds["validation"]) if "validation" in rows else None,
     )  # fmt: skip
+
+
+def finish_several(
+    work: Work, encoder: Encoder, rows: Sequence[ClassificationRow], holds_NC: Floats, model: nn.Module
+) -> None:
+    """How much each part of the head counts, and then from where on a label is given."""
+    weigh_parts(work, encoder, [row.text for row in rows], holds_NC, True, model)
+    set_thresholds(work, encoder, rows, model)
 
 
 def set_thresholds(work: Work, encoder: Encoder, rows: Sequence[ClassificationRow], model: nn.Module) -> None:
@@ -209,22 +225,31 @@ def single_examples(
 
     numbers = np.array([numbered(row.label, labels, row.id, split) for row in rows], dtype=np.int64)
     types = [one.types for one in encoded] if encoder.told else None
-    return TextExamples([one.ids for one in encoded], numbers, encoder.pad_id, types)
+    return TextExamples([one.ids for one in encoded], numbers, encoder.pad_id, types, terms_of(encoded))
 
 
-def several_examples(
-    encoded: Sequence[Encoded], rows: Sequence[ClassificationRow], labels: tuple[str, ...], encoder: Encoder, split: str
-) -> SeveralExamples:
+def several_examples(encoded: Sequence[Encoded], holds_NC: Floats, encoder: Encoder) -> SeveralExamples:
     """Rows with a 1 for each label that holds."""
-    import numpy as np
-
     from langwright.objectives.classification import SeveralExamples
+
+    return SeveralExamples([one.ids for one in encoded], holds_NC, encoder.pad_id, terms_of(encoded))
+
+
+def terms_of(encoded: Sequence[Encoded]) -> list[Terms] | None:
+    """The known runs of words of each row; None where the head is not told of them."""
+    return [one.terms for one in encoded if one.terms is not None] or None
+
+
+def holding(rows: Sequence[ClassificationRow | PairRow], labels: tuple[str, ...], split: str) -> Floats:
+    """1 for each label that holds of a row, (N, C); UserError for a label that no training row has."""
+    import numpy as np
 
     holds_NC = np.zeros((len(rows), len(labels)), dtype=np.float32)
     for number, row in enumerate(rows):
-        for label in row.labels or ():
+        several = row.labels if isinstance(row, ClassificationRow) else None
+        for label in (row.label,) if several is None else several:
             holds_NC[number, numbered(label, labels, row.id, split)] = 1
-    return SeveralExamples([one.ids for one in encoded], holds_NC, encoder.pad_id)
+    return holds_NC
 
 
 def score_several(model: Headed, rows: Sequence[ClassificationRow]) -> dict[str, float]:
