@@ -30,7 +30,7 @@ ENDINGS: dict[Head, str] = {
 OF_TASK: dict[str, Head] = {
     "classification": "classification", "pair": "classification", "regression": "score", "similarity": "score",
     "tagging": "tagging", "qa": "span", "choice": "choice", "relation": "classification",
-    "summarization": "span",
+    "summarization": "score",
 }  # fmt: skip
 """By lesson that a head is trained in: the head. A pair with a number has that of regression."""
 

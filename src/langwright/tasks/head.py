@@ -131,12 +131,11 @@ def answers_of(headed: Headed, asked: Sequence[QaInput]) -> list[QaOutput]:
 
 
 def said_most(headed: Headed, asked: Sequence[SummarizationInput]) -> list[SummaryOutput]:
-    """The stretch of each text that says most; "" for a text without words."""
+    """The sentence or clause of each text that says most."""
     summaries = []
-    for one, found in zip(asked, headed.answer([("", one.text) for one in asked], must=True), strict=True):
-        quote = Quote.of(one.text, found.start, found.start + len(found.text)) if found.text else None
-        quotes = (quote,) if quote else ()
-        summaries.append(SummaryOutput(text=found.text, finish_reason="stop", sentences=quotes, solver=HEAD.name))
+    for one, (start, end) in zip(asked, headed.says_most([one.text for one in asked]), strict=True):
+        quote = Quote.of(one.text, start, end)
+        summaries.append(SummaryOutput(text=quote.text, finish_reason="stop", sentences=(quote,), solver=HEAD.name))
     return summaries
 
 

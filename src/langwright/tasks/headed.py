@@ -150,6 +150,16 @@ class Headed:
         """The number of each text, from a head for one."""
         return [float(value) for value in self.logits(texts, max_batch)[:, 0]]
 
+    def says_most(self, texts: Sequence[str], max_batch: int = 64) -> list[tuple[int, int]]:
+        """Start and end of the sentence or clause of each text that a head for summaries rates highest."""
+        from langwright.tasks.extraction.pieces import candidates
+
+        places = [candidates(text) for text in texts]
+        values = iter(
+            self.values([text[a:b] for text, some in zip(texts, places, strict=True) for a, b in some], max_batch)
+        )
+        return [max(some, key=lambda place: next(values)) for some in places]
+
     def logits(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int) -> Floats:
         """Shape (B, C), in the order given."""
         rows = [self.encoder.text(one) if isinstance(one, str) else self.encoder.pair(*one) for one in texts]
@@ -210,11 +220,8 @@ class Headed:
         found = [span for tags in layers for span in untagged(text, places, judged, tags)]
         return sorted(found, key=lambda span: (span.start, -span.end, span.label))
 
-    def answer(self, asked: Sequence[tuple[str, str]], max_batch: int = 16, *, must: bool = False) -> list[Found]:
-        """The answer to each (question, context) that stands in its context.
-
-        must  give the likeliest one even where none is likelier
-        """
+    def answer(self, asked: Sequence[tuple[str, str]], max_batch: int = 16) -> list[Found]:
+        """The answer to each (question, context) that stands in its context."""
         cut = [self.encoder.passage(question, context) for question, context in asked]
         windows = [(number, window) for number, (_, made) in enumerate(cut) for window in made]
         best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(asked)  # score, first and last token
@@ -228,7 +235,7 @@ class Headed:
         found = []
         for (_, context), (where, _), (score, first, last), none in zip(asked, cut, best, nothing, strict=True):
             start, end = (where[first][0], where[last][1]) if where else (0, 0)
-            said_it = bool(where) and (must or score > none) and start < end
+            said_it = bool(where) and score > none and start < end
             found.append(Found(context[start:end] if said_it else "", start if said_it else -1, float(score - none)))
         return found
 
@@ -342,7 +349,6 @@ def taught_by_class(path: Path) -> tuple[str, ...]:
     """What a model's own class says that it was trained for; of labels of texts or of pairs alike."""
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     of_head = {ending: [task for task, of in OF_TASK.items() if of == kind] for kind, ending in ENDINGS.items()}
-    of_head["ForQuestionAnswering"] = ["qa"]
     of_head["ForSequenceClassification"] = ["classification", "pair"]
     return tuple(
         task

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from langwright.data.hints import Asked
-from langwright.data.schemas import QaRow, Row
+from langwright.data.schemas import QaRow
 from langwright.errors import UserError
 from langwright.objectives.loss_settings import class_losses
 from langwright.stages.declaration import Work
@@ -22,23 +22,10 @@ if TYPE_CHECKING:
 
 def qa_lesson(work: Work) -> Lesson:
     """Questions with passages; long passages in windows that overlap, where the answer is in one or there is none."""
-    rows = split_rows(labelled_dataset(work, "qa"))
-    return span_lesson(work, rows, score_answers, rows.get("validation"))
-
-
-def span_lesson(
-    work: Work,
-    rows: dict[str, list[QaRow]],
-    score: Callable[[Headed, Sequence[Any]], dict[str, float]],
-    judged: Sequence[Row] | None,
-) -> Lesson:
-    """What stands in a passage, learned as its first and last token.
-
-    score, judged  how well the task itself is done, on which validation rows
-    """
     from langwright.objectives.extraction import Spans
 
     settings: FinetuneSettings = work.settings
+    rows = split_rows(labelled_dataset(work, "qa"))
     model, encoder = with_head(work, "span")
     if settings.hints:
         encoder = hinted(work, model, encoder, Asked())
@@ -57,7 +44,7 @@ def span_lesson(
         model=model, tokenizer=encoder.tokenizer, head="span", solver="head",
         objective=Spans(class_losses(settings.loss, ())), train=made["train"],
         validation=made.get("validation"), length=encoder.length, report=report,
-        judge=Judged(encoder, judged, score) if judged else None,
+        judge=Judged(encoder, rows["validation"], score_answers) if "validation" in rows else None,
     )  # fmt: skip
 
 
