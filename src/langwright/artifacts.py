@@ -110,6 +110,7 @@ class Ability(Plain):
     head: str | None = None  # folder under heads/, where the head is not the model's own
     adapter: str | None = None  # folder under adapters/
     calibration: Calibration | None = None
+    scripts: tuple[str, ...] = ()  # of the texts it was taught by, as Unicode calls them; not known where left out
 
 
 class Card(Plain):

@@ -25,12 +25,13 @@ class Judge:
 
     labels = ("contradiction", "neutral", "Entailment")
 
-    def probabilities(self, pairs: list[tuple[str, str]]) -> Any:
+    def rows(self, pairs: list[tuple[str, str]]) -> Any:
+        return [SimpleNamespace(said=pair, cut=False) for pair in pairs]
+
+    def probabilities(self, rows: list[Any]) -> Any:
+        pairs = [row.said for row in rows]
         labels = [hypothesis.removeprefix("This text is about ").removesuffix(".") for _, hypothesis in pairs]
         return np.array([[AGAINST[one], 1 - ENTAILED[one] - AGAINST[one], ENTAILED[one]] for one in labels])
-
-    def truncates(self, pair: tuple[str, str]) -> bool:
-        return False
 
 
 @pytest.mark.spec("AP2", "labels of the caller's own are judged by whether the text entails each")

@@ -108,12 +108,15 @@ def predict(
     from langwright.tasks.model import Model
 
     with load(name, max_batch=1, head=head, adapter=adapter) if name else Model("", None) as opened:
-        said = opened.solve(task, asked, solver)
+        said, doubts = opened.solve(task, asked, solver), opened.doubts(task, asked)
     for line in said.lines():
         screen.line(line)
+    for doubt in doubts:
+        screen.note(f"{say('warning')}: {doubt}")
     screen.note(say("(found by the solver {solver})", solver=said.solver))
     after = shlex.join(["langwright", "serve", name]) if name else shlex.join(["langwright", "tasks", task])
-    screen.answer(said.model_dump(mode="json"), next=after, beside=True)
+    warned = {"warnings": list(doubts)} if doubts else {}
+    screen.answer(said.model_dump(mode="json") | warned, next=after, beside=True)
 
 
 def input_of(task: Task, text: str, options: Mapping[str, Any], sets: Sequence[str]) -> TaskInput:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int64]
 Place = tuple[int, int]
+READ_AHEAD = 64  # characters for each token of a row, of which no more than a few make one
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,44 @@ class Encoder:
 
     def text(self, text: str) -> Encoded:
         """A text with the tokenizer's own special tokens, cut to the length; of no tokens where it has none."""
-        ids = self.tokenizer(text, truncation=True, max_length=self.length)["input_ids"]
-        cut = len(ids) == self.length and len(self.tokenizer(text)["input_ids"]) > self.length
-        row = encoded(ids, [0] * len(ids), cut)
-        return row if self.lexicon is None else replace(row, terms=self.lexicon.terms(text))
+        return self.texts([text])[0]
+
+    def texts(self, texts: Sequence[str]) -> list[Encoded]:
+        """The same of many, which the tokenizer reads together."""
+        rows = self.read(texts, specials=True)
+        long = [place for place, ids in enumerate(rows) if len(ids) > self.length]
+        if long:
+            some = [self.beginning(texts[place]) for place in long]
+            kept = self.tokenizer(some, truncation=True, max_length=self.length)["input_ids"]
+            for place, ids in zip(long, kept, strict=True):
+                rows[place] = ids
+        cut = set(long)
+        made = [encoded(ids, [0] * len(ids), place in cut) for place, ids in enumerate(rows)]
+        if self.lexicon is None:
+            return made
+        return [replace(row, terms=self.lexicon.terms(text)) for row, text in zip(made, texts, strict=True)]
+
+    def read(self, texts: Sequence[str], *, specials: bool) -> list[list[int]]:
+        """Ids of texts; of one that is far longer than a row only those of its beginning, more than two rows of them."""
+        if not texts:
+            return []
+        found = self.ids_of([self.beginning(text) for text in texts], specials)
+        for place, text in enumerate(texts):
+            if len(found[place]) <= 2 * self.length and len(self.beginning(text)) < len(text):
+                found[place] = self.ids_of([text], specials)[0]  # long tokens: where it was cut could show
+        return found
+
+    def ids_of(self, texts: Sequence[str], specials: bool) -> list[list[int]]:
+        """What the tokenizer makes of them, however long they are."""
+        return list(self.tokenizer(list(texts), add_special_tokens=specials, verbose=False)["input_ids"])
+
+    def beginning(self, text: str) -> str:
+        """As much of a text as surely fills a row; all of it where the tokenizer keeps ends."""
+        return text if self.tokenizer.truncation_side == "left" else text[: READ_AHEAD * self.length]
 
     def pair(self, first: str, second: str) -> Encoded:
         """Two texts together, the longer one cut first where they are too long."""
-        one, other = (self.plain(text) for text in (first, second))
+        one, other = self.read([first, second], specials=False)
         left, right = shortened(one, other, self.length - self.layout.specials)
         return encoded(*self.layout.pair(left, right), len(left) + len(right) < len(one) + len(other))
 

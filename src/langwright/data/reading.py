@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from langwright.data.conll import sentences
 from langwright.data.conversations import CHAT_COLUMNS, NotConversation, messages_of
 from langwright.data.cutting import documents_of
 from langwright.data.dataset import SPLITS, text_of
+from langwright.data.duplicates import SeenKeys
 from langwright.data.encoding import Decoding, clean_text, read_text
 from langwright.data.records import (
     Malformed,
@@ -68,6 +70,7 @@ class Reader:
         self.log = log
         self.left_out: Counter[str] = Counter()
         self._unused: dict[str, None] = {}  # columns, in the order met
+        self._ids, self._again = SeenKeys(), 0  # ids that rows have of their own, and how many came again
         self._guessed: set[str] = set()  # fields read from a column of another name, without being told
         self._done = self._reported = self._total = 0
 
@@ -158,7 +161,7 @@ class Reader:
                 if record.problem:
                     raise Malformed(record.problem, record.detail)
                 values = self.renamed(record.values)
-                if not checked and source.format in ("csv", "tsv", "parquet"):
+                if not checked and (source.format in ("csv", "tsv", "parquet") or not self.settings.skip_bad):
                     self.check_columns(source, record.values, values)
                     checked = True
                 read = self.row(source, record.row, values)
@@ -348,6 +351,8 @@ class Reader:
             for name, default in ours.items()
         }
         about["language"] = about["language"] or guess_language(text)
+        if about["id"] != ours["id"] and not self._ids.add(blake2b(about["id"].encode(), digest_size=16).digest()):
+            self._again += 1
         return about
 
     def report(self, passed: Passed) -> None:
@@ -361,6 +366,10 @@ class Reader:
                     message="{count} files were passed over, such as {examples}",
                     values={"count": passed.count, "examples": ", ".join(passed.examples)},
                 )
+            )
+        if self._again:
+            self.log.write(
+                Warned(message="{count} rows have the id of a row before them", values={"count": self._again})
             )
         if self.left_out[BAD]:
             self.log.write(Warned(message="{count} rows could not be read", values={"count": self.left_out[BAD]}))

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from langwright.data.schemas import CodeRow
 from langwright.errors import UserError
-from langwright.evaluation.findings import Details, Findings, Labelled
+from langwright.evaluation.findings import MOST_SHOWN, Details, Findings, Item, Labelled
 from langwright.evaluation.job import Job
 from langwright.inference.protocol import Sampling
-from langwright.metrics.programs import pass_at
+from langwright.metrics.programs import PASS_AT, pass_at, pass_chance
 from langwright.runlog import Progressed
 from langwright.tasks.code import CodeInput, ProgramOutput
 from langwright.tasks.code import ask as ask_row
@@ -28,7 +28,8 @@ def evaluate_code(writer: Writer, name: str, job: Job) -> Findings:
     raises  UserError where running programs is not allowed, or no row has tests
     """
     settings = job.settings
-    rows = [row for row in job.rows if isinstance(row, CodeRow) and row.tests]
+    kept = [(key, row) for key, row in zip(job.names, job.rows, strict=True) if isinstance(row, CodeRow) and row.tests]
+    rows = [row for _, row in kept]
     if not rows:
         raise UserError(
             "no row of the {split} split of {path} has tests",
@@ -58,9 +59,15 @@ def evaluate_code(writer: Writer, name: str, job: Job) -> Findings:
         if not some[0].passed
     ]
     outcomes = Counter(one.attempts[-1].outcome for some in written for one in some if one.attempts)
-    return Findings(
-        measures, Details(task="code", rows=len(rows), mistakes=tuple(failed[:SHOWN]), outcomes=dict(outcomes))
-    )
+    details = Details(task="code", rows=len(rows), mistakes=tuple(failed[:SHOWN]), outcomes=dict(outcomes))
+    items = tuple(
+        Item(
+            data=job.named(), name=key, asked=row.text[:MOST_SHOWN], right=row.code[:MOST_SHOWN], said=some[0].text[:MOST_SHOWN],
+            marks={PASS_AT.name.format(k=k): (pass_chance(len(some), hits, k), 1.0) for k in settings.pass_at},
+        )
+        for (key, row), some, hits in zip(kept, written, passed, strict=True)
+    )  # fmt: skip
+    return Findings(measures, details, items)
 
 
 def asked(row: CodeRow, job: Job, turn: int) -> CodeInput:

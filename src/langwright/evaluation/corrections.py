@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from langwright.data.schemas import CorrectionRow
-from langwright.evaluation.findings import Details, Findings, Labelled
+from langwright.evaluation.findings import MOST_SHOWN, Details, Findings, Item, Labelled
 from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.measures import Measure
-from langwright.metrics.correcting import correction_scores
+from langwright.metrics.correcting import RECALL, RIGHT_AFTER, correction_scores, right_after
 from langwright.metrics.edits import Edit, applied, edits_between
 from langwright.metrics.transcription import character_errors
 from langwright.metrics.yardsticks import signed
@@ -22,9 +22,10 @@ COUNTING = "noisy channel, counted"
 SHOWN = 50
 
 
-def evaluate_corrections(corrector: Corrector, name: str, job: Job) -> Findings:
+def evaluate_corrections(corrector: Corrector, task: str, name: str, job: Job) -> Findings:
     """Correct every row and compare.
 
+    task  the name of what is done, correction or repair
     name  what the model is called in measures
     """
     rows = [row for row in job.rows if isinstance(row, CorrectionRow)]
@@ -41,7 +42,23 @@ def evaluate_corrections(corrector: Corrector, name: str, job: Job) -> Findings:
         for row, edits in zip(rows, made, strict=True)
         if applied(row.text, edits) != row.correction
     ]
-    return Findings(tuple(measures), Details(task="correction", rows=len(rows), mistakes=tuple(wrong[:SHOWN])))
+    details = Details(task=task, rows=len(rows), mistakes=tuple(wrong[:SHOWN]))
+    return Findings(tuple(measures), details, tuple(items_of(made, rows, right, job)))
+
+
+def items_of(
+    made: Sequence[Sequence[Edit]], rows: Sequence[CorrectionRow], right: Sequence[Sequence[Edit]], job: Job
+) -> Iterator[Item]:
+    """Each text with what came out, whether that is right, and how many of its mistakes were corrected."""
+    for key, row, edits, wanted in zip(job.names, rows, made, right, strict=True):
+        text = applied(row.text, edits)
+        hits = len(set(edits) & set(wanted))
+        yield Item(
+            data=job.named(), name=key, asked=row.text[:MOST_SHOWN], right=row.correction[:MOST_SHOWN], said=text[:MOST_SHOWN],
+            marks={
+                RIGHT_AFTER.name: (float(text == row.correction), 1.0), RECALL.name: (float(hits), float(len(wanted))),
+            },
+        )  # fmt: skip
 
 
 def corrected(corrector: Corrector, rows: Sequence[CorrectionRow], job: Job) -> list[Sequence[Edit]]:
@@ -59,6 +76,7 @@ def scores_of(
     """All measures of corrections, and the character error rate of what comes out."""
     yield from correction_scores(made, right, seed=seed)
     texts = [applied(row.text, edits) for row, edits in zip(rows, made, strict=True)]
+    yield right_after(texts, [row.correction for row in rows])
     yield character_errors(texts, [row.correction for row in rows], seed=seed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from langwright.data.schemas import ClassificationRow
@@ -14,8 +15,8 @@ from langwright.evaluation.job import Job
 from langwright.evaluation.robustness import noisy
 from langwright.evaluation.sampling import blocks
 from langwright.evaluation.word_counts import Guess
-from langwright.measures import Measure
-from langwright.metrics.abstaining import risk_area, selective_accuracy
+from langwright.measures import Calibration, Measure
+from langwright.metrics.abstaining import at_risk, risk_area, selective_accuracy
 from langwright.metrics.calibration import brier, calibration_error, reliability, unscaled_error
 from langwright.metrics.classification import ACCURACY, accuracy, confusion, f1, under_attack, under_noise
 from langwright.metrics.comparison import difference, mcnemar
@@ -23,7 +24,7 @@ from langwright.metrics.expense import time_a_text
 from langwright.metrics.label_rates import rates
 from langwright.metrics.ranking import macro_auc
 from langwright.metrics.yardsticks import signed
-from langwright.runlog import Progressed
+from langwright.runlog import Progressed, Warned
 
 Predictor = Callable[[Sequence[str]], Sequence[Guess]]
 Attacker = Callable[[Sequence[str], Sequence[str]], Sequence[str]]  # texts, right labels -> labels under attack
@@ -32,12 +33,12 @@ MISTAKES = 50
 
 
 def evaluate_labels(
-    predictor: Predictor, name: str, job: Job, attacker: Attacker | None = None, temperature: float = 1.0
+    predictor: Predictor, name: str, job: Job, attacker: Attacker | None = None, calibration: Calibration | None = None
 ) -> Findings:
     """Predict every row's label and compare.
 
     predictor  texts -> one guess each
-    temperature  what the logits behind the probabilities were divided by
+    calibration  how the probabilities were made and from which one on to answer, where that was fitted
     attacker   asked where the settings want an attack
     raises     UserError where an attack is wanted and there is nobody who could make it
     name       what the model is called in measures
@@ -49,7 +50,8 @@ def evaluate_labels(
     measures = [accuracy(predicted, right), *f1(predicted, right, seed=job.settings.seed)]
     measures += rates(predicted, right, seed=job.settings.seed)
     measures += by_group(rows, predicted, job)
-    measures += of_probabilities(guesses, right, job.settings.seed, temperature)
+    measures += of_probabilities(guesses, right, job.settings.seed, calibration)
+    warn_of_unknown(guesses, right, name, job)
     measures += expense
     measures += robust(predictor, attacker, texts, right, job)
     if job.can_learn:
@@ -102,7 +104,7 @@ def by_group(rows: Sequence[ClassificationRow], predicted: Sequence[str], job: J
 
 
 def of_probabilities(
-    guesses: Sequence[Guess], right: Sequence[str], seed: int, temperature: float = 1.0
+    guesses: Sequence[Guess], right: Sequence[str], seed: int, fitted: Calibration | None = None
 ) -> Iterator[Measure]:
     """Calibration, order and what abstaining would gain, where every guess has probabilities."""
     if not all(guess.probabilities for guess in guesses):
@@ -111,14 +113,30 @@ def of_probabilities(
     labels = sorted({*right, *(label for guess in guesses for label in guess.probabilities or {})})
     rows_NL = [[(guess.probabilities or {}).get(label, 0.0) for label in labels] for guess in guesses]
     yield calibration_error(sure, hits, seed=seed)
-    if temperature != 1.0:
-        yield unscaled_error(undone(guesses, temperature), hits, temperature, seed)
+    if fitted is not None and fitted.temperature != 1.0:
+        yield unscaled_error(undone(guesses, fitted.temperature), hits, fitted.temperature, seed)
     yield calibration_error(sure, hits, adaptive=True, seed=seed)
     yield brier(rows_NL, [labels.index(label) for label in right], seed=seed)
     if len(set(right)) > 1:
         yield macro_auc(rows_NL, [[label == one for label in labels] for one in right])
     yield selective_accuracy(sure, hits)
     yield risk_area(sure, hits)
+    for bound in fitted.bounds if fitted is not None else ():
+        yield from at_risk(sure, hits, bound.risk, bound.threshold)
+
+
+def warn_of_unknown(guesses: Sequence[Guess], right: Sequence[str], name: str, job: Job) -> None:
+    """Say which labels of the rows a model does not have, and so never gets right."""
+    known = {label for guess in guesses for label in guess.probabilities or {}}
+    unknown = Counter(label for label in right if known and label not in known)
+    if unknown:
+        labels = ", ".join(list(unknown)[:20])
+        job.log.write(
+            Warned(
+                message="{count} rows have labels that {name} does not know and counts as wrong: {labels}",
+                values={"count": unknown.total(), "name": name, "labels": labels},
+            )
+        )
 
 
 def undone(guesses: Sequence[Guess], temperature: float) -> list[float]:

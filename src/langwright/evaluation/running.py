@@ -21,12 +21,13 @@ from langwright.evaluation.solved import SolveAll, evaluate_solved
 from langwright.evaluation.text import evaluate_text
 from langwright.inference.protocol import Sampling
 from langwright.inference.texts.text import TextModel
+from langwright.measures import Calibration
 from langwright.metrics.edits import Edit
 from langwright.metrics.yardsticks import signed
 from langwright.runlog import RunLog
 from langwright.tasks import TASKS
-from langwright.tasks.correction import CorrectionInput, CorrectionOutput
-from langwright.tasks.declaration import TaskInput, TaskOutput
+from langwright.tasks.correction import CorrectionOutput
+from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 
 Solve = Callable[[str, TaskInput], TaskOutput]
 BY_SCHEMA: dict[str, str] = {
@@ -70,7 +71,7 @@ def evaluate(
     several: Callable[[tuple[str, ...]], Predictor] | None = None,
     attacker: Attacker | None = None,
     solve: Solve | None = None,
-    temperature: float = 1.0,
+    calibration: Calibration | None = None,
     many: Callable[[str], SolveAll] | None = None,
     taught: Sequence[str] = (),
     log: RunLog | None = None,
@@ -84,7 +85,7 @@ def evaluate(
                where there is none; asked only for classification
     several    like predictor, for rows that may have several labels each; such rows are refused without it
     solve      does any task by its name; asked only for correction and code
-    temperature  what the head's logits were divided by, where that was fitted
+    calibration  how the head's logits become confidences, where that was fitted
     attacker   labels texts under attack, where the model has a head
     many       opens the model as one that does a task of this name; asked only for tasks other than those above
     taught     tasks that the model was taught, of which auto takes the one that fits the rows
@@ -98,7 +99,7 @@ def evaluate(
     elif task == "chat":
         found = evaluate_chat(writer(), job)
     elif TASKS[task].dataset == "correction" and solve:
-        found = evaluate_corrections(partial(edits_of, solve, settings.max_new_tokens), name, job)
+        found = evaluate_corrections(partial(edits_of, solve, TASKS[task], settings.max_new_tokens), task, name, job)
     elif task == "code" and solve:
         found = evaluate_code(lambda asked: solve("code", asked), name, job)  # type: ignore[arg-type, return-value]
     elif TASKS[task].lesson != "classification":
@@ -110,12 +111,13 @@ def evaluate(
     else:
         known = "train" if "train" in dataset.splits else job.split
         labels = tuple(sorted(set(dataset.labels(known))))
-        found = evaluate_labels(predictor(labels), name, job, attacker, temperature)
+        found = evaluate_labels(predictor(labels), name, job, attacker, calibration)
     return replace(found, measures=signed(found.measures, model=name, data=job.named(), command=command))
 
 
-def edits_of(solve: Solve, most: int, text: str) -> tuple[Edit, ...]:
-    """What a model that corrects changes in a text, where it writes in at most so many tokens."""
-    made = solve("correction", CorrectionInput(text=text, sampling=Sampling(max_new_tokens=most)))
+def edits_of(solve: Solve, task: Task, most: int, text: str) -> tuple[Edit, ...]:
+    """What a model changes in a text by a task that mends, where it writes in at most so many tokens."""
+    asked = {"text": text, "sampling": Sampling(max_new_tokens=most)}
+    made = solve(task.name, task.input.model_validate(asked))
     assert isinstance(made, CorrectionOutput)
     return tuple(Edit(one.start, one.end, one.replacement) for one in made.edits)

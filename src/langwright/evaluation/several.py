@@ -11,7 +11,7 @@ import numpy as np
 from langwright.data.schemas import ClassificationRow
 from langwright.errors import UserError
 from langwright.evaluation.baselines import MINUS, several_baselines
-from langwright.evaluation.findings import Details, Findings
+from langwright.evaluation.findings import MOST_SHOWN, Details, Findings, Item
 from langwright.evaluation.groups import groups_of
 from langwright.evaluation.job import Job
 from langwright.evaluation.labels import Predictor, asked
@@ -21,7 +21,7 @@ from langwright.metrics.comparison import paired_test
 from langwright.metrics.label_rates import divided
 from langwright.metrics.ranking import macro_auc
 from langwright.metrics.sets import labels_f1
-from langwright.metrics.several_labels import above, choose_thresholds, several_labels_scores
+from langwright.metrics.several_labels import ALL_LABELS, HAMMING, above, choose_thresholds, several_labels_scores
 from langwright.metrics.yardsticks import signed
 
 if TYPE_CHECKING:
@@ -78,7 +78,19 @@ def evaluate_several(predictor: Predictor, name: str, job: Job) -> Findings:
         ways[THRESHOLDS] = cuts
     if job.can_learn:
         measures += beside(name, rows, labels, scores_NL, ways, job)
-    return Findings(tuple(measures), Details(task="classification", rows=len(rows), thresholds=thresholds))
+    details = Details(task="classification", rows=len(rows), thresholds=thresholds)
+    return Findings(tuple(measures), details, tuple(items_of(rows, labels, scores_NL, job)))
+
+
+def items_of(rows: Rows, labels: Sequence[str], scores_NL: Table, job: Job) -> Iterator[Item]:
+    """Each text with the labels given from one half on: whether all are right, and how many decisions are wrong."""
+    for key, row, given_L in zip(job.names, rows, above(scores_NL, [HALF] * len(labels)).tolist(), strict=True):
+        said = [label for label, so in zip(labels, given_L, strict=True) if so]
+        wrong = len(set(said) ^ set(row.labels or ()))
+        yield Item(
+            data=job.named(), name=key, asked=row.text[:MOST_SHOWN], right=", ".join(row.labels or ()), said=", ".join(said),
+            marks={ALL_LABELS.name: (float(not wrong), 1.0), HAMMING.name: (float(wrong), float(len(labels)))},
+        )  # fmt: skip
 
 
 def checked(rows: Sequence[object], job: Job) -> list[ClassificationRow]:

@@ -17,7 +17,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langwright.data.gazetteer import Gazetteer
-from langwright.data.schemas import ChoiceRow, PairRow, QaRow, RegressionRow, SummaryRow, TaggingRow, TranslationRow
+from langwright.data.schemas import (
+    ChoiceRow,
+    PairRow,
+    QaRow,
+    RegressionRow,
+    RelationRow,
+    SummaryRow,
+    TaggingRow,
+    TranslationRow,
+)
 from langwright.evaluation.baselines import COMMONEST, WORDS
 from langwright.evaluation.sampling import opening
 from langwright.evaluation.word_by_word import Dictionary
@@ -43,6 +52,17 @@ def of_pairs(train: Sequence[PairRow], rows: Sequence[PairRow]) -> Found:
     if len(set(labels)) > 1:
         fitted = fit_word_counts([joined(row) for row in train], labels)
         yield WORDS, [guess.label for guess in fitted([joined(row) for row in rows])]
+    yield COMMONEST, [Counter(labels).most_common(1)[0][0]] * len(rows)
+
+
+def of_relations(train: Sequence[RelationRow], rows: Sequence[RelationRow]) -> Found:
+    """Word counts over texts in which the two things are marked, and the commonest label."""
+    from langwright.tasks.relation import NONE, marked_row
+
+    labels = ["none" if row.label.casefold() in NONE else row.label for row in train]
+    if len(set(labels)) > 1:
+        fitted = fit_word_counts([marked_row(row) for row in train], labels)
+        yield WORDS, [guess.label for guess in fitted([marked_row(row) for row in rows])]
     yield COMMONEST, [Counter(labels).most_common(1)[0][0]] * len(rows)
 
 

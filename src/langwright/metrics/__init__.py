@@ -5,7 +5,7 @@ A name with a field in braces stands for a family, such as distinct-1 and distin
 
 from __future__ import annotations
 
-from langwright.metrics.abstaining import RISK_AREA, SELECTIVE
+from langwright.metrics.abstaining import ANSWERED, RISK_AREA, SELECTIVE, WRONG
 from langwright.metrics.agreement import ALPHA, COHEN, FLEISS
 from langwright.metrics.answers import ANSWER_F1, CMRC_F1, EXACT_MATCH
 from langwright.metrics.calibration import ADAPTIVE_ECE, BRIER, ECE, UNSCALED_ECE
@@ -25,7 +25,14 @@ from langwright.metrics.choices import (
 from langwright.metrics.classification import ACCURACY, F1_MACRO, F1_MICRO, F1_OF_LABEL, UNDER_ATTACK, UNDER_NOISE
 from langwright.metrics.comparison import DIFFERENCE, MCNEMAR, RANDOMISATION
 from langwright.metrics.containment import CONTAINMENT
-from langwright.metrics.correcting import CORRECTED, CORRECTED_EDITS, DETECTED, DETECTED_EDITS, FALSE_CHANGES
+from langwright.metrics.correcting import (
+    CORRECTED,
+    CORRECTED_EDITS,
+    DETECTED,
+    DETECTED_EDITS,
+    FALSE_CHANGES,
+    RIGHT_AFTER,
+)
 from langwright.metrics.correcting import PRECISION as CORRECTION_PRECISION
 from langwright.metrics.correcting import RECALL as CORRECTION_RECALL
 from langwright.metrics.expense import MEMORY, ON_DISK, TIME
@@ -49,7 +56,7 @@ from langwright.metrics.ratings import MEAN_RATING
 from langwright.metrics.readability import CLAUSE_LENGTH, GRADE_LEVEL, READING_EASE, UNCOMMON
 from langwright.metrics.rouge import ROUGE
 from langwright.metrics.self_bleu import SELF_BLEU
-from langwright.metrics.sets import ENTITY_F1, LABELS_F1, PRECISION, RECALL
+from langwright.metrics.sets import ALL_RIGHT, ENTITY_F1, LABELS_F1, PRECISION, RECALL
 from langwright.metrics.several_labels import ALL_LABELS, HAMMING, LABELS_F1_MACRO
 from langwright.metrics.tagged import CONLLEVAL, STRICT
 from langwright.metrics.transcription import CHARACTER_ERRORS, WORD_ERRORS
@@ -84,6 +91,7 @@ MEASURES: dict[str, Yardstick] = {
     "all labels right": ALL_LABELS,
     "Hamming loss": HAMMING,
     "entity F1": ENTITY_F1,
+    "all entities right": ALL_RIGHT,
     "entity precision": PRECISION,
     "entity recall": RECALL,
     "entity F1, strict": STRICT,
@@ -95,6 +103,7 @@ MEASURES: dict[str, Yardstick] = {
     "precision of corrections": CORRECTION_PRECISION,
     "recall of corrections": CORRECTION_RECALL,
     "right sentences that were changed": FALSE_CHANGES,
+    "sentences that are right afterwards": RIGHT_AFTER,
     "accuracy of choices": CHOSEN,
     "accuracy of choices by characters": CHOSEN_BY_CHARACTERS,
     "accuracy of choices by bytes": CHOSEN_BY_BYTES,
@@ -124,6 +133,8 @@ MEASURES: dict[str, Yardstick] = {
     "Brier score": BRIER,
     "accuracy on the surest {share}": SELECTIVE,
     "area under risk and coverage": RISK_AREA,
+    "share answered at a risk of {risk}": ANSWERED,
+    "wrong answers at a risk of {risk}": WRONG,
     "mean absolute error": ABSOLUTE_ERROR,
     "Spearman correlation": SPEARMAN,
     "distinct-{n}": DISTINCT,

@@ -33,6 +33,34 @@ RISK_AREA = Yardstick(
     does_not_show="whether errors are few or well ordered: both make it small",
 )  # fmt: skip
 
+ANSWERED = Yardstick(
+    name="share answered at a risk of {risk}", unit="share", better="higher",
+    method="share of {n} items whose confidence is at least {threshold}, the threshold that was chosen on held-out rows to keep wrong answers under {risk}; Wilson interval",
+    does_not_show="how often these answers are wrong, which stands beside it",
+)  # fmt: skip
+WRONG = Yardstick(
+    name="wrong answers at a risk of {risk}", unit="share", better="lower",
+    method="share of wrong answers among the {n} that are given at a confidence of at least {threshold}; Wilson interval",
+    does_not_show="how many questions are left open, which stands beside it",
+)  # fmt: skip
+
+
+def at_risk(confidence: Sequence[float], right: Sequence[bool], risk: float, threshold: float) -> tuple[Measure, ...]:
+    """How much is answered from a threshold on that was chosen for a risk, and how much of that is wrong, if any is.
+
+    raises  ValueError when lengths differ or nothing is given
+    """
+    sure_N, hits_N = checked(confidence, right)
+    kept = hits_N[sure_N >= threshold]
+    about = {"risk": f"{risk:.0%}", "threshold": f"{threshold:.4g}"}
+    many, wrong = len(kept), len(kept) - int(kept.sum())
+    share = ANSWERED.measure(
+        many / len(hits_N), wilson(many, len(hits_N)), n=len(hits_N), name=ANSWERED.name.format(**about), **about
+    )
+    if not many:
+        return (share,)
+    return share, WRONG.measure(wrong / many, wilson(wrong, many), n=many, name=WRONG.name.format(**about), **about)
+
 
 def risk_coverage(confidence: Sequence[float], right: Sequence[bool]) -> tuple[Floats, Floats]:
     """Share of items kept and share of wrong ones among them, (N,) each, from the surest item alone to all."""

@@ -55,6 +55,12 @@ FALSE_CHANGES = Yardstick(
     does_not_show="how far they were changed",
 )  # fmt: skip
 
+RIGHT_AFTER = Yardstick(
+    name="sentences that are right afterwards", unit="share", better="higher",
+    method="share of {n} sentences that are, once corrected, as they should be, those that were right before included; Wilson interval",
+    does_not_show=ELSEWHERE,
+)  # fmt: skip
+
 Edits = Sequence[Collection[Edit]]
 
 
@@ -84,6 +90,14 @@ def correction_scores(made: Edits, right: Edits, *, seed: int = 0) -> tuple[Meas
     if clean:
         found.append(FALSE_CHANGES.measure(sum(clean) / len(clean), wilson(sum(clean), len(clean)), n=len(clean)))
     return tuple(found)
+
+
+def right_after(texts: Sequence[str], right: Sequence[str]) -> Measure:
+    """Share of texts that came out right; ValueError when lengths differ or nothing is given."""
+    hits = sum(one == other for one, other in zip(texts, right, strict=True))
+    if not right:
+        raise ValueError("no texts")
+    return RIGHT_AFTER.measure(hits / len(right), wilson(hits, len(right)), n=len(right))
 
 
 def by_sentence(kind: Yardstick, made: Things, right: Things, seed: int) -> Measure:  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 
 from langwright.measures import Measure
-from langwright.metrics.intervals import DRAWS, bootstrap_ratio
+from langwright.metrics.intervals import DRAWS, bootstrap_ratio, wilson
 from langwright.metrics.yardsticks import Yardstick
 
 ENTITY_F1 = Yardstick(
@@ -26,6 +26,11 @@ RECALL = Yardstick(
     name="entity recall", unit="share", better="higher",
     method="share of {right} entities that were named exactly; interval: {draws} bootstrap draws over {n} texts",
     does_not_show="how much was named that is none",
+)  # fmt: skip
+ALL_RIGHT = Yardstick(
+    name="all entities right", unit="share", better="higher",
+    method="share of {n} texts whose entities are all named exactly, and nothing else; Wilson interval",
+    does_not_show="how near the others were: a long text with one mistake counts as wrong",
 )  # fmt: skip
 LABELS_F1 = Yardstick(
     name="micro F1 of labels", unit="share", better="higher",
@@ -68,6 +73,12 @@ def entity_scores(named: Things, right: Things, *, seed: int = 0) -> tuple[Measu
         PRECISION.measure(share(hits, said), bootstrap_ratio(hits_N, named_N, seed=seed), **counts),  # type: ignore[arg-type]
         RECALL.measure(share(hits, true), bootstrap_ratio(hits_N, right_N, seed=seed), **counts),  # type: ignore[arg-type]
     )
+
+
+def all_right(named: Things, right: Things) -> Measure:
+    """Share of texts of which exactly the right things are named; ValueError as `overlaps`."""
+    hits = sum(hit == some == true for hit, some, true in zip(*overlaps(named, right), strict=True))
+    return ALL_RIGHT.measure(hits / len(right), wilson(hits, len(right)), n=len(right))
 
 
 def labels_f1(named: Things, right: Things, *, seed: int = 0) -> Measure:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, JsonValue
 
 from langwright.errors import UserError, unknown
@@ -69,7 +70,7 @@ def task_routes(house: House) -> APIRouter:
 
     @router.post("/v1/tasks/{task}", response_model=dict[str, Any], openapi_extra=documented(TaskRequest))
     async def do_task(task: str, request: Request) -> Response:
-        """Do a task on one input; the answer is the task's output."""
+        """Do a task on one input; the answer is the task's output, with `warnings` where there is reason to doubt it."""
         if task not in TASKS:
             raise ApiError(unknown("task", task, TASKS), status=404, param="task")
         asked = await house.read(request, TaskRequest)
@@ -79,7 +80,10 @@ def task_routes(house: House) -> APIRouter:
         model.require(task, asked.solver)
         async with house.desk.place():
             found = await house.desk.aside(partial(model.solve, task, given, asked.solver))
-        return Response(found.model_dump_json(), media_type="application/json")
+            doubts = await house.desk.aside(partial(model.doubts, task, given))
+        if not doubts:
+            return Response(found.model_dump_json(), media_type="application/json")
+        return JSONResponse({**found.model_dump(mode="json"), "warnings": doubts})
 
     return router
 

@@ -83,7 +83,7 @@ def found_of(model: Path, name: str, rows: Path, settings: EvaluateSettings, log
             several=lambda labels: several_of(opened, labels),
             attacker=attacker_of(opened, settings),
             solve=opened.solve,
-            temperature=temperature_of(opened) if shots is None else 1.0,
+            calibration=opened.headed.calibration if opened.headed and shots is None else None,
             many=lambda task: solving(opened, task),
             taught=opened.taught,
             log=log,
@@ -92,12 +92,6 @@ def found_of(model: Path, name: str, rows: Path, settings: EvaluateSettings, log
     if not settings.expense:
         return findings
     return replace(findings, measures=findings.measures + signed(expense_of(model), model=name, command=command))
-
-
-def temperature_of(model: Model) -> float:
-    """What a head's logits are divided by, where that was fitted."""
-    fitted = model.headed.calibration if model.headed is not None else None
-    return fitted.temperature if fitted is not None else 1.0
 
 
 def expense_of(model: Path) -> tuple[Measure, ...]:

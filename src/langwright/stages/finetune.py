@@ -206,8 +206,18 @@ def run(work: Work) -> Made:
 
     lesson = LESSONS[work.settings.lesson](work)
     confidence = Confidence(work, lesson)
-    ability = Ability(task=work.settings.task, solver=lesson.solver, labels=lesson.labels)
+    ability = Ability(
+        task=work.settings.task, solver=lesson.solver, labels=lesson.labels, scripts=scripts_of_rows(work)
+    )
     return confidence.noted(teach(work, lesson, (ability,), measured=confidence.measured))
+
+
+def scripts_of_rows(work: Work) -> tuple[str, ...]:
+    """What the training rows are written in."""
+    from langwright.data.dataset import open_dataset, text_of
+    from langwright.data.scripts import scripts_of
+
+    return scripts_of(text_of(row) for row in open_dataset(work.one("dataset").path).rows("train"))
 
 
 def check(work: Work) -> Preflight:

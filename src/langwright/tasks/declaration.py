@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from langwright.errors import UserError
 from langwright.wording import Language
 
 
@@ -38,6 +39,15 @@ class TaskOutput(BaseModel):
         return ([text] if isinstance(text, str) else []) + [f"{name}: {value}" for name, value in said.items()]
 
 
+def not_blank(task: Task, asked: TaskInput) -> TaskInput:
+    """The input; UserError where the text that the task is about has nothing in it."""
+    name = task.panel[0]
+    text = getattr(asked, name)
+    if isinstance(text, str) and not text.strip() and task.input.model_fields[name].is_required():
+        raise UserError("the field {field} of {task} is empty", fix="give a text that says something", field=name, task=task.name)  # fmt: skip
+    return asked
+
+
 @dataclass(frozen=True)
 class Task:
     """A declaration that gives training, prediction, metrics, a REST endpoint and a studio panel.
@@ -54,6 +64,7 @@ class Task:
     prefix    what a model that is taught to write reads before the text, <language> standing for a language's name
     ask       (a row of the dataset) -> the input that is asked of it; for examples and evaluation
     labels    to choose from where a person names none and the model has none of its own
+    named     what its labels are called besides, in small letters; a head that has others does another task
     """
 
     name: str
@@ -70,6 +81,12 @@ class Task:
     prefix: str = ""
     ask: Callable[[Any], TaskInput] | None = None
     labels: Mapping[Language, tuple[str, ...]] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
+
+    def knows(self, label: str) -> bool:
+        """Whether a label is one of its own; every label is where it has none."""
+        own = {one for some in self.labels.values() for one in some}
+        return not own or label in own or label.casefold() in self.named | {one.casefold() for one in own}
 
     def done_by(self, taught: str, tasks: Mapping[str, Task]) -> bool:
         """Whether a model that was taught a task of this name can do this one."""

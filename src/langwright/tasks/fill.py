@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +11,7 @@ from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.tasks.solvers import Solver
 
 if TYPE_CHECKING:
+    from langwright.tasks.filling import Filled
     from langwright.tasks.loading import Model
 
 
@@ -48,13 +50,26 @@ class FillOutput(TaskOutput):
 
 def fill(model: Model, task: Task, asked: FillInput) -> FillOutput:
     """The best ways to fill the blanks."""
-    found = model.fill(asked.text, top=asked.top, pieces=asked.pieces, words=asked.words)
-    return FillOutput(
-        fillings=tuple(
-            FilledText(words=one.words, probability=one.probability, text=one.text) for one in found.fillings
-        ),
-        solver=BLANKS.name,
-    )
+    return fill_all(model, task, [asked])[0]
+
+
+def fill_all(model: Model, task: Task, asked: Sequence[FillInput]) -> list[FillOutput]:
+    """The same of many texts; those that are asked alike are read together."""
+    assert model.filler is not None
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for place, one in enumerate(asked):
+        groups.setdefault((one.top, one.pieces, one.words), []).append(place)
+    found: dict[int, Filled] = {}
+    for (top, pieces, words), places in groups.items():
+        texts = [asked[place].text for place in places]
+        found.update(zip(places, model.filler.fill_all(texts, top=top, pieces=pieces, words=words), strict=True))
+    return [
+        FillOutput(
+            fillings=tuple(FilledText(words=one.words, probability=one.probability, text=one.text) for one in found[place].fillings),
+            solver=BLANKS.name,
+        )
+        for place in range(len(asked))
+    ]  # fmt: skip
 
 
 BLANKS = Solver(
@@ -63,6 +78,7 @@ BLANKS = Solver(
     needs="blanks",
     maker="langwright pretrain DATASET TOKENIZER OUT --set objective.kind=masked",
     solve=fill,
+    solve_all=fill_all,
 )
 FILL = Task(
     name="fill",

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from langwright.errors import UserError
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
     from langwright.inference.texts.characters import InCharacter
     from langwright.inference.texts.decoding import Alphabet
+    from langwright.models.places import Places
 
 BLANK = "[MASK]"  # how a blank may be written whatever the tokenizer calls it
 ROWS = 64  # in one forward pass
+TEXTS = 512  # whose probabilities of every token are held together
 MOST_SHAPES = 64  # ways to give several blanks several tokens
 
 
@@ -91,6 +95,21 @@ class Filler(Backbone):
 
         return Alphabet(self.tokenizer)
 
+    @cached_property
+    def head(self) -> Places | None:
+        """What tells its head where to look; None for one that is not known."""
+        from langwright.models.places import Places
+
+        try:
+            return Places(self.model)
+        except ValueError:
+            return None
+
+    @cached_property
+    def turn(self) -> Lock:
+        """Held while the head is told where to look."""
+        return Lock()
+
     @property
     def spaces_in_words(self) -> bool:
         """Whether the space before a word is part of its token, so that it is no token of its own before a blank."""
@@ -104,8 +123,34 @@ class Filler(Backbone):
         words   to choose from, of any number of tokens, instead of all; for a text with one blank
         raises  UserError for a text without a blank, one too long, or words the tokenizer does not know
         """
-        parts = self.cut(text)
-        open_blanks = tuple(self.alone(parts, top))
+        return self.fill_all([text], top=top, pieces=pieces, words=words)[0]
+
+    def fill_all(
+        self, texts: Sequence[str], *, top: int = 5, pieces: int = 1, words: Sequence[str] = ()
+    ) -> list[Filled]:
+        """The same of many texts, read with those of like length."""
+        if len(texts) > TEXTS:
+            parts = (texts[start : start + TEXTS] for start in range(0, len(texts), TEXTS))
+            return [one for some in parts for one in self.fill_all(some, top=top, pieces=pieces, words=words)]
+        cut = [self.cut(text) for text in texts]
+        opened = [self.masked(parts, [1] * (len(parts) - 1)) for parts in cut]
+        rows = [(masked.ids, place) for masked in opened for place in masked.places]
+        logs_RV = self.log_probabilities([ids for ids, _ in rows], [place for _, place in rows])
+        each = logs_RV.split([len(masked.places) for masked in opened])
+        return [
+            self.filled_with(parts, masked, known_BV, top, pieces, words)
+            for parts, masked, known_BV in zip(cut, opened, each, strict=True)
+        ]
+
+    def filled_with(
+        self, parts: Sequence[str], opened: Masked, known_BV: Tensor, top: int, pieces: int, words: Sequence[str]
+    ) -> Filled:
+        """The best ways to fill one text.
+
+        opened    the text with one mask in each blank
+        known_BV  log-probabilities of each of its blanks while the others are open
+        """
+        open_blanks = tuple(self.alone(known_BV, top))
         if words:
             fillings = self.among(parts, words)
         else:
@@ -119,8 +164,8 @@ class Filler(Backbone):
             fillings = [
                 self.filling(masked, partial, 1 / len(shapes))
                 for shape in shapes
-                for masked in (self.masked(parts, shape),)
-                for partial in self.beam(masked, top)
+                for masked in (opened if shape == opened.shape else self.masked(parts, shape),)
+                for partial in self.beam(masked, top, known_BV[:1] if masked is opened else None)
             ]
         best = sorted(fillings, key=lambda filling: -filling.probability)[:top]
         return Filled(tuple(best), open_blanks)
@@ -158,34 +203,49 @@ class Filler(Backbone):
 
         device = next(self.model.parameters()).device
         special = sorted({*self.tokenizer.all_special_ids, *range(len(self.tokenizer), self.model.config.vocab_size)})
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
         parts = []
         for start in range(0, len(rows), ROWS):
-            some = rows[start : start + ROWS]
+            numbers = order[start : start + ROWS]
+            some = [rows[number] for number in numbers]
             longest = max(len(row) for row in some)
             pad = self.tokenizer.pad_token_id or 0
             ids_RT = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in some], device=device)
             mask_RT = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in some], device=device)
-            with torch.inference_mode():
-                logits_RTV = self.model(input_ids=ids_RT, attention_mask=mask_RT).logits
-            at_R = torch.tensor(places[start : start + ROWS], device=device)
-            logits_RV = logits_RTV[torch.arange(len(some), device=device), at_R].double().cpu()
+            at_R = torch.tensor([places[number] for number in numbers], device=device)
+            logits_RV = (
+                self.logits(ids_RT, mask_RT, at_R + longest * torch.arange(len(some), device=device)).double().cpu()
+            )
             logits_RV[:, special] = -math.inf
             parts.append(logits_RV.log_softmax(-1))
-        return torch.cat(parts)
+        return torch.cat(parts)[torch.tensor(order).argsort()]
 
-    def alone(self, parts: Sequence[str], top: int) -> list[tuple[tuple[str, float], ...]]:
+    def logits(self, ids_RT: Tensor, mask_RT: Tensor, at_R: Tensor) -> Tensor:
+        """Of every token at one place of each row, (R, V); the head looks at these places alone where it is known.
+
+        at_R  places in the rows laid end to end
+        """
+        import torch
+
+        wanted = nullcontext() if self.head is None else self.head.only(at_R)
+        with torch.inference_mode(), self.turn, wanted:
+            found: Tensor = self.model(input_ids=ids_RT, attention_mask=mask_RT).logits
+        return found if self.head is not None else found.flatten(0, 1)[at_R]
+
+    def alone(self, known_BV: Tensor, top: int) -> list[tuple[tuple[str, float], ...]]:
         """The likeliest single tokens of each blank while the others are open."""
-        masked = self.masked(parts, [1] * (len(parts) - 1))
-        logs_RV = self.log_probabilities([masked.ids] * len(masked.places), masked.places)
         found = []
-        for logs_V in logs_RV:
+        for logs_V in known_BV:
             values, ids = logs_V.topk(min(top, len(logs_V)))
             pairs = zip(ids.tolist(), values.exp().tolist(), strict=True)
             found.append(tuple((self.word([id]), probability) for id, probability in pairs))
         return found
 
-    def beam(self, masked: Masked, top: int) -> list[Partial]:
-        """The likeliest fillings of a text's masks, at least `top` where there are so many."""
+    def beam(self, masked: Masked, top: int, first_1V: Tensor | None = None) -> list[Partial]:
+        """The likeliest fillings of a text's masks, at least `top` where there are so many.
+
+        first_1V  log-probabilities of the first mask, where they are known
+        """
         import torch
 
         constraint = self.alphabet.whole_characters
@@ -193,7 +253,8 @@ class Filler(Backbone):
         ends = {end - 1 for end in accumulated(masked.shape)}
         for step, place in enumerate(masked.places):
             rows = [filled(masked, partial.ids) for partial in found]
-            logs_RV = self.log_probabilities(rows, [place] * len(rows))
+            known = first_1V if step == 0 else None
+            logs_RV = self.log_probabilities(rows, [place] * len(rows)) if known is None else known.clone()
             for row, partial in enumerate(found):
                 logs_RV[row, ~may_stand(partial.cursor, logs_RV.shape[-1], last=step in ends)] = -math.inf
             total_RV = logs_RV + torch.tensor([partial.logprob for partial in found]).double()[:, None]

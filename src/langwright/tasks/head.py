@@ -57,10 +57,10 @@ def labels_of(headed: Headed, asked: Sequence[ClassificationInput | PairInput]) 
             if label not in headed.labels:
                 raise unknown("label", label, headed.labels)
     said = [one.text if isinstance(one, ClassificationInput) else (one.text_a, one.text_b) for one in asked]
-    rows_BC = headed.probabilities(said)  # type: ignore[arg-type]
+    rows = headed.rows(said)  # type: ignore[arg-type]
     found = []
-    for one, row_C, text in zip(asked, rows_BC, said, strict=True):
-        shares, truncated = row_C, headed.truncates(text)
+    for one, row_C, row in zip(asked, headed.probabilities(rows), rows, strict=True):
+        shares, truncated = row_C, row.cut
         if truncated and isinstance(one, ClassificationInput) and one.whole:
             shares, truncated = headed.of_parts(one.text), False
         found.append(chosen(headed, one, dict(zip(headed.labels, map(float, shares), strict=True)), truncated))
@@ -90,10 +90,10 @@ def chosen(
 def values_of(headed: Headed, asked: Sequence[RegressionInput] | Sequence[SimilarityInput]) -> list[ValueOutput]:
     """The number of each text or pair."""
     said = [one.text if isinstance(one, RegressionInput) else (one.text_a, one.text_b) for one in asked]
-    values = headed.values(said)  # type: ignore[arg-type]
+    rows = headed.rows(said)  # type: ignore[arg-type]
     return [
-        ValueOutput(score=value, truncated=headed.truncates(text), solver=HEAD.name)
-        for value, text in zip(values, said, strict=True)
+        ValueOutput(score=value, truncated=row.cut, solver=HEAD.name)
+        for value, row in zip(headed.values(rows), rows, strict=True)
     ]
 
 
@@ -123,6 +123,12 @@ def tags_of(headed: Headed, asked: Sequence[TaggingInput]) -> list[TaggingOutput
 def answers_of(headed: Headed, asked: Sequence[QaInput]) -> list[QaOutput]:
     """The stretch of each passage that answers."""
     answers = []
+    if any(not one.context.strip() for one in asked):
+        raise UserError(
+            "{name} looks for answers in a passage, and none was given",
+            fix="give it: --with TEXT on the command line, or as the field context",
+            name=headed.name,
+        )
     for found in headed.answer([(one.question, one.context) for one in asked]):
         start = found.start if found.text else None
         end = None if start is None else start + len(found.text)

@@ -1,6 +1,6 @@
 """Models with a trained head, asked directly: labels and numbers of texts and pairs, choices, tags, answers.
 
-Shapes    B rows    T positions    C labels
+Shapes    B rows    T positions    C labels    U judged tokens    L layers
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from langwright.objectives.texts import TextBatch
 
 Floats = NDArray[np.float32]
+Said = Sequence[str] | Sequence[tuple[str, str]] | Sequence[Encoded]
 LONGEST_ANSWER = 48  # tokens
 
 
@@ -86,9 +87,14 @@ class Headed:
         """What cuts texts into tokens."""
         return self.encoder.tokenizer
 
-    def truncates(self, said: str | tuple[str, str]) -> bool:
-        """Whether a text or a pair is longer than the context."""
-        return (self.encoder.text(said) if isinstance(said, str) else self.encoder.pair(*said)).cut
+    def rows(self, said: Said) -> list[Encoded]:
+        """Texts and pairs as the model is given them; what is too long for it is cut. Rows stay as they are."""
+        places = [place for place, one in enumerate(said) if isinstance(one, str)]
+        texts = dict(zip(places, self.encoder.texts([str(said[place]) for place in places]), strict=True))
+        return [
+            one if isinstance(one, Encoded) else texts[place] if isinstance(one, str) else self.encoder.pair(*one)
+            for place, one in enumerate(said)
+        ]
 
     def embed(
         self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False
@@ -118,7 +124,7 @@ class Headed:
             terms = [row.terms for row in some if row.terms is not None]
             yield places, TextBatch(tokens_BT, mask_BT, types_BT=types_BT, terms=laid(terms) if terms else None)
 
-    def probabilities(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> Floats:
+    def probabilities(self, texts: Said, max_batch: int = 32) -> Floats:
         """Of each label, (B, C): of one among all, or of each by itself where a text may have several."""
         logits_BC = self.logits(texts, max_batch)
         if self.several:
@@ -138,7 +144,7 @@ class Headed:
         found_C: Floats = np.average(rows_PC, axis=0, weights=[one.new for one in parts]).astype(np.float32)
         return found_C
 
-    def given(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[tuple[str, ...]]:
+    def given(self, texts: Said, max_batch: int = 32) -> list[tuple[str, ...]]:
         """The labels of each text: the likeliest, or every one from its threshold on."""
         rows = self.probabilities(texts, max_batch)
         if not self.several:
@@ -146,7 +152,7 @@ class Headed:
         cuts = self.thresholds
         return [tuple(label for label, p in zip(self.labels, row, strict=True) if p >= cuts[label]) for row in rows]
 
-    def values(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int = 32) -> list[float]:
+    def values(self, texts: Said, max_batch: int = 32) -> list[float]:
         """The number of each text, from a head for one."""
         return [float(value) for value in self.logits(texts, max_batch)[:, 0]]
 
@@ -160,9 +166,9 @@ class Headed:
         )
         return [max(some, key=lambda place: next(values)) for some in places]
 
-    def logits(self, texts: Sequence[str] | Sequence[tuple[str, str]], max_batch: int) -> Floats:
+    def logits(self, texts: Said, max_batch: int) -> Floats:
         """Shape (B, C), in the order given."""
-        rows = [self.encoder.text(one) if isinstance(one, str) else self.encoder.pair(*one) for one in texts]
+        rows = self.rows(texts)
         found_BC = np.zeros((len(rows), self.model.config.num_labels), dtype=np.float32)
         for places, said in self.read(rows, max_batch):
             found_BC[places] = said.logits.float().cpu().numpy()
@@ -185,20 +191,22 @@ class Headed:
     def tag(self, texts: Sequence[str], max_batch: int = 32) -> list[list[Span]]:
         """The spans of each text, in order; of several labels, where they were taught in layers, they may overlap."""
         cut = [self.encoder.words(text) for text in texts]
-        scores: list[dict[int, Tensor]] = [{} for _ in texts]  # by token, (C,)
+        outputs = self.model.config.num_labels
+        scores = [np.zeros((len(places), outputs), dtype=np.float32) for places, _, _ in cut]  # (T, C) each
         asked = [(number, window) for number, (_, _, made) in enumerate(cut) for window in made]
         for places, said in self.read([window.row for _, window in asked], max_batch):
-            for place, logits_TC in zip(places, said.logits.float().cpu(), strict=True):
+            for place, logits_TC in zip(places, said.logits.float().cpu().numpy(), strict=True):
                 number, window = asked[place]
-                for token in range(*window.owned):
-                    scores[number][token] = logits_TC[token - window.first + window.offset]
+                first, last = window.owned
+                shift = window.offset - window.first
+                scores[number][first:last] = logits_TC[first + shift : last + shift]
         return [
-            self.spans(text, where, judged, [known[token] for token in judged])
-            for text, (where, judged, _), known in zip(texts, cut, scores, strict=True)
+            self.spans(text, where, judged, known_TC[judged])
+            for text, (where, judged, _), known_TC in zip(texts, cut, scores, strict=True)
         ]
 
-    def spans(self, text: str, places: list[Place], judged: list[int], scores: list[Tensor]) -> list[Span]:
-        """What the scores of judged tokens, each (C,), say of a text."""
+    def spans(self, text: str, places: list[Place], judged: list[int], scores_UC: Floats) -> list[Span]:
+        """What the scores of judged tokens say of a text."""
         import torch
 
         from langwright.models.chain import chain_of
@@ -206,16 +214,20 @@ class Headed:
 
         if not judged:
             return []
-        scores_UC, kind = torch.stack(scores), tags_of(self.model.config)
+        kind = tags_of(self.model.config)
         if kind == "nested":
-            best_UL = scores_UC.view(len(scores_UC), -1, len(LAYER)).argmax(-1)
+            best_UL = scores_UC.reshape(len(scores_UC), -1, len(LAYER)).argmax(-1)
             names = [name.partition("-")[2] for name in self.labels[:: len(LAYER)]]
             layers = [
                 [OUTSIDE if not number else f"{LAYER[number]}-{label}" for number in best_UL[:, layer].tolist()]
                 for layer, label in enumerate(names)
             ]
         else:
-            best = chain_of(self.model).best(scores_UC) if kind == "crf" else scores_UC.argmax(-1).tolist()
+            best = (
+                chain_of(self.model).best(torch.from_numpy(scores_UC))
+                if kind == "crf"
+                else scores_UC.argmax(-1).tolist()
+            )
             layers = [[self.labels[number] for number in best]]
         found = [span for tags in layers for span in untagged(text, places, judged, tags)]
         return sorted(found, key=lambda span: (span.start, -span.end, span.label))

@@ -12,7 +12,7 @@ from langwright.errors import UserError, unknown
 from langwright.inference.protocol import Beams, Sampling, Search
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.conversation import Conversation, as_prompt
-from langwright.tasks.declaration import Task, TaskInput, TaskOutput
+from langwright.tasks.declaration import Task, TaskInput, TaskOutput, not_blank
 from langwright.tasks.options import Ways, Writing, sampling_of, writing_of
 from langwright.tasks.solvers import NEEDED, Need, Solver
 from langwright.tasks.verbs import Verbs
@@ -91,7 +91,7 @@ class Model(Verbs):
         """Whether it has what a solver needs for a task."""
         writes = self.text is not None
         if need == "head":
-            return self.headed is not None and any(task.done_by(taught, TASKS) for taught in self.headed.taught)
+            return self.headed is not None and of_task(self.headed, task) and of_labels(self.headed, task)
         if need == "taught":
             return self.converses if task.name == "chat" else writes and self.was_taught(task)
         has: dict[Need, bool] = {
@@ -233,14 +233,15 @@ class Model(Verbs):
         raises  UserError for an unknown task or solver, or one this model cannot do or be used with
         """
         chosen = self.require(task, solver)
-        return chosen.solve(self, TASKS[task], asked)
+        return chosen.solve(self, TASKS[task], not_blank(TASKS[task], asked))
 
     def solve_all(self, task: str, inputs: Sequence[TaskInput], solver: str | None = None) -> list[TaskOutput]:
         """Do a task on many inputs, side by side where the solver can; outputs in the order of the inputs."""
         chosen = self.require(task, solver)
+        given = [not_blank(TASKS[task], asked) for asked in inputs]
         if chosen.solve_all is not None:
-            return chosen.solve_all(self, TASKS[task], inputs)
-        return [chosen.solve(self, TASKS[task], asked) for asked in inputs]
+            return chosen.solve_all(self, TASKS[task], given)
+        return [chosen.solve(self, TASKS[task], asked) for asked in given]
 
     @property
     def taught(self) -> tuple[str, ...]:
@@ -261,8 +262,16 @@ class Model(Verbs):
             raise unknown("solver", solver, TASKS[task].solvers)
         found = self.solver_of(task) if solver is None else SOLVERS[solver]
         if found is None or not self.has(found.needs, TASKS[task]):
+            if self.headed is not None and of_task(self.headed, TASKS[task]):
+                raise other_labels(self.name, self.headed, TASKS[task])
             raise self.cannot(task, found or SOLVERS[TASKS[task].solvers[0]])
         return found
+
+    def doubts(self, task: str, asked: TaskInput) -> tuple[str, ...]:
+        """What to know before trusting the answer to an input: that it is in a language the model never saw."""
+        from langwright.tasks.doubts import doubts_of
+
+        return doubts_of(self, TASKS[task], asked)
 
     # --- measuring -----------------------------------------------------------------------------
 
@@ -387,3 +396,22 @@ class Model(Verbs):
         if self.backbone is not None:
             return say("an encoder", lang=lang)
         return say("no model", lang=lang)
+
+
+def of_task(headed: Headed, task: Task) -> bool:
+    """Whether a head was taught what is taught as this task is."""
+    return any(task.done_by(taught, TASKS) for taught in headed.taught)
+
+
+def of_labels(headed: Headed, task: Task) -> bool:
+    """Whether a head was taught this task by its name, or has labels that are those of it."""
+    return not task.labels or task.name in headed.taught or all(map(task.knows, headed.labels))
+
+
+def other_labels(name: str, headed: Headed, task: Task) -> UserError:
+    """For a head whose labels say something else than those of a task."""
+    return UserError(
+        "{name} was taught other labels than those of {task}: {labels}",
+        fix="ask it for {taught}, or make a model for this with `langwright finetune MODEL DATASET OUT --task {task}`",
+        name=name, task=task.name, labels=", ".join(headed.labels[:20]), taught=headed.taught[0],
+    )  # fmt: skip

@@ -75,6 +75,11 @@ def marked(text: str, first: tuple[int, int], second: tuple[int, int]) -> str:
     return f"{text[:a]}{one}{text[a:b]}{one}{text[b:c]}{other}{text[c:d]}{other}{text[d:]}"
 
 
+def marked_row(row: RelationRow) -> str:
+    """A row's text with its two things marked."""
+    return marked(row.text, (row.first_start, row.first_end), (row.second_start, row.second_end))
+
+
 def pairs_of(asked: RelationInput) -> list[tuple[Quote, Quote]]:
     """Every ordered pair of the things that are asked about.
 

@@ -44,9 +44,10 @@ def by_entailment(model: Model, task: Task, asked: ClassificationInput) -> Class
     labels = checked_labels(asked.labels or task.labels.get(language, ()))
     yes, no = named(model.headed.labels, ENTAILS), named(model.headed.labels, CONTRADICTS)
     pairs = [(asked.text, ABOUT[language].replace("{label}", label)) for label in labels]
-    rows_LC = model.headed.probabilities(pairs)
+    rows = model.headed.rows(pairs)
+    rows_LC = model.headed.probabilities(rows)
     entailed = [math.fsum(float(row_C[place]) for place in yes) for row_C in rows_LC]
-    truncated = any(model.headed.truncates(pair) for pair in pairs)
+    truncated = any(row.cut for row in rows)
     if asked.multi_label:
         against = (
             [math.fsum(float(row_C[place]) for place in no) for row_C in rows_LC] if no else [1 - p for p in entailed]

@@ -73,17 +73,12 @@ def similarity_lesson(work: Work) -> Lesson:
 
 def relation_lesson(work: Work) -> Lesson:
     """Texts with two things in them and what holds between these, learned as labels of texts in which they are marked."""
-    from langwright.tasks.relation import FIRST, SECOND, marked
+    from langwright.tasks.relation import FIRST, SECOND, marked_row
 
     rows: Rows = {
-        split: [
-            ClassificationRow(
-                id=row.id, text=marked(row.text, (row.first_start, row.first_end), (row.second_start, row.second_end)), label=row.label
-            )
-            for row in some
-        ]
+        split: [ClassificationRow(id=row.id, text=marked_row(row), label=row.label) for row in some]
         for split, some in split_rows(labelled_dataset(work, "relation")).items()
-    }  # fmt: skip
+    }
     lesson = single_lesson(work, rows)
     first, second = (lesson.tokenizer(mark, add_special_tokens=False)["input_ids"] for mark in (FIRST, SECOND))
     if first == second or not first:
