@@ -342,7 +342,7 @@ def side_by_side(name: str, trial: Trial, size: str, count: int, rounds: int) ->
     with tempfile.TemporaryDirectory() as made, contextlib.ExitStack() as stack:
         folder = Path(made)
         trial.build(folder, size, write_tokenizer(folder, "decoder" if name == "text-generation" else "encoder"))
-        quiet = stack.enter_context(open(os.devnull, "w"))
+        quiet = stack.enter_context(Path(os.devnull).open("w"))
         with contextlib.redirect_stderr(quiet):
             runs = trial.runs(folder, texts)
             answers = {who: run() for who, run in runs.items()}

@@ -9,8 +9,7 @@
     OUT.partial/run/events.jsonl   what happened
     OUT/card.json                  written last: kind, settings, inputs with digests, files, results
 
-A model artifact is also a plain Hugging Face directory, and a folder without a card that holds a
-`config.json` is opened as a model.
+A model is also a plain Hugging Face directory; a folder with a `config.json` and no card is opened as a model.
 """
 
 from __future__ import annotations

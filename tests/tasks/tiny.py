@@ -11,7 +11,7 @@ from langwright.inference.fake import letters
 CONTEXT = 96
 
 
-def write_writer(folder: Path, *, template: bool = True, seed: int = 0) -> Path:
+def write_writer(folder: Path, *, template: bool = True, seed: int = 0, context: int = CONTEXT) -> Path:
     """A Llama-style model that writes, over bytes, with random weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -20,7 +20,8 @@ def write_writer(folder: Path, *, template: bool = True, seed: int = 0) -> Path:
     if not template:
         tokenizer.chat_template = None
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(LlamaConfig(**shape(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)))
+    size = shape(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
+    model = LlamaForCausalLM(LlamaConfig(**{**size, "max_position_embeddings": context}))
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(4)  # random weights of the usual size find every token alike

@@ -121,7 +121,15 @@ class Encoder:
 
     def pair(self, first: str, second: str) -> Encoded:
         """Two texts together, the longer one cut first where they are too long."""
-        one, other = self.read([first, second], specials=False)
+        return self.pairs([(first, second)])[0]
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
+        """The same of many, which the tokenizer reads together."""
+        sides = (self.read([pair[side] for pair in pairs], specials=False) for side in (0, 1))
+        return [self.joined(one, other) for one, other in zip(*sides, strict=True)]
+
+    def joined(self, one: list[int], other: list[int]) -> Encoded:
+        """The ids of two texts as a row."""
         left, right = shortened(one, other, self.length - self.layout.specials)
         return encoded(*self.layout.pair(left, right), len(left) + len(right) < len(one) + len(other))
 

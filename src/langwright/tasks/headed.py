@@ -89,12 +89,11 @@ class Headed:
 
     def rows(self, said: Said) -> list[Encoded]:
         """Texts and pairs as the model is given them; what is too long for it is cut. Rows stay as they are."""
-        places = [place for place, one in enumerate(said) if isinstance(one, str)]
-        texts = dict(zip(places, self.encoder.texts([str(said[place]) for place in places]), strict=True))
-        return [
-            one if isinstance(one, Encoded) else texts[place] if isinstance(one, str) else self.encoder.pair(*one)
-            for place, one in enumerate(said)
-        ]
+        if all(isinstance(one, Encoded) for one in said):
+            return list(said)  # type: ignore[arg-type]
+        if all(isinstance(one, str) for one in said):
+            return self.encoder.texts(said)  # type: ignore[arg-type]
+        return self.encoder.pairs(said)  # type: ignore[arg-type]
 
     def embed(
         self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False

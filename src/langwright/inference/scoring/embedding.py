@@ -109,7 +109,7 @@ def embed_texts(
     from langwright.inference.scoring.likelihood import encode_rows
 
     check_pooling(tokenizer, pooling)
-    rows = [list(tokenizer(text, verbose=False)["input_ids"]) for text in texts]
+    rows = list(tokenizer(list(texts), verbose=False)["input_ids"]) if texts else []
     return embed_rows(
         partial(encode_rows, model), rows, context=context, pooling=pooling, normalise=normalise, truncate=truncate,
         end=closing_tokens(tokenizer),
