@@ -47,7 +47,7 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "pair": ("text_a", "text_b"), "regression": ("text", "score"), "tagging": (), "qa": ("question", "context"),
-    "choice": ("question", "choices", "answer"), "code": (), "relation": ("text", "first", "second", "label"),
+    "choice": ("question", "choices", "answer"), "code": (), "relation": ("text", "label"),
 }  # fmt: skip
 """By schema: columns that a table must have."""
 
@@ -215,14 +215,15 @@ def moved(text: str, cleaned: str, span: tuple[int, int, str]) -> dict[str, Any]
 
 
 def relation(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A text with two stretches that do not overlap, each as [start, end] or with its words as {"text", "start"}."""
+    """A text with two stretches that do not overlap, each as [start, end], or with its words as {"text", "start"}, or in
+    fields of their own as in our rows, first_start and so on."""
     text = values.get("text")
     if not isinstance(text, str) or not text.strip():
         raise Malformed(EMPTY_FIELD, "text")
     cleaned = clean_text(text)
     places: dict[str, int] = {}
     for side in ("first", "second"):
-        given = values.get(side)
+        given = values.get(side, [values.get(f"{side}_start"), values.get(f"{side}_end")])
         given = json_list(given) if isinstance(given, str) else given
         if isinstance(given, dict) and isinstance(given.get("text"), str) and type(given.get("start")) is int:
             given = [given["start"], given["start"] + len(given["text"])]
