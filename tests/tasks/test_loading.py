@@ -83,6 +83,7 @@ def test_predicting_says_which_solver(folder: Path) -> None:
 
 
 UNTAUGHT = {
+    "qa": "grounded",
     "classification": "likelihood", "pair": "likelihood", "entailment": "likelihood", "choice": "likelihood",
     "translation": "writing", "summarization": "writing", "similarity": "cosine", "embedding": "vectors",
     "score": "probability",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langwright.measures import Measure
 from langwright.metrics.calibration import checked
@@ -52,7 +52,7 @@ def at_risk(confidence: Sequence[float], right: Sequence[bool], risk: float, thr
     """
     sure_N, hits_N = checked(confidence, right)
     kept = hits_N[sure_N >= threshold]
-    about = {"risk": f"{risk:.0%}", "threshold": f"{threshold:.4g}"}
+    about: dict[str, Any] = {"risk": f"{risk:.0%}", "threshold": f"{threshold:.4g}"}
     many, wrong = len(kept), len(kept) - int(kept.sum())
     share = ANSWERED.measure(
         many / len(hits_N), wilson(many, len(hits_N)), n=len(hits_N), name=ANSWERED.name.format(**about), **about

@@ -20,6 +20,7 @@ from langwright.tasks.events import EVENTS
 from langwright.tasks.extractive import LEAD, LEXRANK, NEAREST, RAKE, TEXTRANK, TF_IDF
 from langwright.tasks.fill import BLANKS, FILL
 from langwright.tasks.generation import GENERATION
+from langwright.tasks.grounded import GROUNDING
 from langwright.tasks.head import HEAD
 from langwright.tasks.keywords import KEYWORDS
 from langwright.tasks.likelihood import LIKELIHOOD
@@ -76,6 +77,7 @@ SOLVERS: dict[str, Solver] = {
     solver.name: solver
     for solver in (
         HEAD,
+        GROUNDING,
         GENERATION,
         WRITING,
         LIKELIHOOD,

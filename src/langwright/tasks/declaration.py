@@ -64,7 +64,7 @@ class Task:
     prefix    what a model that is taught to write reads before the text, <language> standing for a language's name
     ask       (a row of the dataset) -> the input that is asked of it; for examples and evaluation
     labels    to choose from where a person names none and the model has none of its own
-    named     what its labels are called besides, in small letters; a head that has others does another task
+    named     what its labels are called besides, in small letters, where a head that has others does another task
     """
 
     name: str
@@ -84,9 +84,8 @@ class Task:
     named: frozenset[str] = frozenset()
 
     def knows(self, label: str) -> bool:
-        """Whether a label is one of its own; every label is where it has none."""
-        own = {one for some in self.labels.values() for one in some}
-        return not own or label in own or label.casefold() in self.named | {one.casefold() for one in own}
+        """Whether a label is one of its own, by whatever name."""
+        return label.casefold() in self.named | {one.casefold() for some in self.labels.values() for one in some}
 
     def done_by(self, taught: str, tasks: Mapping[str, Task]) -> bool:
         """Whether a model that was taught a task of this name can do this one."""

@@ -48,12 +48,12 @@ class FillOutput(TaskOutput):
         return [f"{one.probability:.4f}  {one.text}" for one in self.fillings]
 
 
-def fill(model: Model, task: Task, asked: FillInput) -> FillOutput:
+def fill(model: Model, task: Task, asked: FillInput) -> TaskOutput:
     """The best ways to fill the blanks."""
     return fill_all(model, task, [asked])[0]
 
 
-def fill_all(model: Model, task: Task, asked: Sequence[FillInput]) -> list[FillOutput]:
+def fill_all(model: Model, task: Task, asked: Sequence[FillInput]) -> list[TaskOutput]:
     """The same of many texts; those that are asked alike are read together."""
     assert model.filler is not None
     groups: dict[tuple[Any, ...], list[int]] = {}

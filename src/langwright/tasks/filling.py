@@ -129,6 +129,8 @@ class Filler(Backbone):
         self, texts: Sequence[str], *, top: int = 5, pieces: int = 1, words: Sequence[str] = ()
     ) -> list[Filled]:
         """The same of many texts, read with those of like length."""
+        import torch
+
         if len(texts) > TEXTS:
             parts = (texts[start : start + TEXTS] for start in range(0, len(texts), TEXTS))
             return [one for some in parts for one in self.fill_all(some, top=top, pieces=pieces, words=words)]
@@ -136,7 +138,7 @@ class Filler(Backbone):
         opened = [self.masked(parts, [1] * (len(parts) - 1)) for parts in cut]
         rows = [(masked.ids, place) for masked in opened for place in masked.places]
         logs_RV = self.log_probabilities([ids for ids, _ in rows], [place for _, place in rows])
-        each = logs_RV.split([len(masked.places) for masked in opened])
+        each = torch.split(logs_RV, [len(masked.places) for masked in opened])
         return [
             self.filled_with(parts, masked, known_BV, top, pieces, words)
             for parts, masked, known_BV in zip(cut, opened, each, strict=True)
@@ -165,7 +167,7 @@ class Filler(Backbone):
                 self.filling(masked, partial, 1 / len(shapes))
                 for shape in shapes
                 for masked in (opened if shape == opened.shape else self.masked(parts, shape),)
-                for partial in self.beam(masked, top, known_BV[:1] if masked is opened else None)
+                for partial in self.beam(masked, top, known_BV[:1] if masked is opened else None)[:top]
             ]
         best = sorted(fillings, key=lambda filling: -filling.probability)[:top]
         return Filled(tuple(best), open_blanks)

@@ -8,7 +8,7 @@ said not to say.
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -16,7 +16,12 @@ from langwright.inference.control.settings import Control
 from langwright.tasks.checks import NUMBER, language_or
 from langwright.tasks.declaration import Task, TaskOutput
 from langwright.tasks.drafting import NAME, Check, DraftInput, Held, Pen, Wanted, complaints
+from langwright.tasks.qa import QaInput, QaOutput
+from langwright.tasks.solvers import Solver
 from langwright.wording import Language, say
+
+if TYPE_CHECKING:
+    from langwright.tasks.model import Model
 
 NOT_STATED = "-"
 
@@ -125,4 +130,29 @@ GROUNDED = Task(
     output=Grounded,
     solvers=(NAME,),
     panel=("question", "passage"),
+)
+
+
+def answer(model: Model, task: Task, asked: QaInput) -> QaOutput:
+    """The same for a question whose answer is looked for in a passage: where it stands there, if it does word for word.
+
+    raises  UserError for no passage, or one that is too long for this
+    """
+    from langwright.tasks.asked import checked
+
+    found = model.solve(GROUNDED.name, checked(GROUNDED, {"question": asked.question, "passage": asked.context}))
+    assert isinstance(found, Grounded)
+    start = asked.context.find(found.answer) if found.answer else -1
+    return QaOutput(
+        text=found.answer, start=start if start >= 0 else None, end=start + len(found.answer) if start >= 0 else None,
+        solver=GROUNDING.name,
+    )  # fmt: skip
+
+
+GROUNDING = Solver(
+    name="grounded",
+    summary="A model that writes quotes the stretch of the passage that says it, and answers from that",
+    needs="text",
+    maker="langwright finetune MODEL DATASET OUT --task chat",
+    solve=answer,
 )

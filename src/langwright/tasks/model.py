@@ -405,7 +405,7 @@ def of_task(headed: Headed, task: Task) -> bool:
 
 def of_labels(headed: Headed, task: Task) -> bool:
     """Whether a head was taught this task by its name, or has labels that are those of it."""
-    return not task.labels or task.name in headed.taught or all(map(task.knows, headed.labels))
+    return not task.named or task.name in headed.taught or all(map(task.knows, headed.labels))
 
 
 def other_labels(name: str, headed: Headed, task: Task) -> UserError:
