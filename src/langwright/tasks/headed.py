@@ -27,7 +27,6 @@ from langwright.measures import Calibration
 from langwright.models.task_heads import ENDINGS, OF_TASK
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from langwright.objectives.texts import TextBatch
