@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from langwright.data.lexicon import Lexicon, Terms, fit_lexicon
 from langwright.data.lexicon_settings import Runs
 from langwright.errors import UserError
 from langwright.runlog import Chosen
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from langwright.data.encoder import Encoder
+    from langwright.data.lexicon import Lexicon, Terms
 
     Floats = NDArray[np.float32]
 
@@ -38,6 +38,7 @@ def told_of_words(
     """
     import torch
 
+    from langwright.data.lexicon import fit_lexicon
     from langwright.models.lexical import LexicalHead, add_lexical
 
     settings = work.settings.lexical
