@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Said = Sequence[str] | Sequence[tuple[str, str]] | Sequence[Encoded]
 LONGEST_ANSWER = 48  # tokens
+POSITIONS = 2048  # in one forward pass: more make it no faster, and pad more
 
 
 @dataclass(frozen=True)
@@ -274,9 +275,11 @@ def with_tokens(rows: Sequence[Encoded]) -> Sequence[Encoded]:
 
 
 def by_length(rows: Sequence[Encoded], max_batch: int) -> Iterator[list[int]]:
-    """Numbers of rows, shortest first, so many at a time."""
-    order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
-    return (order[begin : begin + max_batch] for begin in range(0, len(order), max_batch))
+    """Numbers of rows, like lengths together: at most so many, and so few positions that little of them is padding."""
+    from langwright.inference.scoring.likelihood import groups
+
+    for some in groups([len(row.ids) for row in rows], POSITIONS):
+        yield from (some[begin : begin + max_batch] for begin in range(0, len(some), max_batch))
 
 
 def softmax(logits_BC: Floats) -> Floats:
