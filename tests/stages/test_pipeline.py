@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,19 @@ def test_a_new_version_of_a_stage_makes_its_step_again(folder: Path, go: Callabl
     newer = {**TOYS, "toy-gather": replace(TOYS["toy-gather"], version=2)}
     with pytest.raises(StepError, match="version: 1 -> 2"):
         plan(read_pipeline(folder / "p.toml", newer, Workspace(folder)))
+
+
+def test_a_setting_that_came_later_does_not_make_a_step_again(folder: Path, go: Callable[..., list[Done]]) -> None:
+    """What is asked for in so many words still does."""
+    go(WHOLE)
+    card = folder / "runs/both/card.json"
+    before = json.loads(card.read_text())
+    del before["settings"]["between"]
+    card.write_text(json.dumps(before))
+    usual = WHOLE.replace('settings = { between = "+" }\n', "")
+    assert usual != WHOLE and ("both", "reuse") in actions(folder, usual)
+    with pytest.raises(StepError, match=r"between: '.*' -> '\+'"):
+        actions(folder, WHOLE)
 
 
 def test_a_stopped_pipeline_goes_on_where_it_was(folder: Path, go: Callable[..., list[Done]]) -> None:

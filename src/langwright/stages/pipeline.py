@@ -19,18 +19,19 @@ A step's identity is `artifacts.Request.key`: stage, version, settings and what 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, ValidationError
 
 from langwright.artifacts import Artifact, Kind, Request, open_artifact, partial_of, resume_view
 from langwright.errors import UserError, unknown
@@ -331,7 +332,7 @@ def plan_step(pipeline: Pipeline, step: Step, settled: set[str], restart: bool, 
         return plan_waiting(step, waits, restart)
     prepared = prepare(step.stage, pipeline.paths(step), step.settings, workspace=pipeline.workspace, command=command)
     if step.out.exists():
-        made = request_of(step.out)
+        made = request_of(step)
         if made.key() == prepared.request.key():
             return Planned(step, "reuse", "its settings and inputs are those it was made with", {}, prepared)
         changes = changes_between(made, prepared.request)
@@ -349,7 +350,7 @@ def plan_waiting(step: Step, waits: Sequence[str], restart: bool) -> Planned:
     names = ", ".join(waits) if len(waits) <= 4 else f"{', '.join(waits[:3])}, … ({len(waits)})"
     if not step.out.exists():
         return Planned(step, "run", "it waits for {names}", {"names": names})
-    made = request_of(step.out)
+    made = request_of(step)
     asked = made.model_copy(
         update={
             "stage": step.stage.name,
@@ -365,13 +366,23 @@ def plan_waiting(step: Step, waits: Sequence[str], restart: bool) -> Planned:
     return Planned(step, "decide", "it is kept if {names} comes out as before", {"names": names})
 
 
-def request_of(out: Path) -> Request:
-    """What a finished artifact was asked for, from its card."""
-    card = open_artifact(out).card
+def request_of(step: Step) -> Request:
+    """What a step's finished artifact was asked for, from its card.
+
+    A setting that came to the stage later counts with what holds when nothing is said: a stage that does something
+    else then has another version.
+    """
+    card = open_artifact(step.out).card
     if card is None:
-        raise UserError("{out} was not made by a step", fix="name the step otherwise, or move that folder", out=out)
+        raise UserError(
+            "{out} was not made by a step", fix="name the step otherwise, or move that folder", out=step.out
+        )
+    settings = card.settings
+    if (card.stage, card.stage_version) == (step.stage.name, step.stage.version):
+        with suppress(ValidationError):  # of what can no longer be asked for the differences are shown
+            settings = step.stage.settings.model_validate_json(json.dumps(settings)).model_dump(mode="json")
     return Request(
-        stage=card.stage, stage_version=card.stage_version, inputs=card.inputs, settings=card.settings, command=()
+        stage=card.stage, stage_version=card.stage_version, inputs=card.inputs, settings=settings, command=()
     )
 
 
