@@ -253,15 +253,20 @@ def meant(folder: Path, texts: Sequence[str]) -> dict[str, Run]:
 
 
 def written(folder: Path, texts: Sequence[str]) -> dict[str, Run]:
-    """Ours: all texts to the engine, which takes them in as places become free."""
-    from langwright.inference.protocol import Sampling
+    """Ours: all texts to the engine, greedy, which takes them in as places become free.
+
+    Asked in ids: our texts keep to whole characters, which random weights and the pipeline do not.
+    """
+    from langwright.inference.protocol import Request, Sampling
     from langwright.tasks.loading import load
 
-    model = load(folder, max_batch=BATCH)
+    text = load(folder, max_batch=BATCH).text
+    prompts = [text.tokenize(one) for one in texts]  # type: ignore[union-attr]
+    sampling = Sampling(max_new_tokens=NEW, temperature=0.0)
 
     def run() -> list[Any]:
-        streams = [model.stream(text, Sampling(max_new_tokens=NEW)) for text in texts]
-        return [list(stream.result().token_ids) for stream in streams]
+        streams = [text.engine.submit(Request(prompt, sampling)) for prompt in prompts]  # type: ignore[union-attr]
+        return [[token.id for token in stream] for stream in streams]
 
     return {"langwright": run}
 
