@@ -43,13 +43,12 @@ def test_an_english_poem() -> None:
     assert "rhymes AA" in script.asked[0] and len(script.asked) == 2
 
 
-def test_any_model_keeps_a_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_model_keeps_a_form(tmp_path: Path) -> None:
     pytest.importorskip("pypinyin")
-    monkeypatch.setattr("tests.tasks.tiny.CONTEXT", 400)
     asked = PoemInput(
         subject="雪", form="五言绝句", tries=4, sampling=Sampling(temperature=1, max_new_tokens=90, seed=5)
     )
-    with load(write_writer(tmp_path)) as model:
+    with load(write_writer(tmp_path, context=400)) as model:
         kept = model.solve("poem", asked)
         free = model.solve("poem", asked.model_copy(update={"keep": "nothing", "tries": 1}))
         short = model.solve("poem", asked.model_copy(update={"form": "如梦令", "sampling": Sampling(temperature=1, max_new_tokens=130, seed=1)}))  # fmt: skip

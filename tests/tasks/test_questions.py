@@ -119,9 +119,8 @@ def test_evidence_of_a_passage_of_several_lines_in_chinese() -> None:
     assert isinstance(found, Grounded) and found.stated and passage[found.start : found.end] == found.evidence
 
 
-def test_any_model_takes_evidence_from_the_passage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.tasks.tiny.CONTEXT", 900)
-    with load(write_writer(tmp_path)) as model:
+def test_any_model_takes_evidence_from_the_passage(tmp_path: Path) -> None:
+    with load(write_writer(tmp_path, context=900)) as model:
         for seed in range(3):
             drawn = Sampling(temperature=1, max_new_tokens=500, seed=seed)
             made = model.solve(
@@ -164,10 +163,9 @@ def test_a_term_that_stands_by_itself_too_is_asked_for() -> None:
     assert chinese.terms == {"语言模型": "language model"}
 
 
-def test_decoding_writes_the_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.tasks.tiny.CONTEXT", 500)
+def test_decoding_writes_the_terms(tmp_path: Path) -> None:
     asked = TermsInput(text="a loss", source_language="en", target_language="zh", glossary=GLOSSARY, tries=1, sampling=Sampling(max_new_tokens=40, seed=2))  # fmt: skip
-    with load(write_writer(tmp_path)) as model:
+    with load(write_writer(tmp_path, context=500)) as model:
         found = model.solve("terms", asked)
     assert isinstance(found, Translated) and found.terms[0].used and "损失" in found.text
 

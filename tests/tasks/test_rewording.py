@@ -88,9 +88,8 @@ def test_a_model_that_does_not_converse_is_asked_in_running_text() -> None:
     assert "<|im_start|>" not in script.asked[0]
 
 
-def test_a_real_model_keeps_what_must_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.tasks.tiny.CONTEXT", 300)
-    with load(write_writer(tmp_path)) as model:
+def test_a_real_model_keeps_what_must_stay(tmp_path: Path) -> None:
+    with load(write_writer(tmp_path, context=300)) as model:
         asked = ParaphraseInput(text="Ann is in", keep=("Ann",), tries=1, sampling=Sampling(max_new_tokens=24, seed=1))
         found = model.solve("paraphrase", asked)
         again = model.solve("paraphrase", asked)
@@ -123,12 +122,11 @@ def test_advice_in_chinese_and_none_at_all() -> None:
     assert isinstance(empty, Advice) and empty.items == ()
 
 
-def test_advice_is_json_from_any_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.tasks.tiny.CONTEXT", 900)
+def test_advice_is_json_from_any_model(tmp_path: Path) -> None:
     asked = AdviceInput(
         text="a b", most=1, tries=2, kinds=("style",), sampling=Sampling(temperature=1, max_new_tokens=500, seed=3)
     )
-    with load(write_writer(tmp_path)) as model:
+    with load(write_writer(tmp_path, context=900)) as model:
         found = model.solve("advice", asked)
         with pytest.raises(UserError, match="more than the model"):
             model.solve("advice", asked.model_copy(update={"text": "long " * 200}))
