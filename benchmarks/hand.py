@@ -66,7 +66,6 @@ def around_litgpt(model: Any) -> tuple[Any, Loss]:
     from litgpt.config import Config
     from litgpt.model import GPT
 
-    only_llama(model)
     c = model.config
     shape = Config(
         name="shape", block_size=c.max_position_embeddings, vocab_size=c.vocab_size, padded_vocab_size=c.vocab_size,
@@ -83,7 +82,6 @@ def around_fast(model: Any) -> tuple[Any, Loss]:
     """The model written for speed, its body compiled, from the folder LANGWRIGHT_HAND."""
     import torch
 
-    only_llama(model)
     sys.path.insert(0, str(HAND))
     import fastmodel  # type: ignore[import-not-found]
 
@@ -91,9 +89,3 @@ def around_fast(model: Any) -> tuple[Any, Loss]:
     written = fastmodel.Fast(model.config, "fused", 1024, True)
     written.body = torch.compile(written.body)
     return written, written
-
-
-def only_llama(model: Any) -> None:
-    """Refuse shapes that these contestants do not have."""
-    if model.config.model_type != "llama":
-        sys.exit(f"{model.config.model_type} has no such contestant; name the others with --contestants")

@@ -199,6 +199,13 @@ if HAS_LITGPT:
 if HAS_FAST:
     PEERS["by hand, a model written for speed"] = partial(by_hand, around=around_fast)
 
+
+def of_llamas_alone(name: str) -> frozenset[str]:
+    """Contestants that are written for the shape of Llama, where the model has another."""
+    another = SETTINGS[name].preset in ("gpt2-small", "qwen3-small")
+    return frozenset({"litgpt, compiled", "by hand, a model written for speed"} if another else ())
+
+
 CONTEST = Contest(
     module="benchmarks.pretraining",
     not_shown="GPUs, other processors, other sizes; how good the models become (both learn from the same rows)",
@@ -210,6 +217,7 @@ CONTEST = Contest(
     },
     peers=PEERS,
     flops=lambda name: flops_of(SETTINGS[name]),
+    lacking=of_llamas_alone,
 )
 
 if __name__ == "__main__":

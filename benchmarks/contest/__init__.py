@@ -91,6 +91,7 @@ class Contest:
     ours      contestants of this library
     peers     contestants they are compared with
     flops     floating-point operations a token of a setting; None where they are not counted
+    lacking   contestants that a setting does not have, such as those that are written for one kind of model
     """
 
     module: str
@@ -100,6 +101,7 @@ class Contest:
     ours: dict[str, Contestant]
     peers: dict[str, Contestant]
     flops: Callable[[str], float] | None = None
+    lacking: Callable[[str], frozenset[str]] = lambda setting: frozenset()
 
     @property
     def command(self) -> str:
@@ -273,7 +275,11 @@ def run(contest: Contest, about: str) -> None:
         return
     measures: list[Measure] = []
     for name in given.only:
-        found = side_by_side(contest, name, given.contestants, given.rounds, given.steps)
+        left_out = contest.lacking(name).intersection(given.contestants)
+        if left_out:
+            print(f"{name}: there is no {', '.join(sorted(left_out))}", flush=True)
+        names = [one for one in given.contestants if one not in left_out]
+        found = side_by_side(contest, name, names, given.rounds, given.steps)
         for measure in found:
             spread = "" if measure.low is None else f"[{measure.low:.3f}, {measure.high:.3f}]"
             print(f"{measure.name:<85} {measure.value:10.3f} {measure.unit:<10} {spread}", flush=True)
