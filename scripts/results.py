@@ -62,7 +62,8 @@ def result_of(file: Path, commit: str) -> Result | None:
     has_arms = "arm" in parse_toml(text)
     try:
         steps = read_pipeline(file, STAGES).steps
-    except UserError:  # it needs a variable that is not set here, such as a folder of data: it was not run here
+    except UserError as error:  # it needs a variable that is not set here, such as a folder of data
+        print(f"{file.relative_to(ROOT)} is left as recorded: {error}")
         return None
     cards = [(step.name, read_card(ROOT / step.out)) for step in steps if step.stage.makes == "report"]
     cards = [(name, card) for name, card in cards if not has_arms or name.startswith(COMPARISON)]
