@@ -188,7 +188,7 @@ def ours(task: str, asked: Callable[[str], Any], said: Callable[[Any], Any]) -> 
     """The front door, all texts at once."""
 
     def runs(folder: Path, texts: Sequence[str]) -> dict[str, Run]:
-        from langwright.tasks.loading import load
+        from langwright.tasks.front.loading import load
 
         model = load(folder, max_batch=BATCH)
         inputs = [asked(text) for text in texts]
@@ -238,7 +238,7 @@ def filled(text: str) -> Any:
 
 def vectors(folder: Path, texts: Sequence[str]) -> dict[str, Run]:
     """Ours: the mean of the last hidden states."""
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     model = load(folder)
     return {"langwright": lambda: list(model.embed(list(texts), truncate=True))}
@@ -258,7 +258,7 @@ def written(folder: Path, texts: Sequence[str]) -> dict[str, Run]:
     Asked in ids: our texts keep to whole characters, which random weights and the pipeline do not.
     """
     from langwright.inference.protocol import Request, Sampling
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     text = load(folder, max_batch=BATCH).text
     prompts = [text.tokenize(one) for one in texts]  # type: ignore[union-attr]

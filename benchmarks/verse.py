@@ -44,7 +44,7 @@ def poems(data: Path) -> Iterator[tuple[str, str, str]]:
 
 def question(form: str, title: str) -> str:
     """What is asked of a model that goes on from texts."""
-    from langwright.tasks.prompting import Templates
+    from langwright.tasks.solving.prompting import Templates
 
     fields = {"subject": title, "form": form, "scheme": scheme(form)}  # type: ignore[arg-type]
     (turn,) = Templates().get("poem").fill("zh", fields)
@@ -72,7 +72,7 @@ def prepare(data: Path, out: Path, most: int) -> None:
 def measure(model: str, apart: Path, drafts: int, forms: Sequence[str], temperature: float) -> list[Measure]:
     """The share of drafts that hold each thing, by how much decoding is kept to."""
     from langwright.inference.protocol import Sampling
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     rows = [json.loads(line) for line in apart.joinpath("poems.jsonl").read_text(encoding="utf-8").splitlines()]
     found: list[Measure] = []

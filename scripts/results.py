@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from langwright.artifacts import read_card
 from langwright.errors import UserError
-from langwright.evaluation.numbers import interval_of, value_of
+from langwright.evaluation.pages.numbers import interval_of, value_of
 from langwright.measures import Measure
 from langwright.settings import parse_toml
 from langwright.stages import STAGES

@@ -15,9 +15,9 @@ from langwright.errors import UserError
 
 if TYPE_CHECKING:
     from langwright.data.schemas import Message
-    from langwright.tasks.asking import AsyncModel
     from langwright.tasks.declaration import TaskOutput
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.asking import AsyncModel
+    from langwright.tasks.front.loading import Model
     from langwright.wording import Language
 
 __all__ = ["UserError", "do", "load", "load_async", "prompt"]
@@ -30,7 +30,7 @@ def load(name: str | Path, *, max_batch: int = 8, watermark: str | Path | None =
     watermark  key file to mark what it writes by
     raises     UserError when there is no model of that name, or it cannot be opened
     """
-    from langwright.tasks.loading import load as open_model
+    from langwright.tasks.front.loading import load as open_model
 
     if watermark is None:
         return open_model(name, max_batch=max_batch)
@@ -45,7 +45,7 @@ def do(task: str, text: str, /, **fields: Any) -> TaskOutput:
     text    the first field of its input
     raises  UserError for a task that needs a model, with the command that makes one, or a field that it does not take
     """
-    from langwright.tasks.verbs import do as do_task
+    from langwright.tasks.front.verbs import do as do_task
 
     return do_task(task, text, **fields)
 
@@ -66,7 +66,7 @@ def prompt(template: str, *, language: Language | None = None, **fields: str) ->
     fields    what stands in its fields
     raises    UserError for a template or field that does not exist, or a field that is missing
     """
-    from langwright.tasks.prompting import Templates
+    from langwright.tasks.solving.prompting import Templates
     from langwright.wording import current_language
 
     return Templates().get(template).fill(language or current_language(), fields)

@@ -14,7 +14,7 @@ from tests.inference.control.writers import writer
 from langwright.artifacts import Artifact
 from langwright.cli.control import read_length
 from langwright.errors import UserError
-from langwright.tasks import loading
+from langwright.tasks.front import loading
 
 
 class Kept(loading.Model):

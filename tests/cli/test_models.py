@@ -20,7 +20,7 @@ from tests.tasks.tiny import give_card, write_labeller, write_writer
 from langwright.artifacts import Ability
 from langwright.errors import UserError
 from langwright.inference.protocol import Beams, Sampling
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 
 
 @pytest.fixture(scope="module")

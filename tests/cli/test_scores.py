@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.conftest import Run
-from tests.tasks.test_filling import masked_model
+from tests.tasks.front.test_filling import masked_model
 from tests.tasks.tiny import write_labeller, write_writer
 
 from langwright.inference.fake import letters
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.tokenizers.marks import add_marks
 
 

@@ -17,7 +17,7 @@ from transformers import GPTJConfig, GPTJForCausalLM
 from langwright.artifacts import Ability
 from langwright.cli import talk
 from langwright.inference.fake import parrot
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 
 Says = Callable[..., None]
 

@@ -26,8 +26,8 @@ from langwright.stages.finetune import TaskName
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.declaration import TaskInput, TaskOutput
 from langwright.tasks.examples import example_inputs, example_lines, example_rows, examples_file
-from langwright.tasks.loading import load
-from langwright.tasks.model import Model
+from langwright.tasks.front.loading import load
+from langwright.tasks.front.model import Model
 from langwright.workspace import Workspace
 
 ELSEWHERE = {"code", "debugging"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from langwright.artifacts import Artifact, DatasetFacts, Made, ModelFacts, Origin, Request, TokenizerFacts, making
 from langwright.data.cleaning import Dropped, Drops
-from langwright.evaluation.findings import Bar, Confusion, Details, Labelled, Reply, Sample
+from langwright.evaluation.measuring.findings import Bar, Confusion, Details, Labelled, Reply, Sample
 from langwright.measures import Measure, write_report
 from langwright.metrics.classification import accuracy, f1
 from langwright.metrics.containment import containment

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.evaluation.measuring.test_several import rows as several_rows
+from tests.evaluation.measuring.test_several import shy
 from tests.evaluation.test_running import dataset_of, named
-from tests.evaluation.test_several import rows as several_rows
-from tests.evaluation.test_several import shy
 
 from langwright.data.dataset import Dataset
 from langwright.data.schemas import CorrectionRow, RegressionRow, RelationRow, Span, TaggingRow, TranslationRow
-from langwright.evaluation.baselines import COMMONEST, WORDS
-from langwright.evaluation.findings import Findings
+from langwright.evaluation.baselines.language import COMMONEST, WORDS
+from langwright.evaluation.experiments.side_by_side import contestant, gaps
+from langwright.evaluation.measuring.findings import Findings
 from langwright.evaluation.running import evaluate
 from langwright.evaluation.settings import EvaluateSettings
-from langwright.evaluation.side_by_side import contestant, gaps
 from langwright.metrics.abstaining import at_risk
 from langwright.metrics.edits import Edit
 from langwright.tasks.correction import output_of
 from langwright.tasks.declaration import TaskInput, TaskOutput
 from langwright.tasks.events import EventsInput, events_of
-from langwright.tasks.quote import Quote
 from langwright.tasks.regression import ValueOutput
 from langwright.tasks.relation import Relation, RelationInput, RelationOutput
+from langwright.tasks.solving.quote import Quote
 from langwright.tasks.translation import TranslationInput
 
 

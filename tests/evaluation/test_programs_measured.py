@@ -9,15 +9,15 @@ import pytest
 from langwright.data.dataset import Dataset, DatasetWriter, open_dataset
 from langwright.data.schemas import CodeRow
 from langwright.errors import UserError
-from langwright.evaluation.coding import evaluate_code
-from langwright.evaluation.job import Job
+from langwright.evaluation.measuring.coding import evaluate_code
+from langwright.evaluation.measuring.job import Job
 from langwright.evaluation.settings import EvaluateSettings
 from langwright.runlog import RunLog
 from langwright.sandbox.examining import Exam
 from langwright.sandbox.running import missing_namespaces
 from langwright.sandbox.settings import Sandbox
 from langwright.tasks.code import CodeInput, ProgramOutput, of_attempts
-from langwright.tasks.programs import attempt
+from langwright.tasks.solving.programs import attempt
 
 RIGHT = {"one": "def one():\n    return 1\n", "two": "def two():\n    return 2\n"}
 

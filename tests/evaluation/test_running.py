@@ -14,11 +14,11 @@ from tests.evaluation.tables import Bigrams, table
 from langwright.data.dataset import Dataset, DatasetWriter, open_dataset
 from langwright.data.schemas import ChatRow, ClassificationRow, Message, Row, TextRow
 from langwright.errors import UserError
-from langwright.evaluation.findings import Findings
-from langwright.evaluation.perplexity import token_ids
+from langwright.evaluation.baselines.word_counts import Guess
+from langwright.evaluation.measuring.findings import Findings
+from langwright.evaluation.measuring.perplexity import token_ids
 from langwright.evaluation.running import evaluate
 from langwright.evaluation.settings import EvaluateSettings
-from langwright.evaluation.word_counts import Guess
 from langwright.inference.fake import letters, parrot
 from langwright.inference.texts.text import TextModel
 from langwright.measures import Measure

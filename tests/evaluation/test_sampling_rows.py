@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langwright.evaluation.sampling import blocks, drawn, evenly, opening
+from langwright.evaluation.measuring.sampling import blocks, drawn, evenly, opening
 from langwright.metrics.units import units
 
 

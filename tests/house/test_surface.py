@@ -24,7 +24,7 @@ def test_importing_the_package_says_nothing_and_asks_nobody() -> None:
         "import socket\n"
         "def refuse(*a): raise SystemExit('it tried to connect')\n"
         "socket.socket.connect = refuse\n"
-        "import langwright, langwright.cli.main, langwright.tasks.loading\n"
+        "import langwright, langwright.cli.main, langwright.tasks.front.loading\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -12,7 +12,7 @@ from tests.house.source import ROOT
 from tests.tasks.tiny import give_card, write_writer
 
 from langwright.artifacts import Ability
-from langwright.tasks.loading import Model
+from langwright.tasks.front.loading import Model
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTION = {"en": "## Every verb on one model", "zh": "## 一个模型，所有动词"}

@@ -38,7 +38,7 @@ def test_a_url_answers_as_the_model_does_here(serving: Serving, noise: TextModel
         stop = next(c for c in whole.text if c.isascii())
         assert model.generate("ab", max_new_tokens=30, stop=[stop]) == whole.text.partition(stop)[0]
         asked = [{"role": "user", "content": "你好"}]
-        assert model.chat(asked, max_new_tokens=9) == langwright.tasks.loading.Model(  # type: ignore[attr-defined]
+        assert model.chat(asked, max_new_tokens=9) == langwright.tasks.front.loading.Model(  # type: ignore[attr-defined]
             "noise", None, text=noise
         ).chat(asked, max_new_tokens=9)
 

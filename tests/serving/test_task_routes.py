@@ -11,7 +11,7 @@ from tests.tasks.tiny import write_labeller, write_writer
 from langwright.serving.app import build_app
 from langwright.serving.settings import ServingSettings
 from langwright.tasks import TASKS
-from langwright.tasks.loading import Model, load
+from langwright.tasks.front.loading import Model, load
 
 
 @pytest.fixture(scope="module")

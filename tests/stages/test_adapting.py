@@ -16,7 +16,7 @@ from langwright.runlog import Chosen, Resumed, Stepped, Warned, read_events
 from langwright.settings import read_settings
 from langwright.stages.adapt import AdaptSettings
 from langwright.stages.finetune import FinetuneSettings
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.tokenizers.loading import load_tokenizer
 
 LAW = ["合同当事人应当按照约定全面履行自己的义务。", "人民法院审理案件，应当公开进行。", "The court heard the case."]
@@ -61,7 +61,7 @@ def test_going_on_with_a_domain(domain, lawyer):
 def test_the_text_before_is_measured_with_the_model_as_it_was(domain, lawyer):
     """What the card says of before and after is what a measurement of both models finds."""
     from langwright.data.dataset import open_dataset
-    from langwright.evaluation.sampling import drawn
+    from langwright.evaluation.measuring.sampling import drawn
     from langwright.metrics.likelihood import bits_per_byte
     from langwright.stages.adapt import scored
 

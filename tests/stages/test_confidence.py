@@ -16,8 +16,8 @@ from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
 from langwright.tasks.decision import DecisionInput, DecisionOutput
-from langwright.tasks.headed import open_headed
-from langwright.tasks.loading import load
+from langwright.tasks.front.headed import open_headed
+from langwright.tasks.front.loading import load
 from langwright.workspace import Workspace
 
 LETTERS = "abcdefgh"

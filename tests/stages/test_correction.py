@@ -18,7 +18,7 @@ from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
 from langwright.tasks.correction import CorrectionInput, CorrectionOutput
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.tasks.repair import RepairInput
 from langwright.workspace import Workspace
 

@@ -163,7 +163,7 @@ def test_encoders_are_taught_to_label(world, bert, base):
     )  # fmt: skip
     values = {measure.name: measure.value for measure in artifact.card.results}
     assert values["validation accuracy"] > 0.8
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(artifact.path) as model:
         assert model.predict(ZH[0]).label == "中文" and model.predict(EN[0]).label == "english"

@@ -13,10 +13,10 @@ from transformers import LlamaForSequenceClassification
 
 from langwright.artifacts import Artifact, open_artifact
 from langwright.errors import UserError
-from langwright.evaluation.findings import read_details
 from langwright.evaluation.gate import check, measures_of
 from langwright.evaluation.gate_settings import Gate, Threshold
-from langwright.evaluation.perplexity import score_documents, text_documents
+from langwright.evaluation.measuring.findings import read_details
+from langwright.evaluation.measuring.perplexity import score_documents, text_documents
 from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import letters
 from langwright.measures import Measure, read_report

@@ -17,7 +17,7 @@ from langwright.errors import UserError
 from langwright.runlog import RunLog
 from langwright.tasks.classification import ClassificationOutput
 from langwright.tasks.events import EventsOutput
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.tasks.relation import RelationOutput
 from langwright.workspace import Workspace
 

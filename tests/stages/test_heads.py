@@ -21,7 +21,7 @@ from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
 from langwright.stages.finetune import FinetuneSettings
-from langwright.tasks.headed import open_headed
+from langwright.tasks.front.headed import open_headed
 from langwright.workspace import Workspace
 
 LETTERS = "abcdefgh中国北京上海人山"
@@ -195,7 +195,7 @@ def test_what_a_head_says(world: Workspace) -> None:
 
 
 def test_several_labels_through_the_front_door(world: Workspace) -> None:
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(taught(world, "several").path) as model:
         both, one = model.predict("abc山人def"), model.predict("abc山def", multi_label=True)
@@ -210,7 +210,7 @@ def test_several_labels_through_the_front_door(world: Workspace) -> None:
 def test_thresholds_are_chosen_on_held_out_rows_and_kept_with_the_head(world: Workspace) -> None:
     from langwright.data.dataset import open_dataset
     from langwright.metrics.several_labels import choose_thresholds
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     made = taught(world, "several")
     held: list[Any] = list(open_dataset(world.folder / "several-data").rows("validation"))
@@ -232,7 +232,7 @@ def test_thresholds_are_chosen_on_held_out_rows_and_kept_with_the_head(world: Wo
 @pytest.mark.spec("AP11", "the answer comes out with its place in the passage, and none where the passage does not say")
 @pytest.mark.spec("AP14", "a head for pairs says what holds between two texts, and serves as one for entailment")
 def test_every_head_through_the_front_door(world: Workspace) -> None:
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(taught(world, "tagging").path) as model:
         (place, number) = model.tag("abc 北京人 def 7 gh").entities

@@ -20,7 +20,7 @@ from langwright.models.loading import load_model
 from langwright.models.token_types import widen
 from langwright.settings import read_settings
 from langwright.stages.finetune import FinetuneSettings
-from langwright.tasks.headed import open_headed
+from langwright.tasks.front.headed import open_headed
 from langwright.workspace import Workspace
 
 numbers = random.Random(5)

@@ -26,8 +26,8 @@ from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
 from langwright.stages.finetune import FinetuneSettings
-from langwright.tasks.headed import Headed, open_headed
-from langwright.tasks.loading import load
+from langwright.tasks.front.headed import Headed, open_headed
+from langwright.tasks.front.loading import load
 from langwright.training import fit as fitting
 from langwright.workspace import Workspace
 

@@ -18,8 +18,8 @@ from langwright.runlog import Resumed, Stepped, read_events
 from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
-from langwright.tasks.headed import open_headed
-from langwright.tasks.loading import load
+from langwright.tasks.front.headed import open_headed
+from langwright.tasks.front.loading import load
 from langwright.training import fit as fitting
 
 __all__ = ["world"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from langwright.cli.main import main
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 
 PIPELINE = """
 seed = 5

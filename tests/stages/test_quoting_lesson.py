@@ -10,7 +10,7 @@ from tests.stages.test_heads import read, teach, write_encoder
 
 from langwright.data.schemas import SummaryRow
 from langwright.stages.lessons.quoting import rated
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.tasks.summarization import SummaryOutput
 from langwright.workspace import Workspace
 

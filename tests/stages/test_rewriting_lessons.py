@@ -20,7 +20,7 @@ from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
 from langwright.stages.lessons import rewriting
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.workspace import Workspace
 
 SMOOTHED = {"loss.kind": "cross-entropy", "loss.smoothing": 0.1}

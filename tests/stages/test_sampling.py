@@ -11,7 +11,7 @@ from tests.inference.tiny import LLAMA, random_model
 
 from langwright.data.dataset import open_dataset
 from langwright.errors import UserError
-from langwright.evaluation.sampled import PEOPLE, Choice, beginnings, choices, undominated
+from langwright.evaluation.measuring.sampled import PEOPLE, Choice, beginnings, choices, undominated
 from langwright.inference.fake import letters
 from langwright.inference.protocol import Sampling
 from langwright.measures import Measure, read_report
@@ -19,7 +19,7 @@ from langwright.models.loading import save_model
 from langwright.settings import read_settings
 from langwright.stages import data_read, sampling
 from langwright.stages.execution import execute
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.workspace import Workspace
 
 TALES = [f"第{i}回。宝玉听了，便慢慢走回园子里去。 Chapter {i}: it was a cold day." for i in range(30)]

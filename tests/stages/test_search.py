@@ -16,7 +16,7 @@ from tests.tasks.tiny import write_writer
 
 from langwright.artifacts import partial_of
 from langwright.errors import UserError
-from langwright.evaluation.trials import read_trials
+from langwright.evaluation.experiments.trials import read_trials
 from langwright.runlog import Started, read_events
 from langwright.settings import read_settings
 from langwright.stages import STAGES

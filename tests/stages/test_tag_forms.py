@@ -18,7 +18,7 @@ from langwright.objectives.tag_settings import Crf
 from langwright.runlog import Warned, read_events
 from langwright.settings import read_settings
 from langwright.stages.finetune import FinetuneSettings
-from langwright.tasks.headed import open_headed
+from langwright.tasks.front.headed import open_headed
 from langwright.workspace import Workspace
 
 numbers = random.Random(3)

@@ -112,7 +112,7 @@ def test_pretraining_learns_and_the_result_is_a_plain_hugging_face_folder(world)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
     ids = tokenizer("The river", return_tensors="pt").input_ids
     said = model.generate(ids, max_new_tokens=8, do_sample=False)[0, ids.shape[1] :]
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(path) as ours:
         assert ours.generate("The river", max_new_tokens=8) == tokenizer.decode(said, skip_special_tokens=True)
@@ -266,7 +266,7 @@ def chat(world):
 
 @pytest.mark.spec("F5", "a causal model is fine-tuned on conversations, on the assistant's tokens only, and answers")
 def test_a_chat_model_learns_its_answers(world, chat):
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(chat.path) as model:
         answers = [model.chat([{"role": "user", "content": f"What is red? {i}"}]) for i in (0, 2, 4)]
@@ -283,7 +283,7 @@ def test_a_chat_model_learns_its_answers(world, chat):
     "F1", "full fine-tuning of a pre-trained model for classification, in Chinese and English, with validation"
 )
 def test_a_classifier_is_trained_saved_and_asked(world):
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     artifact = make(
         world,

@@ -9,8 +9,8 @@ import torch
 from tests.stages.test_training_stages import make, world  # noqa: F401
 
 from langwright.errors import UserError
-from langwright.evaluation.efficiency import measures_of
-from langwright.evaluation.findings import SCRATCH, TRANSFERRED, Point
+from langwright.evaluation.experiments.efficiency import measures_of
+from langwright.evaluation.measuring.findings import SCRATCH, TRANSFERRED, Point
 from langwright.models.loading import load_model
 from langwright.runlog import Progressed, read_events
 from langwright.stages.transfer import at_random, draw_order

@@ -9,7 +9,7 @@ import pytest
 from tests.inference.tiny import LLAMA, random_model
 
 from langwright.errors import UserError
-from langwright.evaluation.marked import replaced
+from langwright.evaluation.measuring.marked import replaced
 from langwright.inference.fake import letters
 from langwright.measures import Measure, read_report
 from langwright.models.loading import save_model

@@ -9,7 +9,7 @@ from typing import Any
 
 from langwright.inference.protocol import Sampling
 from langwright.inference.texts.written import TextCompletion
-from langwright.tasks.model import Model
+from langwright.tasks.front.model import Model
 
 
 @dataclass

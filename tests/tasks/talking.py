@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from langwright.inference.fake import Parrot, letters
 from langwright.inference.texts.text import TextModel
-from langwright.tasks.model import Model
+from langwright.tasks.front.model import Model
 
 
 def talking(reply: str | Callable[[str], str], context: int = 8192) -> Model:

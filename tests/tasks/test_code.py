@@ -14,8 +14,8 @@ from langwright.errors import UserError
 from langwright.sandbox.running import missing_namespaces
 from langwright.tasks import TASKS
 from langwright.tasks.code import CodeInput, DebuggingInput, ProgramOutput
-from langwright.tasks.model import Model
-from langwright.tasks.programs import cut_at, fenced, is_code, program_of
+from langwright.tasks.front.model import Model
+from langwright.tasks.solving.programs import cut_at, fenced, is_code, program_of
 
 APART = pytest.mark.skipif(
     bool(missing_namespaces()), reason=f"this machine does not let a program be set apart: {missing_namespaces()}"
@@ -138,7 +138,7 @@ def test_shipped_programs_pass_and_shipped_faults_do_not() -> None:
     from langwright.sandbox.examining import Exam
     from langwright.sandbox.settings import Sandbox
     from langwright.tasks.examples import example_inputs, example_rows
-    from langwright.tasks.programs import attempt
+    from langwright.tasks.solving.programs import attempt
 
     box = Sandbox(allow=True, seconds=20.0)
     for row in example_rows(TASKS["code"])[::5]:
@@ -169,7 +169,7 @@ def test_the_command_line_reaches_into_the_sandbox() -> None:
     ],
 )
 def test_what_is_run_or_opened_is_not_for_the_network_to_say(task: str, fields: dict[str, object]) -> None:
-    from langwright.tasks.asked import checked
+    from langwright.tasks.front.asked import checked
 
     with pytest.raises(UserError, match="on the machine itself only"):
         checked(TASKS[task], fields)

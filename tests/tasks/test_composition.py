@@ -7,7 +7,7 @@ from tests.tasks.told import Script, ask
 
 from langwright.inference.protocol import Sampling
 from langwright.tasks.composition import SHAPES, Composition, CompositionInput, Profile
-from langwright.tasks.model import Model
+from langwright.tasks.front.model import Model
 from langwright.tasks.reply import EMOTIONS, Reply, ReplyInput
 
 DRAW = Sampling(temperature=1, max_new_tokens=900)

@@ -18,7 +18,7 @@ from langwright.settings import Settings, entries, parse_toml, recipe, validate
 from langwright.stages import STAGES
 from langwright.stages.lessons import LESSONS
 from langwright.tasks import SOLVERS, TASKS
-from langwright.tasks.solvers import NEEDED
+from langwright.tasks.solving.solvers import NEEDED
 from langwright.wording import chinese
 
 

@@ -13,10 +13,10 @@ from langwright.errors import UserError
 from langwright.measures import Bounded, Calibration
 from langwright.metrics.calibration import at_temperature, calibration_error
 from langwright.tasks import TASKS
-from langwright.tasks.calibrating import calibrate_answers, calibrate_labels, confidence_of, fit_slope
 from langwright.tasks.decision import DecisionOutput, parts_of
-from langwright.tasks.headed import Found, softmax
-from langwright.tasks.model import Model
+from langwright.tasks.front.headed import Found, softmax
+from langwright.tasks.front.model import Model
+from langwright.tasks.solving.calibrating import calibrate_answers, calibrate_labels, confidence_of, fit_slope
 
 CALIBRATION = Calibration(
     rows=100,

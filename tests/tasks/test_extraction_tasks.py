@@ -13,10 +13,10 @@ from langwright.errors import UserError
 from langwright.inference.fake import letters
 from langwright.tasks.analysis import AnalyzeOutput
 from langwright.tasks.events import EventsOutput, events_of
+from langwright.tasks.front.model import Model
 from langwright.tasks.keywords import KeywordsOutput
-from langwright.tasks.model import Model
-from langwright.tasks.quoting import form_of
 from langwright.tasks.relation import RelationInput, RelationOutput, marked, pairs_of
+from langwright.tasks.solving.quoting import form_of
 from langwright.tasks.summarization import SummaryOutput
 from langwright.tasks.triples import TriplesOutput
 

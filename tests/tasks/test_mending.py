@@ -8,7 +8,7 @@ from tests.tasks.scripted import scripted
 from langwright.tasks import TASKS
 from langwright.tasks.correction import CorrectionOutput
 from langwright.tasks.examples import example_rows
-from langwright.tasks.model import Model
+from langwright.tasks.front.model import Model
 
 
 def solve(model: Model, task: str, **fields: object) -> CorrectionOutput:

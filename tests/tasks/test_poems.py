@@ -10,7 +10,7 @@ from tests.tasks.tiny import write_writer
 from tests.tasks.told import Script, ask
 
 from langwright.inference.protocol import Sampling
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.tasks.poems import Form, Poem, PoemInput
 from langwright.tasks.verse.chinese import CHINESE
 from langwright.tasks.verse.english import ENGLISH

@@ -15,12 +15,12 @@ from langwright.inference.protocol import Sampling
 from langwright.tasks.classification import ClassificationInput, ClassificationOutput
 from langwright.tasks.composition import Composition, CompositionInput
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
+from langwright.tasks.front.loading import load
 from langwright.tasks.grounded import Grounded, GroundedInput
-from langwright.tasks.loading import load
 from langwright.tasks.qa import QaInput, QaOutput
 from langwright.tasks.questions import Questions, QuestionsInput
 from langwright.tasks.reply import Reply, ReplyInput
-from langwright.tasks.solvers import Need
+from langwright.tasks.solving.solvers import Need
 from langwright.tasks.terms import TermsInput, Translated
 
 DRAW = Sampling(temperature=1, max_new_tokens=600)

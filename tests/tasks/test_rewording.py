@@ -13,10 +13,10 @@ from langwright.errors import UserError
 from langwright.inference.protocol import Sampling
 from langwright.tasks import TASKS
 from langwright.tasks.advice import Advice, AdviceInput
-from langwright.tasks.checks import has_all, has_none, in_language, keeps_numbers, length_between, size_between
-from langwright.tasks.drafting import DRAFTING, Check, Pen, Wanted, alike
-from langwright.tasks.loading import load
+from langwright.tasks.front.loading import load
 from langwright.tasks.rewording import ParaphraseInput, Reworded, RewritingInput, Rewritten, StyleInput
+from langwright.tasks.solving.checks import has_all, has_none, in_language, keeps_numbers, length_between, size_between
+from langwright.tasks.solving.drafting import DRAFTING, Check, Pen, Wanted, alike
 
 LATE = "The train of 10:30 is 12 minutes late today."
 SAID = "Today the 10:30 train comes 12 minutes after its time."

@@ -12,7 +12,7 @@ from tests.serving.conftest import serving  # noqa: F401 - a fixture
 from langwright.errors import UserError
 from langwright.inference.fake import letters
 from langwright.inference.protocol import Sampling
-from langwright.tasks.loading import Model, load
+from langwright.tasks.front.loading import Model, load
 
 CONTEXT = 160
 

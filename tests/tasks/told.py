@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from langwright.inference.fake import parrot
 from langwright.tasks import TASKS
 from langwright.tasks.declaration import TaskInput, TaskOutput
-from langwright.tasks.loading import Model
+from langwright.tasks.front.loading import Model
 
 
 class Script:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from langwright.evaluation.bilingual import translated
+from langwright.evaluation.pages.bilingual import translated
 from langwright.training.cost import CostSettings, Rapl, Spent, cost_measures, meter, modelled_watts
 
 

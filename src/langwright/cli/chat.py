@@ -30,7 +30,7 @@ from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateN
 from langwright.inference.remote.addresses import is_url
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 def chat(
@@ -69,7 +69,7 @@ def chat(
     )
     computed = read_ways(precision, strict, guess, backend)
     first = None if template is None and not fields else read_prompt(None, template, fields or (), template_language)
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     def with_adapter(name: str | None) -> Model:
         return load(model, max_batch=1, adapter=name, **computed)

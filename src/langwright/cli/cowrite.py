@@ -12,11 +12,11 @@ from langwright.cli.sampling import MaxNewTokens, Seed, Sets, Tries, read_input,
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError
-from langwright.tasks.drafting import USUAL, complaints
+from langwright.tasks.solving.drafting import USUAL, complaints
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.tasks.cowriting import Document
+    from langwright.tasks.together.cowriting import Document
 
 FILE = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file that keeps the article and what was decided")]
 HEADINGS = Annotated[
@@ -41,9 +41,9 @@ def begin(
 ) -> None:
     """Write a new document; refused where there is a file already."""
     screen = screen_of(ctx)
-    from langwright.tasks.cowriting import Document
-    from langwright.tasks.deciding import save
-    from langwright.tasks.languages import language_of
+    from langwright.tasks.solving.languages import language_of
+    from langwright.tasks.together.cowriting import Document
+    from langwright.tasks.together.deciding import save
 
     path = Path(file)
     if path.exists():
@@ -71,9 +71,9 @@ def go(
 ) -> None:
     """Let the model propose what comes next: the outline, then a section."""
     screen = screen_of(ctx)
-    from langwright.tasks.cowriting import read_document
-    from langwright.tasks.deciding import save
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
+    from langwright.tasks.together.cowriting import read_document
+    from langwright.tasks.together.deciding import save
 
     path = Path(file)
     held = read_document(path)
@@ -114,8 +114,8 @@ def decide(
 ) -> None:
     """Write down what was decided; all or, where one of it cannot be, nothing."""
     screen = screen_of(ctx)
-    from langwright.tasks.cowriting import read_document
-    from langwright.tasks.deciding import save
+    from langwright.tasks.together.cowriting import read_document
+    from langwright.tasks.together.deciding import save
 
     path = Path(file)
     held = read_document(path)
@@ -145,7 +145,7 @@ def show(
     """The article as it stands, in Markdown."""
     screen = screen_of(ctx)
     from langwright.files import write_whole
-    from langwright.tasks.cowriting import read_document
+    from langwright.tasks.together.cowriting import read_document
 
     held = read_document(Path(file))
     if out is None:

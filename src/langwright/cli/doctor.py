@@ -236,7 +236,7 @@ def installed(name: str) -> str | None:
 
 def requests_to(name: str) -> Check:
     """How the requests to a model run, found out by opening it."""
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(name) as model:
         tier, _ = tier_of(model)

@@ -54,7 +54,7 @@ def embed(
     refuse_out(path)
     texts = read_texts(file)
     from langwright.files import write_whole
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(model) as opened:
         found = opened.embeddings(texts, pooling=chosen, normalise=normalise, truncate=truncate)

@@ -52,7 +52,7 @@ def fill(
     given = {"top": top, "pieces": pieces}
     asked = read_settings(FillSettings, given={key: None if v is None else parse_value(v) for key, v in given.items()})
     said = read_input(text)
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(model) as opened:
         found = opened.fill(said, top=asked.top, pieces=asked.pieces, words=listed(words or ""))

@@ -52,14 +52,14 @@ from langwright.cli.templates import TemplateFields, TemplateLanguage, TemplateN
 from langwright.cli.watermark import WatermarkFile, read_mark_for
 from langwright.cli.way import guessed_of
 from langwright.inference.remote.addresses import is_url
-from langwright.tasks.options import Writing
+from langwright.tasks.front.options import Writing
 from langwright.wording import say
 
 if TYPE_CHECKING:
     from langwright.inference.remote.model import RemoteStream
     from langwright.inference.texts.text import TextStream
     from langwright.inference.texts.written import TextCompletion
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 DRAWN = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
@@ -129,7 +129,7 @@ def generate(
     following = "" if is_url(model) else shlex.join(["langwright", "serve", model])
     several = any(one is not None for one in (search, candidates, best_of))
     wanted, best = read_count(candidates, "--candidates"), None if best_of is None else read_count(best_of, "--best-of")
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(model, max_batch=max(wanted, best or 1), watermark=mark, adapter=adapter, **computed) as opened:
         if several:

@@ -14,8 +14,8 @@ from langwright.cli.teaching import Command
 from langwright.errors import UserError, unknown
 from langwright.settings import parse_value, place
 from langwright.tasks import TASKS
-from langwright.tasks.asked import asked_of
 from langwright.tasks.declaration import Task, TaskInput
+from langwright.tasks.front.asked import asked_of
 from langwright.wording import say
 
 LISTS = ("labels", "choices", "words")  # fields that --labels gives
@@ -104,8 +104,8 @@ def predict(
         "normalise": normalise,
     }
     asked = input_of(declared, read_input(text), options, sets or ())
-    from langwright.tasks.loading import load
-    from langwright.tasks.model import Model
+    from langwright.tasks.front.loading import load
+    from langwright.tasks.front.model import Model
 
     with load(name, max_batch=1, head=head, adapter=adapter) if name else Model("", None) as opened:
         said, doubts = opened.solve(task, asked, solver), opened.doubts(task, asked)

@@ -43,7 +43,7 @@ def make(
             "there is no folder to write sheets to",
             fix="name the sources, then a new folder, as in `langwright rate make runs/chat-measured sheets`",
         )
-    from langwright.evaluation.rating import make_sheets
+    from langwright.evaluation.people.rating import make_sheets
 
     workspace, out = Workspace(), Path(paths[-1])
     sources = [workspace.path(name) for name in paths[:-1]]
@@ -62,10 +62,10 @@ def collect(
 ) -> None:
     """Read the sheets, show agreement and ratings, write report.json."""
     screen = screen_of(ctx)
-    from langwright.evaluation.bilingual import translated
-    from langwright.evaluation.numbers import interval_of, value_of
-    from langwright.evaluation.rated import rated
-    from langwright.evaluation.rating import read_key, read_sheets
+    from langwright.evaluation.pages.bilingual import translated
+    from langwright.evaluation.pages.numbers import interval_of, value_of
+    from langwright.evaluation.people.rated import rated
+    from langwright.evaluation.people.rating import read_key, read_sheets
     from langwright.measures import write_report
 
     here, lang = Path(folder), current_language()

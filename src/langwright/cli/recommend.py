@@ -30,8 +30,8 @@ def shelve(
 ) -> None:
     """Make a shelf, or put more items on the one that is there."""
     screen = screen_of(ctx)
-    from langwright.tasks.loading import load
-    from langwright.tasks.recommending import STATE, RecommendSettings, Shelf, open_shelf, read_items
+    from langwright.tasks.front.loading import load
+    from langwright.tasks.together.recommending import STATE, RecommendSettings, Shelf, open_shelf, read_items
 
     folder, more = Path(shelf), read_items(Path(items))
     old = open_shelf(folder) if (folder / STATE).exists() else None
@@ -68,7 +68,7 @@ def following(
 ) -> None:
     """What to show next."""
     screen = screen_of(ctx)
-    from langwright.tasks.recommending import open_shelf
+    from langwright.tasks.together.recommending import open_shelf
 
     found = open_shelf(Path(shelf)).recommend(user, count, again=again)
     heads = [say(word) for word in ("item", "value", "expected", "unsure", "text")]
@@ -91,7 +91,7 @@ def feedback(
 ) -> None:
     """Learn from what a user did."""
     screen = screen_of(ctx)
-    from langwright.tasks.recommending import open_shelf
+    from langwright.tasks.together.recommending import open_shelf
 
     held = open_shelf(Path(shelf))
     held.feedback(user, item, reward)

@@ -12,12 +12,12 @@ from langwright.cli.sampling import MaxNewTokens, Seed, Sets, Tries, read_input,
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.teaching import Command
 from langwright.errors import UserError, unknown
-from langwright.tasks.drafting import USUAL, complaints
 from langwright.tasks.rewording import RewritingInput, Way
+from langwright.tasks.solving.drafting import USUAL, complaints
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.tasks.deciding import Session
+    from langwright.tasks.together.deciding import Session
 
 SESSION = Annotated[str, typer.Argument(metavar="SESSION", help="A JSON file that keeps the text and what was decided")]
 
@@ -48,8 +48,8 @@ def offer(
 ) -> None:
     """Ask for suggestions about the text as it stands, and keep them in the session."""
     screen = screen_of(ctx)
-    from langwright.tasks.deciding import save
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
+    from langwright.tasks.together.deciding import save
 
     file = Path(session)
     held = begun(file, None if text is None else read_input(text))
@@ -85,7 +85,7 @@ def decide(
 ) -> None:
     """Write down what was decided; without options, show what there is."""
     screen = screen_of(ctx)
-    from langwright.tasks.deciding import read_session, save
+    from langwright.tasks.together.deciding import read_session, save
 
     file = Path(session)
     held = read_session(file)
@@ -109,7 +109,7 @@ def begun(file: Path, text: str | None) -> Session:
 
     raises  UserError for a text where there is a session already, and for none where there is none
     """
-    from langwright.tasks.deciding import Session, read_session
+    from langwright.tasks.together.deciding import Session, read_session
 
     if file.exists() and text is not None:
         raise UserError(

@@ -50,7 +50,7 @@ def score(
     screen = screen_of(ctx)
     wanted = read_settings(Scoring, given={"top": None if top is None else parse_value(top)}).top
     said, before = read_input(text), read_input(given)
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     with load(model, max_batch=1) as opened:
         found = opened.score(said, before, top=wanted, rolling=True)

@@ -22,7 +22,7 @@ from langwright.wording import say
 
 if TYPE_CHECKING:
     from langwright.inference.watermark.keys import Mark
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class Address(Settings):
@@ -107,7 +107,7 @@ def open_all(
 
     raises  UserError when two have the same, or adapters are to be put beside one that does not write
     """
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     found: dict[str, Model] = {}
     for name in names:
@@ -135,7 +135,7 @@ def open_all(
 def beside(model: Model, adapters: Sequence[str]) -> dict[str, Model]:
     """The model once with each of these adapters, by the names requests ask for."""
     from langwright.models.adapters import named_adapter
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
     found: dict[str, Model] = {}
     base = model.local("serve")

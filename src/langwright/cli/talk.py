@@ -20,11 +20,11 @@ from langwright.data.schemas import Message
 from langwright.errors import UserError, unknown
 from langwright.inference.protocol import Sampling, Token
 from langwright.settings import parse_value, read_settings
-from langwright.tasks.options import Writing
+from langwright.tasks.front.options import Writing
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 ALTERNATIVES = 3  # beside each token of a reply
 

@@ -13,7 +13,7 @@ from langwright.settings import describe
 from langwright.tasks import SOLVERS, TASKS
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.tasks.examples import example_of
-from langwright.tasks.solvers import NEEDED
+from langwright.tasks.solving.solvers import NEEDED
 from langwright.wording import say
 
 

@@ -17,7 +17,7 @@ from langwright.wording import LANGUAGES, Language, current_language, say
 
 if TYPE_CHECKING:
     from langwright.data.schemas import Message
-    from langwright.tasks.prompting import Template
+    from langwright.tasks.solving.prompting import Template
 
 TemplateName = Annotated[
     str | None,
@@ -50,7 +50,7 @@ def read_prompt(
         if fields:
             raise UserError("--field fills a template, and there is none", fix="name one with --template NAME")
         return read_input(prompt or "")
-    from langwright.tasks.prompting import Templates
+    from langwright.tasks.solving.prompting import Templates
 
     return Templates().get(template).fill(language_named(language), read_fields(fields))
 
@@ -79,7 +79,7 @@ def language_named(language: str | None) -> Language:
 def templates_list(ctx: typer.Context) -> None:
     """One line a template."""
     screen = screen_of(ctx)
-    from langwright.tasks.prompting import Templates
+    from langwright.tasks.solving.prompting import Templates
 
     every = list(Templates().all().values())
     heads = [say(word) for word in ("template", "where from", "fields", "what for")]
@@ -95,7 +95,7 @@ def templates_list(ctx: typer.Context) -> None:
 def templates_show(ctx: typer.Context, name: TEMPLATE) -> None:
     """Its fields and its text in both languages."""
     screen = screen_of(ctx)
-    from langwright.tasks.prompting import Templates
+    from langwright.tasks.solving.prompting import Templates
 
     found = Templates().get(name)
     written = found.written
@@ -120,7 +120,7 @@ def templates_add(
 ) -> None:
     """Check a template and put it into the workspace."""
     screen = screen_of(ctx)
-    from langwright.tasks.prompting import Templates
+    from langwright.tasks.solving.prompting import Templates
 
     added = Templates().add(Path(file))
     after = shlex.join(["langwright", "templates", "show", added.name])

@@ -114,7 +114,7 @@ def detect(
     written, before = read_input(text), read_input(prompt)
     from langwright.inference.watermark.keys import read_mark
     from langwright.inference.watermark.reading import evidence_in
-    from langwright.tasks.finding import find_model
+    from langwright.tasks.front.finding import find_model
     from langwright.tokenizers.loading import load_tokenizer
 
     mark = read_mark(Path(key_file))

@@ -8,7 +8,7 @@ from langwright.inference.protocol import Tiered
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 WAYS = {
     "packed": "requests to {name} run packed, all in one pass",

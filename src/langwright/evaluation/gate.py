@@ -9,10 +9,10 @@ from pathlib import Path
 
 from langwright.artifacts import open_artifact
 from langwright.errors import UserError
-from langwright.evaluation.bilingual import Words, both, translated
 from langwright.evaluation.gate_settings import Gate, Threshold
-from langwright.evaluation.groups import part_of
-from langwright.evaluation.numbers import interval_of, quantity, value_of
+from langwright.evaluation.measuring.groups import part_of
+from langwright.evaluation.pages.bilingual import Words, both, translated
+from langwright.evaluation.pages.numbers import interval_of, quantity, value_of
 from langwright.measures import Measure, read_report
 from langwright.settings import read_settings
 from langwright.workspace import Workspace

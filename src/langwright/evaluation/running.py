@@ -8,17 +8,17 @@ from functools import partial
 
 from langwright.data.dataset import Dataset
 from langwright.errors import UserError
-from langwright.evaluation.chat import evaluate_chat
-from langwright.evaluation.coding import evaluate_code
-from langwright.evaluation.corrections import evaluate_corrections
-from langwright.evaluation.findings import Findings
-from langwright.evaluation.job import Job
-from langwright.evaluation.labels import Attacker, Predictor, evaluate_labels
-from langwright.evaluation.sampling import split_of
+from langwright.evaluation.measuring.chat import evaluate_chat
+from langwright.evaluation.measuring.coding import evaluate_code
+from langwright.evaluation.measuring.corrections import evaluate_corrections
+from langwright.evaluation.measuring.findings import Findings
+from langwright.evaluation.measuring.job import Job
+from langwright.evaluation.measuring.labels import Attacker, Predictor, evaluate_labels
+from langwright.evaluation.measuring.sampling import split_of
+from langwright.evaluation.measuring.several import evaluate_several, has_several, labels_in
+from langwright.evaluation.measuring.solved import SolveAll, evaluate_solved
+from langwright.evaluation.measuring.text import evaluate_text
 from langwright.evaluation.settings import EvaluateSettings
-from langwright.evaluation.several import evaluate_several, has_several, labels_in
-from langwright.evaluation.solved import SolveAll, evaluate_solved
-from langwright.evaluation.text import evaluate_text
 from langwright.inference.protocol import Sampling
 from langwright.inference.texts.text import TextModel
 from langwright.measures import Calibration

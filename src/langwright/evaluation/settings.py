@@ -10,7 +10,7 @@ from langwright.errors import unknown
 from langwright.sandbox.settings import Sandbox
 from langwright.settings import Settings
 from langwright.tasks import TASKS
-from langwright.tasks.few_shot import FewShot, NoExamples
+from langwright.tasks.solving.few_shot import FewShot, NoExamples
 
 
 class EvaluateSettings(Settings):

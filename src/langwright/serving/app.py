@@ -26,7 +26,7 @@ from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk, broken
 from langwright.serving.task_routes import task_routes
 from langwright.serving.tutorial_routes import tutorial_routes
-from langwright.tasks.model import Model
+from langwright.tasks.front.model import Model
 
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}
 CLIENT_CLOSED = 499  # nginx's number for a caller that did not wait; nobody reads it

@@ -16,7 +16,7 @@ from langwright.serving.guards import media_type, read_body
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk
 from langwright.tasks import SOLVERS
-from langwright.tasks.model import Model
+from langwright.tasks.front.model import Model
 
 M = TypeVar("M", bound=BaseModel)
 JSON = ("application/json",)

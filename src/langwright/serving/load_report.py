@@ -105,10 +105,10 @@ def first_tokens(outcomes: Sequence[Outcome]) -> list[float]:
 
 def chart(outcomes: Sequence[Outcome], measures: Sequence[Measure]) -> str:
     """A page of its own: the times to the first token and to the end by when requests were due, and all measures."""
-    from langwright.evaluation.bilingual import both, plain
-    from langwright.evaluation.charts import Series, legend, line_chart
-    from langwright.evaluation.measured import measures_table
-    from langwright.evaluation.page import Commands, Figure, Figures, Page, Section, render_page
+    from langwright.evaluation.pages.bilingual import both, plain
+    from langwright.evaluation.pages.charts import Series, legend, line_chart
+    from langwright.evaluation.pages.measured import measures_table
+    from langwright.evaluation.pages.page import Commands, Figure, Figures, Page, Section, render_page
     from langwright.wording import current_language
 
     first = [(one.due, one.first_token_s) for one in outcomes if one.first_token_s is not None]

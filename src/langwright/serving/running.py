@@ -20,7 +20,7 @@ from langwright.serving.docs_page import curl
 from langwright.serving.guards import audience, is_loopback
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk
-from langwright.tasks.model import Model
+from langwright.tasks.front.model import Model
 from langwright.wording import say
 
 LAST_RESORT_S = 5.0  # after the drain, for answers that are already cancelled to leave

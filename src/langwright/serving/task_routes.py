@@ -14,9 +14,9 @@ from langwright.serving.complaints import ApiError
 from langwright.serving.house import House, documented
 from langwright.settings import Settings
 from langwright.tasks import SOLVERS, TASKS
-from langwright.tasks.asked import checked
 from langwright.tasks.declaration import Task, TaskInput
-from langwright.tasks.model import Model
+from langwright.tasks.front.asked import checked
+from langwright.tasks.front.model import Model
 from langwright.wording import say
 
 

@@ -87,7 +87,7 @@ class Ground:
 
     def sampled(self) -> Iterator[str]:
         """Training text to learn new tokens from."""
-        from langwright.evaluation.sampling import evenly, share_within
+        from langwright.evaluation.measuring.sampling import evenly, share_within
 
         share = share_within(self.dataset, "train", self.settings.vocabulary.max_megabytes)
         return evenly(self.dataset.texts("train"), share)
@@ -249,7 +249,7 @@ def domains(ground: Ground, model: nn.Module) -> Iterator[Measure]:
 def held_out_texts(ground: Ground, role: str) -> list[str]:
     """Texts of a dataset's validation split, else its test split; none where it has neither, or was not given."""
     from langwright.data.dataset import open_dataset
-    from langwright.evaluation.sampling import drawn
+    from langwright.evaluation.measuring.sampling import drawn
 
     if not ground.work.artifacts.get(role):
         return []
@@ -265,7 +265,7 @@ def named(ground: Ground, role: str) -> str:
 
 def scored(model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[DocumentScore]:
     """What a model says of each text."""
-    from langwright.evaluation.perplexity import score_documents, text_documents
+    from langwright.evaluation.measuring.perplexity import score_documents, text_documents
     from langwright.inference.engine import TorchEngine
 
     engine = TorchEngine(model)

@@ -21,12 +21,12 @@ def run(work: Work) -> Made:
     from langwright.evaluation.benchmarks.asking import Asker
     from langwright.evaluation.benchmarks.page import benchmarks_page
     from langwright.evaluation.benchmarks.running import Run
-    from langwright.evaluation.items import write_items
-    from langwright.evaluation.report import Made as HowMade
+    from langwright.evaluation.measuring.items import write_items
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.settings import flat
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
     from langwright.wording import current_language
 
     settings: BenchmarkSettings = work.settings

@@ -17,8 +17,8 @@ from langwright.settings import Settings
 from langwright.stages.declaration import Input, Stage, Work
 
 if TYPE_CHECKING:
-    from langwright.evaluation.report import Made as HowMade
-    from langwright.evaluation.side_by_side import Contestant
+    from langwright.evaluation.experiments.side_by_side import Contestant
+    from langwright.evaluation.pages.report import Made as HowMade
 
 
 class CompareSettings(Settings):
@@ -53,7 +53,7 @@ def run(work: Work) -> Made:
 
 def models_side_by_side(work: Work) -> Made:
     """Models on the same items: `report.json` and `report.html`; see `evaluation.side_by_side`."""
-    from langwright.evaluation.side_by_side import gaps, side_by_side_page, side_measures
+    from langwright.evaluation.experiments.side_by_side import gaps, side_by_side_page, side_measures
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.wording import current_language
@@ -79,8 +79,8 @@ def contestants(work: Work) -> list[Contestant]:
 
     raises  UserError for models without a dataset, and for a report without items
     """
-    from langwright.evaluation.items import read_items
-    from langwright.evaluation.side_by_side import contestant
+    from langwright.evaluation.experiments.side_by_side import contestant
+    from langwright.evaluation.measuring.items import read_items
     from langwright.measures import read_report
     from langwright.stages.evaluate import found_of
 
@@ -112,7 +112,7 @@ def contestants(work: Work) -> list[Contestant]:
 def how_made(work: Work) -> HowMade:
     """Command, inputs, settings and versions, for the page."""
     from langwright.artifacts import library_versions
-    from langwright.evaluation.report import Made as HowMade
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.settings import flat
 
     return HowMade(
@@ -125,8 +125,8 @@ def how_made(work: Work) -> HowMade:
 
 def arms_side_by_side(work: Work) -> Made:
     """Arms over seeds: `comparison.json`, `report.json` and `report.html`; see `evaluation.compared`."""
-    from langwright.evaluation.compared import compare, compared_measures, compared_report
-    from langwright.evaluation.gathering import gather
+    from langwright.evaluation.experiments.compared import compare, compared_measures, compared_report
+    from langwright.evaluation.pages.gathering import gather
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.wording import current_language

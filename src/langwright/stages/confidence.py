@@ -14,7 +14,7 @@ from langwright.stages.lessons.lesson import Lesson
 if TYPE_CHECKING:
     from torch import nn
 
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Confidence:
         A head that gives one label or answers that stand in a passage has one; other heads have not.
         """
         from langwright.data.dataset import open_dataset
-        from langwright.tasks.headed import Headed, encoder_for
+        from langwright.tasks.front.headed import Headed, encoder_for
 
         dataset = open_dataset(self.work.one("dataset").path)
         one_answer = self.lesson.head in ("classification", "span")
@@ -59,7 +59,7 @@ class Confidence:
 def fit(headed: Headed, rows: list[Any]) -> tuple[Calibration, tuple[Measure, ...]] | None:
     """The calibration on these rows, and what it did; None where they are too few."""
     from langwright.metrics.answers import matches
-    from langwright.tasks.calibrating import calibrate_answers, calibrate_labels
+    from langwright.tasks.solving.calibrating import calibrate_answers, calibrate_labels
 
     if isinstance(rows[0], QaRow):
         answers = headed.answer([(row.question, row.context) for row in rows])

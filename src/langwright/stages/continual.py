@@ -12,7 +12,7 @@ from langwright.stages.sequences.settings import ContinualSettings, GenerativeRe
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from langwright.evaluation.sequences import Learned
+    from langwright.evaluation.experiments.sequences import Learned
     from langwright.stages.sequences.learning import Programme
     from langwright.stages.sequences.tasks import Curriculum
     from langwright.training.fit import Plan
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def run(work: Work) -> Made:
     """Learn, and write `report.json`, `matrices.json`, `report.html` and, where wanted, `models/`; see the module."""
-    from langwright.evaluation.report import Made as HowMade
-    from langwright.evaluation.sequences import measures_of, sequence_report
+    from langwright.evaluation.experiments.sequences import measures_of, sequence_report
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.metrics.yardsticks import signed

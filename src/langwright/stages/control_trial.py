@@ -54,15 +54,15 @@ def run(work: Work) -> Made:
     import json
 
     from langwright.data.dataset import open_dataset
-    from langwright.evaluation.sampling import split_of
-    from langwright.evaluation.steered import Trial, Written, measured, tried
+    from langwright.evaluation.measuring.sampling import split_of
+    from langwright.evaluation.measuring.steered import Trial, Written, measured, tried
     from langwright.files import write_whole
     from langwright.inference.protocol import Sampling
     from langwright.measures import write_report
     from langwright.metrics.yardsticks import signed
     from langwright.runlog import Progressed
     from langwright.stages.lessons.control import told
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     settings: TrialSettings = work.settings
     dataset = open_dataset(work.one("dataset").path)
@@ -116,7 +116,7 @@ def starts_of(model: TextModel, texts: Sequence[str], settings: TrialSettings) -
 def judge_of(work: Work, rows: Sequence[Any]) -> tuple[Callable[[Sequence[str], Sequence[str]], list[bool]], str]:
     """What says whether a text is what was asked for, and its name."""
     if work.settings.labels_from == "label":
-        from langwright.tasks.headed import open_headed
+        from langwright.tasks.front.headed import open_headed
 
         artifact = work.one("judge")
         classifier = open_headed(artifact.path)
@@ -151,7 +151,7 @@ def way_of(
     """A way by its name."""
     from functools import partial
 
-    from langwright.evaluation import steered
+    from langwright.evaluation.measuring import steered
 
     settings: TrialSettings = work.settings
     if name in ("prompt", "prefix"):
@@ -165,7 +165,7 @@ def way_of(
 
         return contrasted
     if name == "classifier":
-        from langwright.tasks.headed import open_headed
+        from langwright.tasks.front.headed import open_headed
 
         guide = open_headed(work.one("guide").path).model
         return partial(steered.by_classifier, base, guide, settings.guidance)

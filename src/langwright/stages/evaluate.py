@@ -11,27 +11,27 @@ from langwright.artifacts import Made
 from langwright.errors import UserError
 from langwright.evaluation.settings import EvaluateSettings
 from langwright.stages.declaration import Input, Stage, Work
-from langwright.tasks.few_shot import NoExamples
+from langwright.tasks.solving.few_shot import NoExamples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from langwright.data.dataset import Dataset
-    from langwright.evaluation.findings import Findings
-    from langwright.evaluation.labels import Attacker, Predictor
-    from langwright.evaluation.solved import SolveAll
+    from langwright.evaluation.measuring.findings import Findings
+    from langwright.evaluation.measuring.labels import Attacker, Predictor
+    from langwright.evaluation.measuring.solved import SolveAll
     from langwright.measures import Measure
     from langwright.runlog import RunLog
-    from langwright.tasks.few_shot import Shot
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
+    from langwright.tasks.solving.few_shot import Shot
 
 
 def run(work: Work) -> Made:
     """Measure, and write `report.json`, `details.json`, `items.jsonl` and `report.html`; see the module."""
     from langwright.artifacts import library_versions
-    from langwright.evaluation.items import write_items
-    from langwright.evaluation.report import Made as HowMade
-    from langwright.evaluation.report import evaluation_report
+    from langwright.evaluation.measuring.items import write_items
+    from langwright.evaluation.pages.report import Made as HowMade
+    from langwright.evaluation.pages.report import evaluation_report
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.settings import flat
@@ -69,7 +69,7 @@ def found_of(model: Path, name: str, rows: Path, settings: EvaluateSettings, log
     from langwright.data.dataset import open_dataset
     from langwright.evaluation.running import evaluate
     from langwright.metrics.yardsticks import signed
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     dataset = open_dataset(rows)
     shots = examples_for(dataset, settings)
@@ -123,7 +123,7 @@ def predictor_of(model: Model, labels: tuple[str, ...]) -> Predictor:
 
     labels  those to choose from where the model has none of its own
     """
-    from langwright.evaluation.word_counts import Guess
+    from langwright.evaluation.baselines.word_counts import Guess
 
     def by_head(texts: Sequence[str]) -> list[Guess]:
         assert model.headed is not None
@@ -143,7 +143,7 @@ def several_of(model: Model, labels: tuple[str, ...]) -> Predictor:
 
     raises  UserError for a head that was taught one label a text
     """
-    from langwright.evaluation.word_counts import Guess
+    from langwright.evaluation.baselines.word_counts import Guess
 
     classifier = model.headed
     if classifier is not None and not classifier.several:
@@ -168,8 +168,8 @@ def examples_for(dataset: Dataset, settings: EvaluateSettings) -> tuple[Shot, ..
     raises  UserError where the rows to measure on are those the examples would be drawn from
     """
     from langwright.data.schemas import ClassificationRow
-    from langwright.evaluation.sampling import split_of
-    from langwright.tasks.few_shot import draw_shots
+    from langwright.evaluation.measuring.sampling import split_of
+    from langwright.tasks.solving.few_shot import draw_shots
 
     if isinstance(settings.few_shot, NoExamples):
         return None
@@ -187,8 +187,8 @@ def examples_for(dataset: Dataset, settings: EvaluateSettings) -> tuple[Shot, ..
 
 def shown(model: Model, shots: Sequence[Shot], settings: EvaluateSettings) -> Predictor:
     """The model as one that labels from examples."""
-    from langwright.evaluation.word_counts import Guess
-    from langwright.tasks.few_shot import few_shot
+    from langwright.evaluation.baselines.word_counts import Guess
+    from langwright.tasks.solving.few_shot import few_shot
 
     assert not isinstance(settings.few_shot, NoExamples)
     label = few_shot(
@@ -203,7 +203,7 @@ def shown(model: Model, shots: Sequence[Shot], settings: EvaluateSettings) -> Pr
 
 def attacker_of(model: Model, settings: EvaluateSettings) -> Attacker | None:
     """What labels texts under the attack of the settings; None for a model without a head."""
-    from langwright.evaluation.robustness import attacked
+    from langwright.evaluation.measuring.robustness import attacked
 
     classifier = model.headed
     if classifier is None:

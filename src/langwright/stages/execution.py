@@ -47,7 +47,7 @@ from langwright.runlog import (
 from langwright.settings import Settings
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.model_card import write_model_card
-from langwright.tasks.finding import find_model
+from langwright.tasks.front.finding import find_model
 from langwright.training.together import Place, Together, launched_rank, processes_beside
 from langwright.wording import Term
 from langwright.workspace import Workspace

@@ -37,9 +37,9 @@ class MineSettings(Settings):
 def run(work: Work) -> Made:
     """Read the rows once and write `report.json` and `report.html`; see `evaluation.mining`."""
     from langwright.data.dataset import open_dataset
-    from langwright.evaluation.mined import mining_report
-    from langwright.evaluation.mining import measures, mine
-    from langwright.evaluation.report import Made as HowMade
+    from langwright.evaluation.collections.mined import mining_report
+    from langwright.evaluation.collections.mining import measures, mine
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.metrics.yardsticks import signed

@@ -26,7 +26,7 @@ class ReportSettings(Settings):
 
 def run(work: Work) -> Made:
     """Gather cards, events, drops and measures, and write `report.html`; see the module."""
-    from langwright.evaluation.report import pipeline_report
+    from langwright.evaluation.pages.report import pipeline_report
     from langwright.files import write_whole
     from langwright.wording import current_language
 

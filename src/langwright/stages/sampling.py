@@ -11,7 +11,7 @@ from langwright.settings import Settings
 from langwright.stages.declaration import Input, Stage, Work
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 Temperature = Annotated[float, Field(ge=0, le=10)]
 Count = Annotated[int, Field(ge=0)]
@@ -46,8 +46,7 @@ class SamplingSettings(Settings):
 def run(work: Work) -> Made:
     """Write by every setting, and write `report.json` and `report.html`; see `evaluation.sampled`."""
     from langwright.data.dataset import open_dataset
-    from langwright.evaluation.report import Made as HowMade
-    from langwright.evaluation.sampled import (
+    from langwright.evaluation.measuring.sampled import (
         PEOPLE,
         beginnings,
         by_people,
@@ -56,7 +55,8 @@ def run(work: Work) -> Made:
         sampling_report,
         write_all,
     )
-    from langwright.evaluation.sampling import split_of
+    from langwright.evaluation.measuring.sampling import split_of
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.files import write_whole
     from langwright.measures import Measure, write_report
     from langwright.metrics.yardsticks import signed
@@ -97,7 +97,7 @@ def run(work: Work) -> Made:
 
 def opened_model(artifact: Artifact) -> Model:
     """A model of an artifact."""
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
 
     return load(artifact.path.resolve())
 

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from langwright.artifacts import Made
 from langwright.errors import UserError, unknown
-from langwright.evaluation.trials import Better, Confirmed, Trial, Trials
+from langwright.evaluation.experiments.trials import Better, Confirmed, Trial, Trials
 from langwright.measures import Measure
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.stages.searching.settings import Grid, SearchSettings
@@ -193,7 +193,7 @@ def findings(
 
 def measures_of(work: Work, found: Trials) -> tuple[Measure, ...]:
     """The best value, and best against default where that was confirmed."""
-    from langwright.evaluation.searched import search_measures
+    from langwright.evaluation.experiments.searched import search_measures
 
     return search_measures(found, data=work.one("dataset").path.name, command=work.command, seed=work.settings.seed)
 
@@ -201,8 +201,8 @@ def measures_of(work: Work, found: Trials) -> tuple[Measure, ...]:
 def write(work: Work, found: Trials, measures: tuple[Measure, ...]) -> None:
     """The files of the report."""
     from langwright.artifacts import library_versions
-    from langwright.evaluation.report import Made as HowMade
-    from langwright.evaluation.searched import search_report
+    from langwright.evaluation.experiments.searched import search_report
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.settings import flat

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from langwright.artifacts import Made
 from langwright.errors import UserError
-from langwright.evaluation.findings import SCRATCH, TRANSFERRED, Point
+from langwright.evaluation.measuring.findings import SCRATCH, TRANSFERRED, Point
 from langwright.runlog import Progressed, RunLog
 from langwright.stages.declaration import Input, Stage, Work
 from langwright.training.settings import TrainingSettings
@@ -56,8 +56,8 @@ class TransferSettings(TrainingSettings):
 
 def run(work: Work) -> Made:
     """Learn every point, and write `report.json`, `curve.json` and `report.html`; see the module."""
-    from langwright.evaluation.efficiency import efficiency_report, measures_of
-    from langwright.evaluation.report import Made as HowMade
+    from langwright.evaluation.experiments.efficiency import efficiency_report, measures_of
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.files import write_whole
     from langwright.measures import write_report
     from langwright.metrics.yardsticks import signed
@@ -103,11 +103,11 @@ class Course:
         """Open and check everything; UserError before anything is learned."""
         from langwright.data.dataset import open_dataset
         from langwright.data.schemas import ClassificationRow
-        from langwright.evaluation.sampling import drawn
+        from langwright.evaluation.measuring.sampling import drawn
         from langwright.models.loading import load_model
         from langwright.stages.lessons.classification import encoded_row, single_examples
         from langwright.stages.lessons.lesson import row_length
-        from langwright.tasks.headed import encoder_for
+        from langwright.tasks.front.headed import encoder_for
         from langwright.tokenizers.loading import load_tokenizer
         from langwright.training.devices import choose_device
         from langwright.training.planning import read_plan, save_plan

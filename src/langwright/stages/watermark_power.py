@@ -49,7 +49,7 @@ class PowerSettings(Settings):
 def run(work: Work) -> Made:
     """Write, look for the mark, and write `report.json` and `report.html`; see `evaluation.marked`."""
     from langwright.data.dataset import open_dataset
-    from langwright.evaluation.marked import (
+    from langwright.evaluation.measuring.marked import (
         MARKED,
         UNMARKED,
         Trial,
@@ -58,15 +58,15 @@ def run(work: Work) -> Made:
         prompts_and_rest,
         write_texts,
     )
-    from langwright.evaluation.perplexity import token_ids
-    from langwright.evaluation.report import Made as HowMade
-    from langwright.evaluation.sampling import split_of
+    from langwright.evaluation.measuring.perplexity import token_ids
+    from langwright.evaluation.measuring.sampling import split_of
+    from langwright.evaluation.pages.report import Made as HowMade
     from langwright.files import write_whole
     from langwright.inference.protocol import Sampling
     from langwright.measures import write_report
     from langwright.metrics.yardsticks import signed
     from langwright.settings import flat
-    from langwright.tasks.loading import load
+    from langwright.tasks.front.loading import load
     from langwright.wording import current_language
 
     settings: PowerSettings = work.settings

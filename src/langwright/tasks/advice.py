@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.inference.control.settings import Control
-from langwright.tasks.checks import language_or
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted, complaints
+from langwright.tasks.solving.checks import language_or
+from langwright.tasks.solving.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted, complaints
 from langwright.wording import Language, say
 
 Kind = Literal["grammar", "spelling", "punctuation", "wording", "style", "clarity"]

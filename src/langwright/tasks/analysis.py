@@ -12,15 +12,15 @@ from pydantic import Field
 
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.tasks.keywords import Keyword, KeywordsInput
-from langwright.tasks.languages import language_of
-from langwright.tasks.quote import Part, Quote
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.languages import language_of
+from langwright.tasks.solving.quote import Part, Quote
+from langwright.tasks.solving.solvers import Solver
+from langwright.tasks.solving.writing import USUAL, Chosen
 from langwright.tasks.tagging import Entity, TaggingInput
-from langwright.tasks.writing import USUAL, Chosen
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class AnalyzeInput(TaskInput):
@@ -79,7 +79,7 @@ class AnalyzeOutput(TaskOutput):
 def analyze(model: Model, task: Task, asked: AnalyzeInput) -> AnalyzeOutput:
     """Every part that the model, or no model, can give."""
     from langwright.data.passages import sentences
-    from langwright.tasks.extractive import keywords
+    from langwright.tasks.solving.extractive import keywords
 
     places = sentences(asked.context)
     said = [asked.context[start:end] for start, end in places]
@@ -131,8 +131,8 @@ def by_heads(model: Model, text: str) -> tuple[tuple[Entity, ...] | None, Feelin
 
 def explained(model: Model, task: Task, asked: AnalyzeInput, context: Sequence[str]) -> str:
     """What the model writes about the text, with as many related sentences as it can read; "" where it cannot read the text."""
-    from langwright.tasks.parts import room_of, tokens_of
-    from langwright.tasks.writing import prompt_of
+    from langwright.tasks.solving.parts import room_of, tokens_of
+    from langwright.tasks.solving.writing import prompt_of
 
     language, kept = language_of(asked.text), list(context)
     sampling = asked.sampling or USUAL

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.inference.control.settings import Control, Length
-from langwright.tasks.checks import in_language, language_or, length_between
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted, alike, complaints
+from langwright.tasks.solving.checks import in_language, language_or, length_between
+from langwright.tasks.solving.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted, alike, complaints
 from langwright.wording import Language, say
 
 # --- the outline -----------------------------------------------------------------------------------

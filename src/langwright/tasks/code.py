@@ -9,14 +9,14 @@ from pydantic import Field
 from langwright.sandbox.examining import Exam
 from langwright.sandbox.settings import Sandbox
 from langwright.tasks.declaration import HERE, Task, TaskInput, TaskOutput
-from langwright.tasks.programs import Attempt, Entry, Setup, Tests, mended, program_of, written
-from langwright.tasks.solvers import Solver
-from langwright.tasks.writing import Chosen
+from langwright.tasks.solving.programs import Attempt, Entry, Setup, Tests, mended, program_of, written
+from langwright.tasks.solving.solvers import Solver
+from langwright.tasks.solving.writing import Chosen
 from langwright.wording import say
 
 if TYPE_CHECKING:
     from langwright.data.schemas import CodeRow
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class CodeInput(TaskInput):
@@ -79,10 +79,10 @@ def write(model: Model, task: Task, asked: CodeInput) -> ProgramOutput:
 
     raises  UserError where rounds of mending are wanted and running programs is not allowed
     """
-    from langwright.tasks.generation import what_is_read
-    from langwright.tasks.languages import language_of
-    from langwright.tasks.programs import STOPS, is_code
-    from langwright.tasks.writing import filled
+    from langwright.tasks.solving.generation import what_is_read
+    from langwright.tasks.solving.languages import language_of
+    from langwright.tasks.solving.programs import STOPS, is_code
+    from langwright.tasks.solving.writing import filled
 
     language = language_of(asked.text)
     if model.was_taught(task) or (is_code(asked.text) and not model.converses):
@@ -102,7 +102,7 @@ def debug(model: Model, task: Task, asked: DebuggingInput) -> ProgramOutput:
 
     raises  UserError where running programs is not allowed
     """
-    from langwright.tasks.languages import language_of
+    from langwright.tasks.solving.languages import language_of
 
     exam = Exam(asked.tests, asked.setup, asked.entry)
     language = language_of(asked.wish or asked.program)

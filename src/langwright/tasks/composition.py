@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.inference.control.counting import count, sentences
 from langwright.inference.control.settings import Control, Length
-from langwright.tasks.checks import NUMBER, has_all, has_none, in_language, language_or, length_between
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted
+from langwright.tasks.solving.checks import NUMBER, has_all, has_none, in_language, language_or, length_between
+from langwright.tasks.solving.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted
 from langwright.wording import Language, say
 
 Kind = Literal["story", "script", "news", "blog", "advertisement", "marketing email", "speech", "article"]

@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.errors import UserError
 from langwright.tasks.declaration import HERE, Task, TaskInput, TaskOutput
-from langwright.tasks.solvers import Solver
-from langwright.tasks.writing import USUAL, Chosen, filled
+from langwright.tasks.solving.solvers import Solver
+from langwright.tasks.solving.writing import USUAL, Chosen, filled
 from langwright.wording import say
 
 if TYPE_CHECKING:
     from langwright.data.schemas import CorrectionRow
     from langwright.metrics.edits import Edit
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class RewrittenInput(TaskInput):
@@ -123,8 +123,8 @@ def rewrite(model: Model, task: Task, asked: RewrittenInput) -> CorrectionOutput
 
     from langwright.data.schemas import Message
     from langwright.metrics.edits import edits_between
-    from langwright.tasks.generation import what_is_read
-    from langwright.tasks.languages import language_of
+    from langwright.tasks.solving.generation import what_is_read
+    from langwright.tasks.solving.languages import language_of
 
     rewrites = model.writer("write").kind == "rewrites"
     stop: tuple[str, ...] = ()

@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.errors import UserError
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.solvers import Solver
 from langwright.wording import say
 
 if TYPE_CHECKING:
     from langwright.data.schemas import ClassificationRow
     from langwright.measures import Bounded
-    from langwright.tasks.headed import Headed
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.headed import Headed
+    from langwright.tasks.front.loading import Model
 
 CLAUSE = re.compile(r"[^.!?。！？；;\n]+[.!?。！？；;]*\s*")
 PART = re.compile(r"[^,，、:：]+[,，、:：]*\s*")
@@ -166,7 +166,7 @@ def from_passage(headed: Headed, asked: DecisionInput) -> tuple[str, float, tupl
     """The answer that stands in the passage, the confidence in it, and the sentence it stands in."""
     import numpy as np
 
-    from langwright.tasks.calibrating import confidence_of
+    from langwright.tasks.solving.calibrating import confidence_of
 
     (found,) = headed.answer([(asked.text, asked.context)])
     fitted = headed.calibration

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.solvers import Solver
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class EmbeddingInput(TaskInput):

@@ -13,9 +13,9 @@ from pydantic import Field
 
 from langwright.data.schemas import Span, TaggingRow
 from langwright.tasks.declaration import Task, TaskInput
-from langwright.tasks.quote import Part, Quote
-from langwright.tasks.quoting import QuotedOutput
-from langwright.tasks.writing import Chosen
+from langwright.tasks.solving.quote import Part, Quote
+from langwright.tasks.solving.quoting import QuotedOutput
+from langwright.tasks.solving.writing import Chosen
 from langwright.wording import say
 
 ROLE = "."  # between an event's type and a role, in labels

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.solvers import Solver
 
 if TYPE_CHECKING:
-    from langwright.tasks.filling import Filled
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.filling import Filled
+    from langwright.tasks.front.loading import Model
 
 
 class FillInput(TaskInput):

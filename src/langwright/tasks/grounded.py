@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from langwright.inference.control.settings import Control
-from langwright.tasks.checks import NUMBER, language_or
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, DraftInput, Held, Pen, Wanted, complaints
 from langwright.tasks.qa import QaInput, QaOutput
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.checks import NUMBER, language_or
+from langwright.tasks.solving.drafting import NAME, Check, DraftInput, Held, Pen, Wanted, complaints
+from langwright.tasks.solving.solvers import Solver
 from langwright.wording import Language, say
 
 if TYPE_CHECKING:
-    from langwright.tasks.model import Model
+    from langwright.tasks.front.model import Model
 
 NOT_STATED = "-"
 
@@ -138,7 +138,7 @@ def answer(model: Model, task: Task, asked: QaInput) -> QaOutput:
 
     raises  UserError for no passage, or one that is too long for this
     """
-    from langwright.tasks.asked import checked
+    from langwright.tasks.front.asked import checked
 
     found = model.solve(GROUNDED.name, checked(GROUNDED, {"question": asked.question, "passage": asked.context}))
     assert isinstance(found, Grounded)

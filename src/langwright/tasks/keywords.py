@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
-from langwright.tasks.quote import Part
+from langwright.tasks.solving.quote import Part
 from langwright.wording import say
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from langwright.inference.control.settings import Control
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, DraftInput, Held, Pen, Wanted, complaints
+from langwright.tasks.solving.drafting import NAME, Check, DraftInput, Held, Pen, Wanted, complaints
 from langwright.wording import say
 
 Form = Literal[

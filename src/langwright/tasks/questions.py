@@ -16,9 +16,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.inference.control.settings import Control
-from langwright.tasks.checks import in_language, language_or
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted, complaints
+from langwright.tasks.solving.checks import in_language, language_or
+from langwright.tasks.solving.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Wanted, complaints
 from langwright.wording import Language, say
 
 ROUND_TRIP = "round trip"
@@ -96,8 +96,8 @@ class QuestionsInput(DraftInput):
 def reader(pen: Pen) -> Callable[[str, str], str]:
     """What answers a question from a text: a head that was trained for it where the model has one, else its own words."""
     from langwright.tasks import TASKS
-    from langwright.tasks.languages import language_of
     from langwright.tasks.qa import QaInput
+    from langwright.tasks.solving.languages import language_of
 
     def read(question: str, text: str) -> str:
         if pen.model.has("head", TASKS["qa"]):

@@ -16,9 +16,9 @@ from pydantic import Field
 from langwright.data.schemas import RelationRow
 from langwright.errors import UserError
 from langwright.tasks.declaration import Task, TaskInput
-from langwright.tasks.quote import Part, Quote
-from langwright.tasks.quoting import QuotedOutput
-from langwright.tasks.writing import Chosen
+from langwright.tasks.solving.quote import Part, Quote
+from langwright.tasks.solving.quoting import QuotedOutput
+from langwright.tasks.solving.writing import Chosen
 from langwright.wording import say
 
 NONE = frozenset({"none", "no_relation", "no relation", "other", "无", "无关系", "没有关系"})

@@ -9,11 +9,11 @@ from pydantic import Field
 from langwright.errors import UserError
 from langwright.tasks.correction import CorrectionOutput, RewrittenInput, output_of, replace
 from langwright.tasks.declaration import Task
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.solvers import Solver
 
 if TYPE_CHECKING:
     from langwright.data.schemas import CorrectionRow
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class RepairInput(RewrittenInput):

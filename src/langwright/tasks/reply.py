@@ -12,9 +12,9 @@ from pydantic import Field
 
 from langwright.data.schemas import Message
 from langwright.inference.control.settings import Control
-from langwright.tasks.checks import in_language, language_or, reworded
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Draft, DraftInput, Held, Pen, Wanted
+from langwright.tasks.solving.checks import in_language, language_or, reworded
+from langwright.tasks.solving.drafting import NAME, Draft, DraftInput, Held, Pen, Wanted
 from langwright.wording import Language
 
 EMOTIONS: dict[Language, tuple[str, ...]] = {

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.inference.control.settings import Control
-from langwright.tasks.checks import in_language, keeps_numbers, language_or, reworded, size_between
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, Draft, DraftInput, Pen, Wanted
+from langwright.tasks.solving.checks import in_language, keeps_numbers, language_or, reworded, size_between
+from langwright.tasks.solving.drafting import NAME, Check, Draft, DraftInput, Pen, Wanted
 from langwright.wording import Language, say
 
 Way = Literal["shorter", "longer", "plainer", "more formal", "livelier", "gentler"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.tasks.declaration import Task, TaskInput, TaskOutput
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.solvers import Solver
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class ScoreInput(TaskInput):

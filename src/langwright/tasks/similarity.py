@@ -9,10 +9,10 @@ from pydantic import Field
 from langwright.data.schemas import PairRow
 from langwright.tasks.declaration import Task, TaskInput
 from langwright.tasks.regression import ValueOutput
-from langwright.tasks.solvers import Solver
+from langwright.tasks.solving.solvers import Solver
 
 if TYPE_CHECKING:
-    from langwright.tasks.loading import Model
+    from langwright.tasks.front.loading import Model
 
 
 class SimilarityInput(TaskInput):

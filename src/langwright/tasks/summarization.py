@@ -8,9 +8,9 @@ from pydantic import Field
 
 from langwright.data.schemas import SummaryRow
 from langwright.tasks.declaration import Task
-from langwright.tasks.parts import LongInput
-from langwright.tasks.quote import Quote
-from langwright.tasks.writing import Chosen, WrittenOutput
+from langwright.tasks.solving.parts import LongInput
+from langwright.tasks.solving.quote import Quote
+from langwright.tasks.solving.writing import Chosen, WrittenOutput
 
 
 class SummarizationInput(LongInput):

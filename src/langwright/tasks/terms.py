@@ -11,9 +11,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from langwright.inference.control.settings import Control
-from langwright.tasks.checks import has_all, size_between, stands_in
 from langwright.tasks.declaration import Task, TaskOutput
-from langwright.tasks.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Prompt, Wanted
+from langwright.tasks.solving.checks import has_all, size_between, stands_in
+from langwright.tasks.solving.drafting import NAME, Check, Draft, DraftInput, Held, Pen, Prompt, Wanted
 from langwright.wording import say
 
 
@@ -52,8 +52,8 @@ class TermsInput(DraftInput):
         """As the model was taught to translate, or in words with the glossary."""
         from langwright.data.schemas import Message
         from langwright.tasks import TASKS
-        from langwright.tasks.generation import what_is_read
-        from langwright.tasks.languages import language_of, named
+        from langwright.tasks.solving.generation import what_is_read
+        from langwright.tasks.solving.languages import language_of, named
         from langwright.tasks.translation import TranslationInput
 
         task = TASKS["translation"]
@@ -70,7 +70,7 @@ class TermsInput(DraftInput):
 
     def script_wrong(self, text: str) -> str:
         """Another language than was asked for, terms set aside: they may be of any."""
-        from langwright.tasks.checks import in_language
+        from langwright.tasks.solving.checks import in_language
 
         for target in self.terms.values():
             text = remove(target, text)

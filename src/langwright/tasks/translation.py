@@ -8,7 +8,7 @@ from pydantic import Field
 
 from langwright.data.schemas import TranslationRow
 from langwright.tasks.declaration import Task, TaskInput
-from langwright.tasks.writing import Chosen, WrittenOutput
+from langwright.tasks.solving.writing import Chosen, WrittenOutput
 
 
 class TranslationInput(TaskInput):

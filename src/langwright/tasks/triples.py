@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from langwright.tasks.declaration import Task, TaskInput
-from langwright.tasks.quote import Part, Quote
-from langwright.tasks.quoting import QuotedOutput
-from langwright.tasks.writing import Chosen
+from langwright.tasks.solving.quote import Part, Quote
+from langwright.tasks.solving.quoting import QuotedOutput
+from langwright.tasks.solving.writing import Chosen
 from langwright.wording import say
 
 

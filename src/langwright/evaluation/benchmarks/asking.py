@@ -22,7 +22,7 @@ from langwright.errors import UserError
 from langwright.evaluation.benchmarks.answers import Kept, key_of
 from langwright.evaluation.benchmarks.declaration import Generation
 from langwright.evaluation.benchmarks.marking import Likelihood
-from langwright.evaluation.perplexity import Judge
+from langwright.evaluation.measuring.perplexity import Judge
 from langwright.inference.control.building import Wish
 from langwright.inference.protocol import Sampling
 from langwright.inference.remote.wire import not_offered

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from langwright.evaluation.benchmarks.running import Result, Sample
-from langwright.evaluation.bilingual import Words, both, plain, translated
-from langwright.evaluation.measured import folded, measures_table
-from langwright.evaluation.numbers import interval_of, value_of
-from langwright.evaluation.page import Block, Fold, Page, Paragraph, Row, Section, Table, Written, render_page
-from langwright.evaluation.report import Made, how_made
+from langwright.evaluation.pages.bilingual import Words, both, plain, translated
+from langwright.evaluation.pages.measured import folded, measures_table
+from langwright.evaluation.pages.numbers import interval_of, value_of
+from langwright.evaluation.pages.page import Block, Fold, Page, Paragraph, Row, Section, Table, Written, render_page
+from langwright.evaluation.pages.report import Made, how_made
 from langwright.measures import Measure
 from langwright.metrics.choices import CHANCE, COMMONEST_PLACE
 from langwright.wording import Language

@@ -19,8 +19,8 @@ from langwright.evaluation.benchmarks.marking import (
     written_marks,
 )
 from langwright.evaluation.benchmarks.questions import Paper, Question, of_row
-from langwright.evaluation.findings import MOST_SHOWN, Item
-from langwright.evaluation.groups import values_apart
+from langwright.evaluation.measuring.findings import MOST_SHOWN, Item
+from langwright.evaluation.measuring.groups import values_apart
 from langwright.measures import Measure
 from langwright.metrics.choices import guessing
 from langwright.metrics.intervals import DRAWS, bootstrap_mean

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from langwright.objectives.classification import SeveralExamples, TextExamples
     from langwright.stages.finetune import FinetuneSettings
     from langwright.stages.lessons.lexical import Floats
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
 Rows = dict[str, list[Any]]
 FEWEST = 5  # held-out rows with a label, to choose its threshold on
@@ -173,7 +173,7 @@ def set_thresholds(work: Work, encoder: Encoder, rows: Sequence[ClassificationRo
     Of labels that fewer than five of the rows have nothing can be told, and they are given from one half on.
     """
     from langwright.metrics.several_labels import choose_thresholds
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
     model.eval()
     headed = Headed(model, encoder)

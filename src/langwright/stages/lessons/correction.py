@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langwright.data.encoder import Encoder
     from langwright.objectives.tagging import TagExamples
     from langwright.stages.finetune import FinetuneSettings
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
 
 def correction_lesson(work: Work) -> Lesson:
@@ -36,7 +36,7 @@ def replacement_lesson(work: Work) -> Lesson:
     """Every token of the wrong text with the one that is to stand there; rows that are cut otherwise are left out."""
     from langwright.models.loading import load_model
     from langwright.objectives.tagging import Tagging
-    from langwright.tasks.headed import encoder_for
+    from langwright.tasks.front.headed import encoder_for
     from langwright.tokenizers.loading import load_tokenizer
 
     settings: FinetuneSettings = work.settings

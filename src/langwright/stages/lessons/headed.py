@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from langwright.data.schemas import Row
     from langwright.models.heads import Head, Tags
     from langwright.stages.finetune import FinetuneSettings
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
     from langwright.training.preflight import Preflight
 
 
@@ -34,7 +34,7 @@ def with_head(
     tags  how a tagging head is to be read
     """
     from langwright.models.loading import load_model
-    from langwright.tasks.headed import encoder_for
+    from langwright.tasks.front.headed import encoder_for
     from langwright.tokenizers.loading import load_tokenizer
 
     settings: FinetuneSettings = work.settings
@@ -92,7 +92,7 @@ class Judged:
         """Over at most `limit` rows, spread evenly; the model is left in training mode."""
         import numpy as np
 
-        from langwright.tasks.headed import Headed
+        from langwright.tasks.front.headed import Headed
 
         count = len(self.rows)
         places = range(count) if limit >= count else np.linspace(0, count - 1, limit).astype(int)

@@ -108,7 +108,7 @@ def weigh_parts(
     from langwright.models.lexical import lexical_of
     from langwright.objectives.losses import binary_cross_entropy, cross_entropy
     from langwright.objectives.texts import laid
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
     head = lexical_of(model)
     if head is None or encoder.lexicon is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langwright.data.encoder import Encoder
     from langwright.objectives.extraction import SpanExamples
     from langwright.stages.finetune import FinetuneSettings
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
 
 def qa_lesson(work: Work) -> Lesson:

@@ -16,7 +16,7 @@ from langwright.stages.lessons.lesson import Lesson, labelled_dataset
 from langwright.stages.lessons.regression import value_lesson
 
 if TYPE_CHECKING:
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
 
 def quoting_lesson(work: Work) -> Lesson:

@@ -13,7 +13,7 @@ from langwright.stages.lessons.lesson import Lesson, labelled_dataset
 
 if TYPE_CHECKING:
     from langwright.stages.finetune import FinetuneSettings
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
 
 def regression_lesson(work: Work) -> Lesson:

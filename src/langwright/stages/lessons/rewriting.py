@@ -21,7 +21,7 @@ from langwright.stages.lessons.headed import fills_blanks
 from langwright.stages.lessons.lesson import Lesson, context_of, labelled_dataset, row_length, warn_about
 from langwright.stages.lessons.quoting import quoting_lesson
 from langwright.tasks import TASKS
-from langwright.tasks.generation import behind_prefix
+from langwright.tasks.solving.generation import behind_prefix
 
 if TYPE_CHECKING:
     import numpy as np

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langwright.models.heads import Tags
     from langwright.objectives.tagging import TagBatch, TagExamples
     from langwright.stages.finetune import FinetuneSettings
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
     from langwright.training.loss import Objective
 
 

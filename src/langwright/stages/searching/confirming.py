@@ -12,7 +12,7 @@ from pathlib import Path
 
 from langwright.artifacts import open_artifact
 from langwright.errors import UserError
-from langwright.evaluation.trials import Better, Confirmed
+from langwright.evaluation.experiments.trials import Better, Confirmed
 from langwright.measures import Measure
 from langwright.runlog import Progressed, RunLog
 from langwright.stages.searching.crew import Runner, carried_out

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from langwright.artifacts import partial_of, read_card
 from langwright.errors import UserError
-from langwright.evaluation.trials import Trial
+from langwright.evaluation.experiments.trials import Trial
 from langwright.runlog import Chosen, Evaluated, Progressed, RunLog, Stepped, Warned, read_events
 from langwright.settings import Settings, toml_value
 from langwright.stages.execution import seconds_worked

@@ -20,7 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
-from langwright.evaluation.trials import Better
+from langwright.evaluation.experiments.trials import Better
 from langwright.files import write_whole
 from langwright.stages.searching.settings import TPE, Grid, Halving, Median, Method, NoPruning, Pruning, RandomSearch
 from langwright.stages.searching.space import Space, Values, scalar

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from langwright.evaluation.sequences import Learned
+from langwright.evaluation.experiments.sequences import Learned
 from langwright.runlog import Event, Progressed, RunLog, Warned
 from langwright.stages.declaration import Work
 from langwright.stages.sequences import methods

@@ -23,7 +23,7 @@ def replacements(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_batch: int = 16
 ) -> list[list[Found]]:
     """The replacements of each text that the model finds likelier than what stands there, in order and apart."""
-    from langwright.tasks.headed import encoder_for
+    from langwright.tasks.front.headed import encoder_for
 
     return replaced(model, encoder_for(model, tokenizer, None), texts, max_batch)
 
@@ -33,7 +33,7 @@ def replaced(model: PreTrainedModel, encoder: Encoder, texts: Sequence[str], max
     import torch
 
     from langwright.inference.texts.decoding import Alphabet
-    from langwright.tasks.headed import Headed
+    from langwright.tasks.front.headed import Headed
 
     alphabet = Alphabet(encoder.tokenizer)
     special = torch.tensor(sorted(set(encoder.tokenizer.all_special_ids)))
