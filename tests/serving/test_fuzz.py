@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from langwright.inference.fake import parrot
+from langwright.serving.access.guards import Audience, host_name
 from langwright.serving.app import build_app
 from langwright.serving.complaints import preferred
-from langwright.serving.guards import Audience, host_name
-from langwright.serving.openai_models import ChatRequest, CompletionRequest
-from langwright.serving.tutorial_routes import GenerateRequest
+from langwright.serving.doing.tutorials import GenerateRequest
+from langwright.serving.openai.bodies import ChatRequest, CompletionRequest
 
 PATHS: dict[str, type[BaseModel]] = {
     "/v1/chat/completions": ChatRequest,

@@ -25,7 +25,7 @@ from langwright.settings import parse_value, read_settings
 from langwright.wording import say
 
 if TYPE_CHECKING:
-    from langwright.serving.load import LoadSettings, Outcome
+    from langwright.serving.measured.load import LoadSettings, Outcome
 
 START_S = 600.0  # for a server of a large model
 
@@ -68,7 +68,7 @@ def bench_serve(
     folder = Path(out) if out else None
     if folder is not None and folder.exists():
         raise UserError("{path} already exists", fix="name another file", path=folder)
-    from langwright.serving.load_report import chart, first_tokens, measures_of, write_outcomes
+    from langwright.serving.measured.load_report import chart, first_tokens, measures_of, write_outcomes
 
     with served(target, settings) as (url, name):
         screen.note(say("{requests} requests to {name}", requests=settings.requests, name=f"{url} ({name})"))
@@ -90,7 +90,7 @@ def bench_serve(
 
 def settings_of(rate: str | None, users: str | None, requests: str | None, sets: Sequence[str]) -> LoadSettings:
     """The load's settings; UserError where a rate and users are both given."""
-    from langwright.serving.load import LoadSettings
+    from langwright.serving.measured.load import LoadSettings
 
     if rate is not None and users is not None:
         raise UserError(
@@ -145,7 +145,7 @@ def object_in(log: str) -> dict[str, Any] | None:
 async def under_load(url: str, name: str, settings: LoadSettings, prompts: Sequence[str]) -> list[Outcome]:
     """Make the load over HTTP."""
     from langwright.inference.remote.model import KEY
-    from langwright.serving.load import HttpTarget, load
+    from langwright.serving.measured.load import HttpTarget, load
 
     target = HttpTarget(url, name, os.environ.get(KEY, ""))
     try:

@@ -15,17 +15,17 @@ from starlette.requests import ClientDisconnect
 
 from langwright.errors import UserError, unknown
 from langwright.inference.texts.text import TextModel
+from langwright.serving.access.guards import Audience, Guard
 from langwright.serving.complaints import ApiError, ErrorBody
 from langwright.serving.docs_page import BODIES, docs_routes
-from langwright.serving.embedding_routes import embedding_routes
-from langwright.serving.guards import Audience, Guard
+from langwright.serving.doing.tasks import task_routes
+from langwright.serving.doing.tutorials import tutorial_routes
 from langwright.serving.health import health_routes
 from langwright.serving.house import House
-from langwright.serving.openai_routes import openai_routes
+from langwright.serving.openai.embeddings import embedding_routes
+from langwright.serving.openai.routes import openai_routes
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk, broken
-from langwright.serving.task_routes import task_routes
-from langwright.serving.tutorial_routes import tutorial_routes
 from langwright.tasks.front.model import Model
 
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}

@@ -10,11 +10,11 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from langwright.serving.complaints import asked_for
-from langwright.serving.embedding_routes import EmbeddingRequest
+from langwright.serving.doing.tasks import TaskRequest
+from langwright.serving.doing.tutorials import GenerateRequest
 from langwright.serving.house import House
-from langwright.serving.openai_models import ChatRequest, CompletionRequest
-from langwright.serving.task_routes import TaskRequest
-from langwright.serving.tutorial_routes import GenerateRequest
+from langwright.serving.openai.bodies import ChatRequest, CompletionRequest
+from langwright.serving.openai.embeddings import EmbeddingRequest
 from langwright.settings import describe
 from langwright.wording import current_language, say
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from langwright.errors import UserError, unknown
 from langwright.inference.texts.text import TextModel
+from langwright.serving.access.guards import media_type, read_body
 from langwright.serving.complaints import ApiError, refused
-from langwright.serving.guards import media_type, read_body
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk
 from langwright.tasks import SOLVERS

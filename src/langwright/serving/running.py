@@ -15,9 +15,9 @@ import uvicorn
 
 from langwright.errors import UserError
 from langwright.inference.texts.text import TextModel
+from langwright.serving.access.guards import audience, is_loopback
 from langwright.serving.app import build_app
 from langwright.serving.docs_page import curl
-from langwright.serving.guards import audience, is_loopback
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk
 from langwright.tasks.front.model import Model

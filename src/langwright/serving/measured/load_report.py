@@ -8,7 +8,7 @@ from pathlib import Path
 
 from langwright.measures import Measure
 from langwright.metrics.intervals import quantile, wilson
-from langwright.serving.load import LoadSettings, Outcome, Poisson
+from langwright.serving.measured.load import LoadSettings, Outcome, Poisson
 
 COLUMNS = 60  # of the chart in the terminal
 

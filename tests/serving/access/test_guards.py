@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from langwright.errors import UserError
 from langwright.inference.fake import parrot
+from langwright.serving.access.guards import Audience, audience, host_name
 from langwright.serving.app import build_app
-from langwright.serving.guards import Audience, audience, host_name
 from langwright.serving.settings import ServingSettings
 
 ASK = {"model": "parrot", "prompt": "a"}
@@ -45,7 +45,7 @@ def test_two_host_headers_are_turned_away(client: TestClient) -> None:
 def test_no_host_at_all_is_turned_away() -> None:
     from starlette.datastructures import Headers
 
-    from langwright.serving.guards import Guard
+    from langwright.serving.access.guards import Guard
 
     assert Guard(build_app({"m": parrot()}), Audience()).refusal(Headers({}), "GET") is not None
 

@@ -425,7 +425,7 @@ def test_every_chat_field_of_the_openai_client_is_known() -> None:
     from openai.types import completion_create_params as plain
     from openai.types.chat import completion_create_params as chats
 
-    from langwright.serving.openai_models import ChatRequest, CompletionRequest
+    from langwright.serving.openai.bodies import ChatRequest, CompletionRequest
 
     def fields(params: Any) -> set[str]:
         return set(params.CompletionCreateParamsBase.__annotations__) | {"stream"}

@@ -12,7 +12,7 @@ from langwright.inference.protocol import Tiered, Token
 from langwright.inference.texts.text import TextModel
 from langwright.inference.texts.written import TextCompletion, TextPiece
 from langwright.serving.house import House, documented
-from langwright.serving.openai_answers import (
+from langwright.serving.openai.answers import (
     AssistantMessage,
     ChatChoice,
     ChatChunk,
@@ -32,7 +32,7 @@ from langwright.serving.openai_answers import (
     now,
     usage,
 )
-from langwright.serving.openai_models import COMPLETION_TOKENS, ChatRequest, CompletionRequest
+from langwright.serving.openai.bodies import COMPLETION_TOKENS, ChatRequest, CompletionRequest
 from langwright.serving.streaming import Answers, Ask, EventStream, event_of, unless_gone
 from langwright.tokenizers.templates import template_sha256
 

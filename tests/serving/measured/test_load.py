@@ -19,8 +19,18 @@ from scipy import stats
 from langwright.errors import UserError
 from langwright.inference.fake import parrot
 from langwright.metrics.intervals import quantile
-from langwright.serving.load import Counted, Errand, HttpTarget, LoadSettings, Outcome, Poisson, Users, errands, load
-from langwright.serving.load_report import chart, measures_of
+from langwright.serving.measured.load import (
+    Counted,
+    Errand,
+    HttpTarget,
+    LoadSettings,
+    Outcome,
+    Poisson,
+    Users,
+    errands,
+    load,
+)
+from langwright.serving.measured.load_report import chart, measures_of
 
 
 class Hurry(selectors.SelectSelector):

@@ -18,8 +18,8 @@ from pydantic_core import to_json
 
 from langwright.errors import UserError
 from langwright.inference.protocol import Sampling
+from langwright.serving.access.guards import media_type, read_body
 from langwright.serving.complaints import ApiError
-from langwright.serving.guards import media_type, read_body
 from langwright.serving.house import House, documented, parse, refuse_query
 from langwright.serving.streaming import Ask, unless_gone
 from langwright.settings import Settings

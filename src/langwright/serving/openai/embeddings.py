@@ -15,7 +15,7 @@ from langwright.inference.scoring.embedding import Embedded, Pooling
 from langwright.inference.texts.text import TextModel
 from langwright.serving.complaints import ApiError
 from langwright.serving.house import House, documented
-from langwright.serving.openai_models import TokenId, Unset
+from langwright.serving.openai.bodies import TokenId, Unset
 from langwright.settings import Settings
 
 MOST_TEXTS = 2048  # OpenAI's own limit
