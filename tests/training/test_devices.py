@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from langwright.errors import UserError
 from langwright.training import devices
 from langwright.training.devices import (
     available_memory,
+    bfloat16_gain,
     cgroup_cpus,
     cgroup_memory,
     choose_device,
@@ -109,10 +111,30 @@ def test_rates_are_measured_fast_and_once() -> None:
 
 @pytest.mark.parametrize("narrow, expected", [(0.1, "float32"), (1.2, "float32"), (1.4, "bfloat16"), (8, "bfloat16")])
 def test_the_narrow_type_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch, narrow: float, expected: str) -> None:
-    monkeypatch.setattr(devices, "matrix_rate", lambda name, _: narrow if name == "bfloat16" else 1.0)
+    monkeypatch.setattr(devices, "bfloat16_gain", lambda _: narrow)
     assert compute_dtype("auto", CPU) == expected
     assert compute_dtype("float32", CPU) == "float32"
     assert compute_dtype("bfloat16", CPU) == "bfloat16"
+
+
+def test_a_busy_machine_does_not_change_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock runs on while others compute: every product seems to last as long, and the gain is none by the clock."""
+    taken = {torch.float32: 4e-3, torch.bfloat16: 1e-3}
+    own = by_clock = 0.0
+
+    def product(self: devices.Multiply, clock: Callable[[], float]) -> float:
+        nonlocal own, by_clock
+        began = clock()
+        own += taken[self.a.dtype]
+        by_clock += 0.1
+        return clock() - began
+
+    monkeypatch.setattr(devices.Multiply, "seconds", product)
+    monkeypatch.setattr(devices.time, "process_time", lambda: own)
+    monkeypatch.setattr(devices.time, "perf_counter", lambda: by_clock)
+    bfloat16_gain.cache_clear()
+    assert bfloat16_gain("cpu") == pytest.approx(4)
+    bfloat16_gain.cache_clear()
 
 
 def test_threads_keep_to_every_limit(monkeypatch: pytest.MonkeyPatch) -> None:

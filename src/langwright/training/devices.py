@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -28,6 +29,7 @@ CGROUP = Path("/sys/fs/cgroup")
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 MULTIPLY = (512, 768, 768)  # rows, inner, columns: a small model's layer
 FASTER = 1.3  # less is lost again to conversions
+TURNS = 3  # products of each type, at the least
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -68,18 +70,47 @@ def matrix_rate(dtype: DtypeName, device_type: str, seconds: float = 0.15) -> fl
 
     The best and not the mean: other programs only ever make it slower.
     """
-    rows, inner, columns = MULTIPLY if device_type == "cpu" else tuple(8 * size for size in MULTIPLY)
-    kind = getattr(torch, dtype)
-    a = torch.ones(rows, inner, device=device_type, dtype=kind)
-    b = torch.ones(inner, columns, device=device_type, dtype=kind)
     best, end = float("inf"), time.perf_counter() + seconds
+    multiply = Multiply(dtype, device_type)
     while best == float("inf") or time.perf_counter() < end:
-        began = time.perf_counter()
-        a @ b
-        if device_type == "cuda":
+        best = min(best, multiply.seconds(time.perf_counter))
+    return multiply.flops / best
+
+
+@cache
+def bfloat16_gain(device_type: str, seconds: float = 0.3) -> float:
+    """How many times faster products are in bfloat16 than in float32, once a process.
+
+    The two take turns, and on a CPU its own time is counted and not the clock's: on a busy machine the clock says
+    anything, and a run that takes the wrong type for it is several times slower to its end.
+    """
+    clock = time.process_time if device_type == "cpu" else time.perf_counter
+    wide, narrow = Multiply("float32", device_type), Multiply("bfloat16", device_type)
+    best_wide = best_narrow = float("inf")
+    turns, end = 0, time.perf_counter() + seconds
+    while turns < TURNS or time.perf_counter() < end:
+        best_wide, best_narrow = min(best_wide, wide.seconds(clock)), min(best_narrow, narrow.seconds(clock))
+        turns += 1
+    return best_wide / best_narrow
+
+
+class Multiply:
+    """One product of matrices of the size that a small model's layer has, to be timed."""
+
+    def __init__(self, dtype: DtypeName, device_type: str) -> None:
+        rows, inner, columns = MULTIPLY if device_type == "cpu" else tuple(8 * size for size in MULTIPLY)
+        kind = getattr(torch, dtype)
+        self.a = torch.ones(rows, inner, device=device_type, dtype=kind)
+        self.b = torch.ones(inner, columns, device=device_type, dtype=kind)
+        self.flops = 2 * rows * inner * columns
+
+    def seconds(self, clock: Callable[[], float]) -> float:
+        """What one product takes by a clock."""
+        began = clock()
+        self.a @ self.b
+        if self.a.is_cuda:
             torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
-    return 2 * rows * inner * columns / best
+        return clock() - began
 
 
 def compute_dtype(setting: str, device: torch.device) -> DtypeName:
@@ -96,8 +127,7 @@ def compute_dtype(setting: str, device: torch.device) -> DtypeName:
         return "float16"
     if setting != "auto":
         return "bfloat16" if setting == "bfloat16" else "float32"
-    faster = matrix_rate("bfloat16", device.type) > FASTER * matrix_rate("float32", device.type)
-    return "bfloat16" if faster else "float32"
+    return "bfloat16" if bfloat16_gain(device.type) > FASTER else "float32"
 
 
 def physical_cores() -> int:
