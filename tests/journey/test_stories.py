@@ -35,6 +35,7 @@ def run(workspace, stage, inputs, out, *sets):
 
 
 @pytest.mark.spec("TL6", "a published checkpoint is a valid input everywhere a model of ours is")
+@pytest.mark.spec("SV13", "a model that was just fine-tuned is served as it is, and answers in a conversation")
 @pytest.mark.spec("T17", "a published Llama-family model gives its golden text, is measured, fine-tuned and served")
 def test_a_published_model_from_start_to_end(stories, tmp_path):
     import langwright

@@ -90,7 +90,7 @@ def test_the_page_of_docs_needs_nothing_from_elsewhere(client: TestClient, langu
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     for field in ("max_completion_tokens", "top_k", "max_length", "stream_options"):
         assert f"<code>{field}</code>" in answer.text
-    assert "<code>tools</code>" not in answer.text
+    assert "<code>functions</code>" not in answer.text
     assert client.get("/redoc").status_code == 404
 
 

@@ -17,7 +17,8 @@ from langwright.serving.access.guards import Audience, host_name
 from langwright.serving.app import build_app
 from langwright.serving.complaints import preferred
 from langwright.serving.doing.tutorials import GenerateRequest
-from langwright.serving.openai.bodies import ChatRequest, CompletionRequest
+from langwright.serving.openai.bodies import CompletionRequest
+from langwright.serving.openai.chat import ChatRequest
 
 PATHS: dict[str, type[BaseModel]] = {
     "/v1/chat/completions": ChatRequest,

@@ -149,11 +149,9 @@ def test_a_published_model(serving: Callable[..., Any], shared_data: Callable[[s
 def test_errors_are_the_clients_exceptions(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="did you mean 'parrot'"):
         client.chat.completions.create(model="parot", messages=CHAT)
-    with pytest.raises(openai.BadRequestError, match="does not do 'tools'") as refused:
-        client.chat.completions.create(
-            model="parrot", messages=CHAT, tools=[{"type": "function", "function": {"name": "f"}}]
-        )
-    assert refused.value.param == "tools" and refused.value.type == "invalid_request_error"
+    with pytest.raises(openai.BadRequestError, match="does not do 'functions'") as refused:
+        client.chat.completions.create(model="parrot", messages=CHAT, functions=[{"name": "f"}])
+    assert refused.value.param == "functions" and refused.value.type == "invalid_request_error"
     with pytest.raises(openai.UnprocessableEntityError, match="temperature = 5"):
         client.chat.completions.create(model="parrot", messages=CHAT, temperature=5)
     with pytest.raises(openai.BadRequestError, match=r"do not fit the model's context of 128"):

@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from langwright.errors import UserError
-from langwright.inference.fake import parrot
+from langwright.inference.fake import Parrot, letters, parrot
+from langwright.inference.protocol import Request
+from langwright.inference.texts.text import TextModel
 from langwright.serving.running import listen, serve, url_of
 
 SCRIPT = """
@@ -260,3 +262,34 @@ def test_raw_bytes_that_are_no_http(serving: Callable[..., Any]) -> None:
             answer = connection.recv(200)
         assert answer == b"" or answer.split()[1][:1] == b"4", (raw, answer)
     assert httpx.get(f"{running.url}/v1/models").status_code == 200
+
+
+@pytest.mark.spec("SV5", "the one framework is no development server: 40 answers are written at the same time")
+def test_answers_are_written_together(serving: Callable[..., Any]) -> None:
+    together = threading.Barrier(40)
+
+    class Meeting(Parrot):
+        """Says nothing before 40 requests are there."""
+
+        def submit(self, request: Request) -> Any:
+            stream = super().submit(request)
+            stream._tokens = self.meet(stream._tokens)
+            return stream
+
+        def meet(self, tokens: Iterator[Any]) -> Iterator[Any]:
+            together.wait(60)
+            yield from tokens
+
+    running = serving(TextModel(Meeting(), letters(), "parrot"), max_open=40)
+    texts: list[str] = []
+
+    def ask() -> None:
+        body = {"model": "parrot", "prompt": "你好"}
+        texts.append(httpx.post(f"{running.url}/v1/completions", json=body, timeout=90).json()["choices"][0]["text"])
+
+    threads = [threading.Thread(target=ask) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert texts == ["你好"] * 40

@@ -1,4 +1,4 @@
-"""The HTTP application over some text models: OpenAI's interface, the tutorials' /generate, health, one page of docs."""
+"""The HTTP application over some text models: OpenAI's interface, tasks, the tutorials' routes, health, one page of docs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from langwright.serving.doing.tutorials import tutorial_routes
 from langwright.serving.health import health_routes
 from langwright.serving.house import House
 from langwright.serving.openai.embeddings import embedding_routes
+from langwright.serving.openai.not_done import not_done_routes
 from langwright.serving.openai.routes import openai_routes
+from langwright.serving.openai.tokens import token_routes
 from langwright.serving.settings import ServingSettings
 from langwright.serving.streaming import Desk, broken
 from langwright.tasks.front.model import Model
@@ -66,7 +68,16 @@ def build_app(
         title="Langwright", docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False, responses=REFUSALS
     )
     app.state.desk = house.desk
-    for routes in (openai_routes, embedding_routes, task_routes, tutorial_routes, health_routes, docs_routes):
+    for routes in (
+        openai_routes,
+        embedding_routes,
+        token_routes,
+        task_routes,
+        tutorial_routes,
+        health_routes,
+        docs_routes,
+        not_done_routes,  # behind all others
+    ):
         app.include_router(routes(house))
     add_refusals(app)
     if audience.origins:

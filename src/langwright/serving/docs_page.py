@@ -11,10 +11,12 @@ from pydantic import BaseModel
 
 from langwright.serving.complaints import asked_for
 from langwright.serving.doing.tasks import TaskRequest
-from langwright.serving.doing.tutorials import GenerateRequest
+from langwright.serving.doing.tutorials import ClassifyRequest, GenerateRequest, TranslateRequest
 from langwright.serving.house import House
-from langwright.serving.openai.bodies import ChatRequest, CompletionRequest
+from langwright.serving.openai.bodies import CompletionRequest
+from langwright.serving.openai.chat import ChatRequest
 from langwright.serving.openai.embeddings import EmbeddingRequest
+from langwright.serving.openai.tokens import DetokenizeRequest, TokenizeRequest
 from langwright.settings import describe
 from langwright.wording import current_language, say
 
@@ -31,8 +33,12 @@ BODIES: dict[str, type[BaseModel]] = {
     "/v1/chat/completions": ChatRequest,
     "/v1/completions": CompletionRequest,
     "/v1/embeddings": EmbeddingRequest,
+    "/v1/tokenize": TokenizeRequest,
+    "/v1/detokenize": DetokenizeRequest,
     "/v1/tasks/{task}": TaskRequest,
     "/generate": GenerateRequest,
+    "/translate": TranslateRequest,
+    "/classify": ClassifyRequest,
 }
 OTHERS = {
     "GET /v1/models": "The models that can be asked",
@@ -100,6 +106,10 @@ def curl(path: str, model: str, url: str = "http://localhost:8000") -> str:
         "/v1/embeddings": {"model": model, "input": hello},
         "/v1/tasks/{task}": {"model": model, "input": {"text": hello, "labels": ["A", "B"]}},
         "/generate": {"text": hello, "max_length": 40},
+        "/translate": {"source_text": hello},
+        "/classify": {"text": hello, "labels": ["A", "B"]},
+        "/v1/tokenize": {"model": model, "prompt": hello},
+        "/v1/detokenize": {"model": model, "tokens": [0, 1, 2]},
     }
     body = json.dumps(bodies[path], ensure_ascii=False).replace("'", "'\\''")
     return f"curl {url}{path.format(task='classification')} -H 'Content-Type: application/json' -d '{body}'"

@@ -60,6 +60,8 @@ def server_for(
 ) -> Server:
     """A server that is not yet running: `run(sockets=[listener])` blocks, `should_exit = True` ends it in an orderly way."""
     settings = settings or ServingSettings()
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections have it from the socket that accepts them
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.reader_s * 1000) or 1)
     app = build_app(
         models, audience=audience(host, settings.allowed_hosts, settings.allowed_origins), settings=settings
     )

@@ -35,6 +35,14 @@ class ServingSettings(Settings):
     drain_s: Annotated[
         float, Field(ge=0, description="Seconds that open streams get to end by themselves when the server is stopped")
     ] = 10.0
+    reader_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=86400,
+            description="Seconds that a caller may leave what was sent unread before the connection is closed",
+        ),
+    ] = 60.0
     ready_s: Annotated[
         float, Field(gt=0, description="Seconds within which each engine must make a token for /health/ready to say so")
     ] = 5.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from langwright.errors import UserError
 
@@ -78,6 +78,20 @@ def render_text(
 
     raises  UserError when there is no template, or it refuses the conversation
     """
+    plain = [{"role": message.role, "content": disarm(tokenizer, message.content)} for message in messages]
+    return applied(tokenizer, plain, add_generation_prompt)
+
+
+def applied(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[dict[str, Any]],
+    add_generation_prompt: bool,
+    tools: list[dict[str, Any]] | None = None,
+) -> str:
+    """What the template makes of messages as transformers has them, and of tools.
+
+    raises  UserError when there is no template, or it refuses the conversation
+    """
     import jinja2
 
     if not isinstance(tokenizer.chat_template, str):
@@ -85,14 +99,15 @@ def render_text(
             "this tokenizer has no chat template",
             fix="fine-tune with `langwright finetune --task chat`, which adds one",
         )
-    plain = [{"role": message.role, "content": disarm(tokenizer, message.content)} for message in messages]
     try:
-        text = tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=add_generation_prompt)
+        text = tokenizer.apply_chat_template(
+            list(messages), tools=tools, tokenize=False, add_generation_prompt=add_generation_prompt
+        )
     except (jinja2.TemplateError, TypeError) as error:
         raise UserError(
             "the chat template refuses a conversation with roles {roles}: {error}",
             fix="give the roles in the order the template expects, or use another template",
-            roles=", ".join(message.role for message in messages),
+            roles=", ".join(message["role"] for message in messages),
             error=error,
         ) from None
     return str(text)

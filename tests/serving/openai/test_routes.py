@@ -380,8 +380,7 @@ def test_what_contradicts_itself_is_refused(client: TestClient, fields: dict[str
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("tools", [{"type": "function", "function": {"name": "f"}}]),
-        ("tool_choice", "auto"),
+        ("tools", [{"type": "custom", "custom": {"name": "f"}}]),
         ("functions", [{"name": "f"}]),
         ("function_call", "auto"),
         ("user", "me"),
@@ -392,7 +391,8 @@ def test_what_contradicts_itself_is_refused(client: TestClient, fields: dict[str
         ("prediction", {"type": "content", "content": "x"}),
         ("reasoning_effort", "low"),
         ("service_tier", "flex"),
-        ("parallel_tool_calls", True),
+        ("safety_identifier", "me"),
+        ("prompt_cache_key", "me"),
         ("web_search_options", {}),
         ("verbosity", "low"),
     ],
@@ -425,7 +425,8 @@ def test_every_chat_field_of_the_openai_client_is_known() -> None:
     from openai.types import completion_create_params as plain
     from openai.types.chat import completion_create_params as chats
 
-    from langwright.serving.openai.bodies import ChatRequest, CompletionRequest
+    from langwright.serving.openai.bodies import CompletionRequest
+    from langwright.serving.openai.chat import ChatRequest
 
     def fields(params: Any) -> set[str]:
         return set(params.CompletionCreateParamsBase.__annotations__) | {"stream"}
@@ -447,8 +448,13 @@ def test_every_chat_field_of_the_openai_client_is_known() -> None:
         ({"stop": ""}, 422, "stop", "something like"),
         ({"stop": ["x"] * 17}, 422, "stop", "something like"),
         ({"messages": []}, 422, "messages", "something like"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, 422, "messages.0.role", "one of: system, user, assistant"),
-        ({"messages": [{"role": "user", "content": None}]}, 422, "messages.0.content", "something like"),
+        (
+            {"messages": [{"role": "function", "content": "x"}]},
+            422,
+            "messages.0.role",
+            "one of: system, developer, user",
+        ),
+        ({"messages": [{"role": "user", "content": None}]}, 422, "messages.0.content", "add 'messages.0.content'"),
         ({"messages": [{"role": "user"}]}, 422, "messages.0.content", "add 'messages.0.content'"),
         ({"messages": [{"role": "user", "content": "x", "colour": 1}]}, 422, "messages.0.colour", "leave"),
         ({"messages": [{"role": "user", "content": "x", "name": "Li"}]}, 400, "messages.0.name", "leave"),

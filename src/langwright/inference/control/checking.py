@@ -20,6 +20,14 @@ def check_schema(schema: Schema) -> None:
     """UserError for what is no JSON Schema."""
     from jsonschema.exceptions import SchemaError
 
+    draft = schema.get("$schema") if isinstance(schema, dict) else None
+    if draft is not None and not isinstance(draft, str):
+        raise UserError(
+            "this is no JSON schema: at {place}, {reason}",
+            fix="correct it; json-schema.org describes the keywords of draft 2020-12",
+            place="$.$schema",
+            reason=f"{draft!r} is not of type 'string'",
+        )
     try:
         validator_of(schema).check_schema(schema)
     except SchemaError as error:
@@ -33,17 +41,31 @@ def check_schema(schema: Schema) -> None:
 
 def check_text(text: str, schema: Schema) -> None:
     """UserError for a text that is not JSON, or not of this schema: a mistake of ours or of the parser."""
-    from jsonschema.exceptions import ValidationError
-    from referencing import Registry
-
     try:
-        validator_of(schema)(schema, registry=Registry()).validate(json.loads(text))
-    except (ValidationError, json.JSONDecodeError) as error:
+        found = fault(json.loads(text), schema)
+    except json.JSONDecodeError as error:
+        found = str(error)
+    if found is not None:
         raise UserError(
             "what was written does not keep to the schema: {reason}",
             fix="report it with the schema; a simpler schema may do meanwhile",
-            reason=str(error).splitlines()[0][:300],
-        ) from None
+            reason=found,
+        )
+
+
+def fault(value: object, schema: Schema) -> str | None:
+    """What a value has that its schema does not allow, in English; None where it is of the schema."""
+    from jsonschema.exceptions import ValidationError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    try:
+        validator_of(schema)(schema, registry=Registry()).validate(value)
+    except (ValidationError, Unresolvable) as error:
+        return str(error).splitlines()[0][:300]
+    except RecursionError:
+        return "the schema refers to itself without an end"
+    return None
 
 
 def validator_of(schema: Schema) -> Any:

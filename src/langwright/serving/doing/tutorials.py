@@ -1,31 +1,35 @@
-"""POST /generate, as tutorials on serving a language model teach it: a form in, `generated_text` out.
+"""POST /generate, /translate and /classify, as tutorials on serving a language model teach them: a form in, one text out.
 
 Where tutorials end, this goes on: both kinds of forms and JSON, every field checked, clear refusals,
-Chinese as UTF-8, and a bound on the work.
+Chinese as UTF-8, a bound on the work, languages and labels that the caller chooses.
 """
 
 from __future__ import annotations
 
-import email.message
-import email.policy
-from email import message_from_bytes
-from typing import Annotated
-from urllib.parse import parse_qsl
+from functools import partial
+from typing import Annotated, cast
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
-from langwright.errors import UserError
 from langwright.inference.protocol import Sampling
-from langwright.serving.access.guards import media_type, read_body
-from langwright.serving.complaints import ApiError
-from langwright.serving.house import House, documented, parse, refuse_query
+from langwright.serving.doing.forms import FORM, JSON, PARTS, read_fields
+from langwright.serving.doing.tasks import model_for
+from langwright.serving.house import House, documented
+from langwright.serving.openai.answers import Sparse
+from langwright.serving.openai.measure import json_response
 from langwright.serving.streaming import Ask, unless_gone
 from langwright.settings import Settings
-from langwright.wording import Term
+from langwright.tasks import TASKS
+from langwright.tasks.classification import ClassificationInput, ClassificationOutput
+from langwright.tasks.declaration import TaskInput, TaskOutput
+from langwright.tasks.front.model import Model
+from langwright.tasks.solving.languages import language_of
+from langwright.tasks.solving.writing import WrittenOutput
+from langwright.tasks.translation import TranslationInput
+from langwright.wording import say
 
-FORM, PARTS, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
+TRANSLATED = 256  # new tokens of a translation when nothing is said, as of the task
 
 
 class GenerateRequest(Settings):
@@ -48,14 +52,68 @@ class GenerateAnswer(BaseModel):
     generated_text: str  # the text that was given, and what the model wrote after it
 
 
+class TranslateRequest(Settings):
+    """POST /translate: say in one language what a text says in another."""
+
+    source_text: Annotated[str, Field(min_length=1, description="The text to translate", examples=['"你好"'])]
+    source_lang: Annotated[
+        str | None, Field(description="The language it is in, such as zh; told from its characters when left out")
+    ] = None
+    target_lang: Annotated[
+        str | None,
+        Field(
+            description="The language it is to be in, such as en; Chinese and English are turned into each other when left out"
+        ),
+    ] = None
+    target_text: Annotated[
+        str | None, Field(description="Some tutorials send the answer along; it is not read, and the answer says so")
+    ] = None
+    max_length: Annotated[int, Field(ge=1, description="Most new tokens; the text is not counted")] = TRANSLATED
+    model: Annotated[
+        str | None, Field(description="Name of the model; the only one that can do this when left out")
+    ] = None
+
+
+class TranslateAnswer(Sparse):
+    """The answer of POST /translate; warnings where there is reason for them."""
+
+    translated_text: str
+    warnings: list[str] | None = None
+
+
+class ClassifyRequest(Settings):
+    """POST /classify: give a text its label."""
+
+    text: Annotated[str, Field(min_length=1, description="The text to label", examples=['"这部电影很好看"'])]
+    labels: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Labels to choose from, a list, or in a form the field several times; those that the model was "
+            "taught when left out",
+            examples=['["好评", "差评"]'],
+        ),
+    ] = ()
+    model: Annotated[
+        str | None, Field(description="Name of the model; the only one that can do this when left out")
+    ] = None
+
+
+class ClassifyAnswer(Sparse):
+    """The answer of POST /classify; warnings where there is reason for them."""
+
+    predicted_label: str
+    scores: dict[str, float]  # probability of each label, the likeliest first; they add up to 1
+    warnings: list[str] | None = None
+
+
 def tutorial_routes(house: House) -> APIRouter:
-    """The route, over the models of a house."""
+    """The routes, over the models of a house."""
     router = APIRouter(tags=["Tutorial"])
 
     @router.post("/generate", openapi_extra=documented(GenerateRequest, JSON, FORM, PARTS))
     async def generate(request: Request) -> GenerateAnswer:
         """Continue a text with the likeliest tokens."""
-        asked = await read_generate(house, request)
+        asked = await read_fields(house, request, GenerateRequest, numbers=("max_length",))
         model = house.model(asked.model if asked.model is not None else next(iter(house.models or house.doing)))
         house.check_new_tokens(asked.max_length)
         prompt = await house.desk.aside(model.tokenize, asked.text)
@@ -67,75 +125,55 @@ def tutorial_routes(house: House) -> APIRouter:
             answers.cancel()
         return GenerateAnswer(generated_text=asked.text + done.text)
 
+    @router.post(
+        "/translate", response_model=TranslateAnswer, openapi_extra=documented(TranslateRequest, JSON, FORM, PARTS)
+    )
+    async def translate(request: Request) -> Response:
+        """Say in one language what a text says in another."""
+        asked = await read_fields(house, request, TranslateRequest, numbers=("max_length",))
+        house.check_new_tokens(asked.max_length)
+        source = asked.source_lang or language_of(asked.source_text)
+        given = TranslationInput(
+            text=asked.source_text,
+            source_language=source,
+            target_language=asked.target_lang or ("en" if source == "zh" else "zh"),
+            sampling=Sampling(max_new_tokens=asked.max_length),
+        )
+        found, doubts = await done_by(house, asked.model, "translation", given)
+        if asked.target_text:
+            doubts.append(say("target_text was not read: it is what is asked for"))
+        text = cast(WrittenOutput, found).text
+        return json_response(TranslateAnswer(translated_text=text, **warned(doubts)))
+
+    @router.post(
+        "/classify", response_model=ClassifyAnswer, openapi_extra=documented(ClassifyRequest, JSON, FORM, PARTS)
+    )
+    async def classify(request: Request) -> Response:
+        """Give a text its label."""
+        asked = await read_fields(house, request, ClassifyRequest, lists=("labels",))
+        given = ClassificationInput(text=asked.text, labels=asked.labels)
+        found, doubts = await done_by(house, asked.model, "classification", given)
+        labelled = cast(ClassificationOutput, found)
+        ranked = sorted(labelled.probabilities.items(), key=lambda pair: -pair[1])
+        label = labelled.label or ranked[0][0]
+        return json_response(ClassifyAnswer(predicted_label=label, scores=dict(ranked), **warned(doubts)))
+
     return router
 
 
-async def read_generate(house: House, request: Request) -> GenerateRequest:
-    """The fields of the request, whichever way they were sent."""
-    refuse_query(request)
-    kind = media_type(request, JSON, FORM, PARTS)
-    body = await read_body(request, house.settings.max_body_bytes)
-    if kind == JSON:
-        return parse(GenerateRequest, body)
-    pairs = form_pairs(body) if kind == FORM else part_pairs(body, request.headers["content-type"])
-    fields: dict[str, str | int] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise ApiError(
-                UserError("the field {field!r} is given twice", fix="give it once", field=name), status=422, param=name
-            )
-        fields[name] = int(value) if name == "max_length" and is_whole(value) else value
-    return parse(GenerateRequest, to_json(fields))
+async def done_by(house: House, name: str | None, task: str, given: TaskInput) -> tuple[TaskOutput, list[str]]:
+    """A task on one input, and what to know before trusting the answer.
 
-
-def is_whole(text: str) -> bool:
-    """Whether a form's text is a whole number of ordinary size."""
-    return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20
-
-
-def form_pairs(body: bytes) -> list[tuple[str, str]]:
-    """Fields of an HTML form; ApiError 400 when it is not UTF-8.
-
-    >>> form_pairs(b"text=%E4%BD%A0+a&max_length=3")
-    [('text', '你 a'), ('max_length', '3')]
+    raises  UserError for a model that is not there, or cannot do it
     """
-    try:
-        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
-    except ValueError:
-        raise unreadable("it is not UTF-8") from None
+    model: Model = model_for(TASKS[task], name, house)
+    model.require(task)
+    async with house.desk.place():
+        found = await house.desk.aside(partial(model.solve, task, given))
+        doubts = await house.desk.aside(partial(model.doubts, task, given))
+    return found, list(doubts)
 
 
-def part_pairs(body: bytes, content_type: str) -> list[tuple[str, str]]:
-    """Fields of a form in parts (`curl -F`); ApiError 400 when it is broken, 422 when it carries a file."""
-    head = b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n"
-    form = message_from_bytes(head + body, policy=email.policy.HTTP)
-    if not form.is_multipart() or form.defects:
-        raise unreadable("its parts are not marked off as the Content-Type says")
-    return [part_pair(part) for part in form.iter_parts()]
-
-
-def part_pair(part: email.message.Message) -> tuple[str, str]:
-    """Name and text of one part."""
-    name = part.get_param("name", header="content-disposition")
-    if not isinstance(name, str):
-        raise unreadable("a part has no name")
-    if part.get_filename() is not None:
-        raise ApiError(
-            UserError("the field {field!r} is a file", fix="send its text as an ordinary field", field=name),
-            status=422,
-            param=name,
-        )
-    data = part.get_payload(decode=True)
-    try:
-        return name, data.decode() if isinstance(data, bytes) else ""
-    except UnicodeDecodeError:
-        raise unreadable("it is not UTF-8") from None
-
-
-def unreadable(reason: str) -> ApiError:
-    """A form that cannot be read. `reason` is itself translated."""
-    return ApiError(
-        UserError(
-            "the form cannot be read: {reason}", fix="send its fields in UTF-8, or send JSON", reason=Term(reason)
-        )
-    )
+def warned(doubts: list[str]) -> dict[str, list[str]]:
+    """The field of doubts, where there are any."""
+    return {"warnings": doubts} if doubts else {}

@@ -26,6 +26,7 @@ def now() -> int:
 
 
 FinishReason = Literal["stop", "length"]
+ChatFinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class Sparse(BaseModel):
@@ -118,12 +119,28 @@ class ChatLogprobs(BaseModel):
     refusal: None = None
 
 
-class AssistantMessage(BaseModel):
-    """What the assistant said."""
+class FunctionCall(BaseModel):
+    """A function and its arguments, a JSON object as text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(BaseModel):
+    """One call. Its arguments are of the schema of the tool, unless the answer was cut."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+class AssistantMessage(Sparse):
+    """What the assistant said and called; content is null where it only called."""
 
     role: Literal["assistant"] = "assistant"
-    content: str
-    refusal: None = None
+    content: str | None
+    refusal: None
+    tool_calls: list[ToolCall] | None = None
 
 
 class ChatChoice(BaseModel):
@@ -132,7 +149,7 @@ class ChatChoice(BaseModel):
     index: int
     message: AssistantMessage
     logprobs: ChatLogprobs | None
-    finish_reason: FinishReason
+    finish_reason: ChatFinishReason
     seed: int
 
 
@@ -147,11 +164,28 @@ class ChatCompletion(BaseModel):
     usage: Usage
 
 
+class FunctionDelta(Sparse):
+    """More of a call: its name at first, then its arguments, to be joined as they come."""
+
+    name: str | None = None
+    arguments: str
+
+
+class ToolCallDelta(Sparse):
+    """More of the call with this number; its id comes with its name."""
+
+    index: int
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: FunctionDelta
+
+
 class Delta(Sparse):
-    """What was said since the last event."""
+    """What was said or called since the last event."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
 
 
 class ChunkChoice(Sparse):
@@ -160,7 +194,7 @@ class ChunkChoice(Sparse):
     index: int
     delta: Delta
     logprobs: ChatLogprobs | None
-    finish_reason: FinishReason | None
+    finish_reason: ChatFinishReason | None
     seed: int | None = None
 
 
