@@ -25,7 +25,8 @@ from langwright.inference.choosing.sampling import Chooser
 from langwright.inference.guessing.speculation import Guess, Guesser, Lookup, Stride
 from langwright.inference.memory.shelves import Layout, Place, Shelves, Slot
 from langwright.inference.protocol import PromptLookup, Speculation, Token
-from langwright.inference.running.packed import PackedForward, Plan, ReadingPart
+from langwright.inference.running.packed import PackedForward, Plan
+from langwright.inference.running.parts import ReadingPart
 from langwright.inference.running.subject import Subject
 from langwright.inference.running.tiers import find_tier
 

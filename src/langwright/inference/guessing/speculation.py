@@ -12,9 +12,6 @@ accepts exactly as often as Leviathan's rule: a token x with probability p(x), a
 drawn from p without x. A guess that a smaller model has drawn is kept by that rule itself (acceptance.py): the text
 then has the same distribution, and is another one than without guesses. In strict mode, where the text must be the
 same, the smaller model draws by the number of the place, and its guesses are kept where they equal what is chosen.
-
-In strict mode a guessed position is computed as a written one is, over the same shelf, one query at a time, so that
-its bits are the same too.
 """
 
 from __future__ import annotations
@@ -23,15 +20,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import torch
 from torch import Tensor
 
 from langwright.inference.guessing.acceptance import Proposal
 from langwright.inference.protocol import PromptLookup
-from langwright.inference.running.attention import Manner, attend_rows, earlier
 
 if TYPE_CHECKING:
-    from langwright.inference.memory.shelves import Place
     from langwright.inference.running.rows import Row
 
 SPARE = 16  # guessed tokens in one pass, of all rows together: about what a pass of few rows leaves idle
@@ -68,30 +62,6 @@ def proposed(guesses: Sequence[Guess | None]) -> dict[int, Proposal]:
     """The next guess of each row, by its place, where its ratio decides."""
     found = {place: guess.proposal for place, guess in enumerate(guesses) if guess is not None}
     return {place: proposal for place, proposal in found.items() if proposal is not None}
-
-
-class GuessedPart:
-    """Guessed tokens of one row, each over all that lies before it, to the last bit as if it were written alone."""
-
-    def __init__(self, place: Place, begin: int, end: int) -> None:
-        self.place = place
-        self.begin = begin
-        self.end = end
-        self.tokens = end - begin
-        self._masks: dict[int | None, Tensor] = {}
-
-    def attend(self, layer: int, q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, manner: Manner) -> Tensor:
-        keys_KSH, values_KSH = self.place.pair(layer)
-        keys_KSH[:, self.begin : self.end] = k_TKH.transpose(0, 1)
-        values_KSH[:, self.begin : self.end] = v_TKH.transpose(0, 1)
-        mask = self._masks.get(manner.window)
-        if mask is None:
-            positions_T = torch.arange(self.begin, self.end, device=q_TNH.device)
-            mask = earlier(positions_T, keys_KSH.shape[1], manner.window, q_TNH.dtype)[:, None, None]
-            self._masks[manner.window] = mask
-        # copied, since products of a view that stands for several rows take another way, with other last bits
-        keys_TKSH, values_TKSH = (one.expand(self.tokens, -1, -1, -1).contiguous() for one in (keys_KSH, values_KSH))
-        return attend_rows(q_TNH, keys_TKSH, values_TKSH, mask, manner)
 
 
 @dataclass(frozen=True)

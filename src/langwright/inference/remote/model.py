@@ -10,7 +10,6 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urldefrag
 
@@ -19,7 +18,7 @@ from langwright.inference.protocol import FinishReason, Kind, Sampling
 from langwright.inference.remote.wire import Refused, Wire, not_offered
 from langwright.inference.scoring.embedding import Embedded, Pooling, unit_length
 from langwright.inference.texts.text import Prompt, StreamOptions, Writer
-from langwright.inference.texts.written import TextCompletion, TextPiece, TextScore
+from langwright.inference.texts.written import Continuation, TextPiece, TextScore
 
 if TYPE_CHECKING:
     import httpx
@@ -168,61 +167,26 @@ def asked_for(sampling: Sampling) -> dict[str, Any]:
     return {**told, "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature}
 
 
-class RemoteStream:
-    """A continuation as the server sends it: iterate it for pieces, then ask for `completion`."""
+class RemoteStream(Continuation):
+    """A continuation as the server sends it, which tells no tokens."""
 
     def __init__(self, wire: Wire, path: str, body: dict[str, Any]) -> None:
+        super().__init__()
         self._wire = wire
         self._answer: httpx.Response = wire.begin(path, body)
-        self._text: list[str] = []
-        self._reason: FinishReason | None = None
         self._cancelled = threading.Event()
         self._seed = body.get("seed")
-        self.prompt_tokens = 0
-        self._pieces = self._read()
-
-    def __iter__(self) -> Iterator[TextPiece]:
-        return self._pieces
-
-    def __next__(self) -> TextPiece:
-        return next(self._pieces)
-
-    def __enter__(self) -> RemoteStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.cancel()
 
     @property
     def seed(self) -> int:
         """The seed in use, where it was given or the server says it; 0 where neither."""
         return self._seed or 0
 
-    @property
-    def finish_reason(self) -> FinishReason | None:
-        """Why it ended; None while there is more to read."""
-        return self._reason
-
     def cancel(self) -> None:
         """End it: the connection is closed, which tells the server."""
         if self._reason is None:
             self._cancelled.set()
             self._answer.close()
-
-    def result(self) -> TextCompletion:
-        """Read to the end and return the whole."""
-        for _ in self._pieces:
-            pass
-        return self.completion
-
-    @property
-    def completion(self) -> TextCompletion:
-        """The whole, once the stream was read to its end; a server tells no token ids."""
-        if self._reason is None:
-            raise RuntimeError("the stream is not read to its end; iterate it, or call result()")
-        return TextCompletion("".join(self._text), (), self._reason, self.seed, self.prompt_tokens, ())
 
     def _read(self) -> Iterator[TextPiece]:
         reason: FinishReason = "stop"

@@ -17,78 +17,24 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from langwright.inference.choosing.sampling import Chooser
-from langwright.inference.guessing.speculation import SPARE, Guess, Guessed, GuessedPart, Guesser, proposed
+from langwright.inference.guessing.speculation import SPARE, Guess, Guessed, Guesser, proposed
 from langwright.inference.memory.prefixes import BLOCK, PrefixStore, names_of
-from langwright.inference.memory.shelves import Layout, Loose, Place, Shelf, Shelves, Slot
-from langwright.inference.running.attention import Manner, Part, attend_piece, attend_rows, configs_of, earlier, packed
+from langwright.inference.memory.shelves import Layout, Loose, Shelf, Shelves, Slot
+from langwright.inference.running.attention import Part, configs_of, packed
 from langwright.inference.running.lora import at_work
+from langwright.inference.running.parts import GuessedPart, ReadingPart, WritingPart, pieces
 from langwright.inference.running.rows import Row
 from langwright.inference.running.subject import arguments_of
 
 PREFIX_BYTES = 256 * 2**20
 STEP_TOKENS = 512  # of prompts that are read, and rows that write, in one forward pass
-
-
-class WritingPart:
-    """The first rows of a shelf, one token each."""
-
-    def __init__(self, shelf: Shelf[Row], device: torch.device) -> None:
-        self.shelf = shelf
-        self.tokens = len(shelf.rows)
-        self._slots_R = torch.arange(self.tokens, device=device)
-        self._positions_R = torch.tensor([row.computed for row in shelf.rows], device=device)
-        self._masks: dict[int | None, Tensor] = {}
-
-    def attend(self, layer: int, q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, manner: Manner) -> Tensor:
-        keys_RKSH, values_RKSH = self.shelf.pair(layer)
-        if self.tokens == 1:  # the same in less time than by indices
-            at = self.shelf.rows[0].computed
-            keys_RKSH[0, :, at], values_RKSH[0, :, at] = k_TKH[0], v_TKH[0]
-        else:
-            keys_RKSH[self._slots_R, :, self._positions_R] = k_TKH
-            values_RKSH[self._slots_R, :, self._positions_R] = v_TKH
-        mask = self._masks.get(manner.window)
-        if mask is None:
-            mask = earlier(self._positions_R, self.shelf.size, manner.window, q_TNH.dtype)[:, None, None]
-            self._masks[manner.window] = mask
-        return attend_rows(q_TNH, keys_RKSH[: self.tokens], values_RKSH[: self.tokens], mask, manner)
-
-
-class ReadingPart:
-    """Neighbouring tokens of one row, which what lies at its place precedes."""
-
-    def __init__(self, place: Place, begin: int, end: int) -> None:
-        self.place = place
-        self.begin = begin
-        self.end = end
-        self.tokens = end - begin
-        self._masks: dict[int | None, Tensor] = {}
-
-    def attend(self, layer: int, q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, manner: Manner) -> Tensor:
-        keys_KSH, values_KSH = self.place.pair(layer)
-        k_KTH, v_KTH = k_TKH.transpose(0, 1), v_TKH.transpose(0, 1)
-        keys_KSH[:, self.begin : self.end] = k_KTH
-        values_KSH[:, self.begin : self.end] = v_KTH
-        if self.begin == 0 and (manner.window is None or manner.window >= self.end):
-            return attend_piece(q_TNH, k_KTH, v_KTH, None, manner)
-        mask = self._masks.get(manner.window)
-        if mask is None:
-            positions_T = torch.arange(self.begin, self.end, device=q_TNH.device)
-            mask = self._masks[manner.window] = earlier(positions_T, self.end, manner.window, q_TNH.dtype)
-        return attend_piece(q_TNH, keys_KSH[:, : self.end], values_KSH[:, : self.end], mask, manner)
-
-
-def pieces(place: Place, begin: int, end: int, most: int | None) -> list[ReadingPart]:
-    """A row's tokens in one piece, or in pieces that begin and end at multiples of `most`."""
-    cuts = [] if most is None else range((begin // most + 1) * most, end, most)
-    return [ReadingPart(place, one, other) for one, other in pairwise([begin, *cuts, end])] if begin < end else []
 
 
 @dataclass

@@ -23,8 +23,9 @@ from langwright.inference.guessing.speculation import Guesser
 from langwright.inference.memory.shelves import Heads, Layout, Shelves
 from langwright.inference.protocol import Request
 from langwright.inference.running.attention import Manner, Unpackable, configs_of, packed
-from langwright.inference.running.packed import PREFIX_BYTES, PackedForward, PackedRunner, Plan, ReadingPart
+from langwright.inference.running.packed import PREFIX_BYTES, PackedForward, PackedRunner, Plan
 from langwright.inference.running.padded import PaddedRunner, padded_logits
+from langwright.inference.running.parts import ReadingPart
 from langwright.inference.running.rewriting import RewritingRunner, joined_logits, lone_logits
 from langwright.inference.running.rows import Reader, Row
 from langwright.inference.running.single import SingleRunner

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from langwright.inference.memory.prefixes import BLOCK, names_of
 from langwright.inference.memory.shelves import Loose
-from langwright.inference.running.packed import PackedRunner, Plan, pieces
+from langwright.inference.running.packed import PackedRunner, Plan
+from langwright.inference.running.parts import pieces
 
 HELD = 16384  # positions of rows in one pass, those included that are not read again
 

@@ -7,7 +7,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from types import TracebackType
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from langwright.data.schemas import Message
@@ -21,7 +20,7 @@ from langwright.inference.scoring.embedding import Embedded, Pooling, check_pool
 from langwright.inference.scoring.windows import Window, windows
 from langwright.inference.texts.decoding import Alphabet, StopStrings, TextDecoder
 from langwright.inference.texts.sliding import slid, slid_turns
-from langwright.inference.texts.written import Readable, TextCompletion, TextPiece, TextScore, results
+from langwright.inference.texts.written import Continuation, Readable, TextCompletion, TextPiece, TextScore, results
 from langwright.tokenizers.templates import ends_of, render
 
 if TYPE_CHECKING:
@@ -44,11 +43,8 @@ class StreamOptions(TypedDict, total=False):
     guide: Guide | None  # what becomes likelier
 
 
-class TextStream:
-    """A continuation as it is written: iterate it for pieces, then ask for `completion`.
-
-    Leaving a `with` block cancels what still runs.
-    """
+class TextStream(Continuation):
+    """A continuation of an engine's."""
 
     def __init__(
         self,
@@ -59,61 +55,20 @@ class TextStream:
         verdict: Verdict = lambda text, reason: reason,
     ) -> None:
         """verdict: why it ended, told from the whole text; raises UserError for one that is not what was asked for."""
-        self.prompt_tokens = prompt_tokens
+        super().__init__(prompt_tokens)
         self._stream = stream
         self._decoder = decoder
         self._stops = StopStrings(stop)
-        self._tokens: list[Token] = []
-        self._text: list[str] = []
         self._verdict = verdict
-        self._reason: FinishReason | None = None
-        self._done = False
-        self._pieces = self._read()
-
-    def __iter__(self) -> Iterator[TextPiece]:
-        return self._pieces
-
-    def __next__(self) -> TextPiece:
-        return next(self._pieces)
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._done:
-            self.cancel()
 
     @property
     def seed(self) -> int:
         """The seed in use, given or drawn."""
         return self._stream.seed
 
-    @property
-    def finish_reason(self) -> FinishReason | None:
-        """Why it ended; None while there is more to read."""
-        return self._reason if self._done else None
-
     def cancel(self) -> None:
         """End it; the engine frees its place."""
         self._stream.cancel()
-
-    def result(self) -> TextCompletion:
-        """Read to the end and return the whole."""
-        for _ in self._pieces:
-            pass
-        return self.completion
-
-    @property
-    def completion(self) -> TextCompletion:
-        """The whole, once the stream was read to its end."""
-        reason = self.finish_reason
-        if reason is None:
-            raise RuntimeError("the stream is not read to its end; iterate it, or call result()")
-        tokens = tuple(self._tokens)
-        ids = tuple(token.id for token in tokens)
-        return TextCompletion("".join(self._text), ids, reason, self.seed, self.prompt_tokens, tokens)
 
     def _read(self) -> Iterator[TextPiece]:
         waiting: list[Token] = []
@@ -136,7 +91,6 @@ class TextStream:
     def _last(self, text: str, tokens: list[Token], reason: FinishReason | None) -> TextPiece:
         piece = self._piece(text, tokens)
         self._reason = reason if reason is None else self._verdict("".join(self._text), reason)
-        self._done = True
         return piece
 
     def _piece(self, text: str, tokens: list[Token]) -> TextPiece:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from langwright.inference.protocol import FinishReason, Token
 
@@ -81,6 +83,68 @@ class Readable(Protocol):
     def cancel(self) -> None:
         """End it."""
         ...
+
+
+class Continuation(ABC):
+    """A text as it is written: iterate it for pieces, then ask for `completion`.
+
+    Leaving a `with` block cancels what still runs.
+    """
+
+    def __init__(self, prompt_tokens: int = 0) -> None:
+        self.prompt_tokens = prompt_tokens
+        self._tokens: list[Token] = []
+        self._text: list[str] = []
+        self._reason: FinishReason | None = None
+        self._pieces = self._read()
+
+    @abstractmethod
+    def _read(self) -> Iterator[TextPiece]:
+        """The pieces as they come, kept in `_text` and `_tokens`; `_reason` is set with the last one."""
+
+    @property
+    @abstractmethod
+    def seed(self) -> int:
+        """The seed in use, given or drawn."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """End it."""
+
+    def __iter__(self) -> Iterator[TextPiece]:
+        return self._pieces
+
+    def __next__(self) -> TextPiece:
+        return next(self._pieces)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reason is None:
+            self.cancel()
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why it ended; None while there is more to read."""
+        return self._reason
+
+    def result(self) -> TextCompletion:
+        """Read to the end and return the whole."""
+        for _ in self._pieces:
+            pass
+        return self.completion
+
+    @property
+    def completion(self) -> TextCompletion:
+        """The whole, once it was read to its end."""
+        if self._reason is None:
+            raise RuntimeError("the stream is not read to its end; iterate it, or call result()")
+        tokens = tuple(self._tokens)
+        ids = tuple(token.id for token in tokens)
+        return TextCompletion("".join(self._text), ids, self._reason, self.seed, self.prompt_tokens, tokens)
 
 
 def results(begin: Sequence[Callable[[], Readable]]) -> list[TextCompletion]:
