@@ -345,6 +345,9 @@ def describe_type(annotation: object, lang: Language | None) -> str:
         return say("a list, each: {item}", lang=lang, item=describe_type(get_args(annotation)[0], lang))
     if origin is dict:
         return say("a table, each: {item}", lang=lang, item=describe_type(get_args(annotation)[1], lang))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        names = list(annotation.model_fields)
+        return say("a table of {fields}", lang=lang, fields=", ".join(names if len(names) <= 8 else [*names[:7], "…"]))
     return str(annotation)
 
 

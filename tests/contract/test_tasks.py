@@ -19,6 +19,7 @@ import torch
 from langwright.artifacts import Artifact, open_artifact
 from langwright.data.schemas import SCHEMAS
 from langwright.measures import read_report
+from langwright.sandbox.running import missing_namespaces
 from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
@@ -30,22 +31,25 @@ from langwright.tasks.front.loading import load
 from langwright.tasks.front.model import Model
 from langwright.workspace import Workspace
 
-ELSEWHERE = {"code", "debugging"}
-"""Tasks whose programs are run, which has to be allowed: tests/tasks/test_code.py shows the same of their examples."""
-TRAINED = [task.name for task in TASKS.values() if task.dataset and task.lesson and task.name not in ELSEWHERE]
-OTHERS = [task for task in TASKS if task not in TRAINED and task not in ELSEWHERE]
+ISOLATION = "limits" if missing_namespaces() else "namespaces"
+TRAINED = [task.name for task in TASKS.values() if task.dataset and task.lesson]
+OTHERS = [task for task in TASKS if task not in TRAINED]
 UNTAUGHT = [task for task in OTHERS if all(SOLVERS[name].needs != "text" for name in TASKS[task].solvers)]
-"""Of these, those that a model without any training can do; the others need one that follows a wish, and are tried with
-scripted models in tests of their own."""
+"""Of these, those that a model without any training can do; the others are done in words (test_tasks_in_words.py)."""
 LEARNED: dict[str, tuple[str, float]] = {
     "classification": ("accuracy", 0.95), "pair": ("accuracy", 0.95), "similarity": ("Spearman correlation", 0.95),
     "regression": ("Spearman correlation", 0.95), "tagging": ("entity F1", 0.95), "qa": ("exact match", 0.95),
     "choice": ("accuracy", 0.95), "translation": ("chrF", 95), "summarization": ("ROUGE-L", 0.95),
     "chat": ("replies with the expected phrase", 0.95), "relation": ("accuracy", 0.95),
-    "correction": ("sentences that are right afterwards", 0.95),
+    "correction": ("sentences that are right afterwards", 0.95), "code": ("pass@1", 0.95),
 }  # fmt: skip
 """By lesson: the measure on its own examples, and what it must come to."""
-COSTLY = ("repair",)  # learned as corrections are, from texts that have to be written out whole too
+MEASURED = {"code": {"sandbox.allow": True, "sandbox.seconds": 20.0, "sandbox.isolation": ISOLATION}}
+"""By task: how it is measured besides; the programs of the examples are ours and are run."""
+MARKS = {
+    "repair": pytest.mark.heavy,  # learned as corrections are, from texts that have to be written out whole too
+    "code": pytest.mark.spec("G15", "a tiny model learns the shipped examples, and what it writes passes their tests"),
+}
 RATE = {"classification": 1e-3, "pair": 1e-3, "relation": 1e-3}
 STEPS = {
     "classification": 150,
@@ -57,6 +61,7 @@ STEPS = {
     "qa": 200,
     "relation": 200,
     "correction": 320,
+    "code": 300,
 }
 
 
@@ -114,7 +119,7 @@ def write_models(folder: Path, letters: str) -> None:
     write_writer(folder / "writer")
 
 
-BASE = dict.fromkeys(("translation", "summarization", "correction"), "rewriter") | dict.fromkeys(
+BASE = dict.fromkeys(("translation", "summarization", "correction", "code"), "rewriter") | dict.fromkeys(
     ("chat", "classification", "pair", "relation"), "writer"
 )
 
@@ -151,7 +156,7 @@ def taught(world: Workspace, task: str) -> Artifact:
 def test_every_task_has_examples_in_both_languages() -> None:
     for task in TASKS.values():
         lines = example_lines(task)
-        assert len(lines) >= (32 if task.name in TRAINED else 4), f"{task.name}: {len(lines)} examples"
+        assert len(lines) == 32, f"{task.name}: {len(lines)} examples"
         for language in (CHINESE, LATIN):
             said = sum(language.search("".join(texts_in(json.loads(line)))) is not None for line in lines)
             assert said / len(lines) >= 0.4, f"{task.name}: {said} of {len(lines)} examples match {language.pattern}"
@@ -194,9 +199,7 @@ def round_trip(task: str, asked: TaskInput, found: TaskOutput) -> None:
 
 
 @pytest.mark.spec("AP1", "every task is learned from its own examples, asked, opened again, measured, and read as JSON")
-@pytest.mark.parametrize(
-    "task", [pytest.param(task, marks=pytest.mark.heavy if task in COSTLY else ()) for task in TRAINED]
-)
+@pytest.mark.parametrize("task", [pytest.param(task, marks=MARKS.get(task, ())) for task in TRAINED])
 def test_a_task_is_learned_asked_and_measured(world: Workspace, task: str) -> None:
     made = taught(world, task)
     asked = example_inputs(TASKS[task])[::8]
@@ -211,9 +214,8 @@ def test_a_task_is_learned_asked_and_measured(world: Workspace, task: str) -> No
     for before, after in zip(first, again, strict=True):
         assert near(before.model_dump(exclude={"seed"}), after.model_dump(exclude={"seed"}))
     data = world.folder / f"{task}-data"
-    report = stage(
-        world, "evaluate", {"model": [made.path], "dataset": [data]}, f"{task}-report", task=task, split="train"
-    )
+    given = {"task": task, "split": "train", **MEASURED.get(task, {})}
+    report = stage(world, "evaluate", {"model": [made.path], "dataset": [data]}, f"{task}-report", **given)
     name, least = LEARNED[TASKS[task].lesson]
     found = [measure.value for measure in read_report(report.path / "report.json").measures if measure.name == name]
     assert found and found[0] >= least, found

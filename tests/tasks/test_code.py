@@ -5,10 +5,8 @@ Models small enough for a test cannot write programs; a script of given programs
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from tests.tasks.scripted import scripted
+from tests.tasks.told import Front, Plain, Script
 
 from langwright.errors import UserError
 from langwright.sandbox.running import missing_namespaces
@@ -52,12 +50,13 @@ def test_where_a_program_ends() -> None:
 
 
 def test_nothing_is_run_unless_allowed() -> None:
-    model, script = scripted("    return a + b\n")
+    script = Script("    return a + b\n")
+    model = Plain(script)
     made = solve(model, "code", text=HEAD, tests=TESTS)
     assert (made.text, made.passed, made.attempts) == (HEAD + "    return a + b\n", None, ())
     assert script.asked == [HEAD]
     assert "\ndef " in script.stops[0]
-    model, _ = scripted("    return a + b\n")
+    model = Plain(Script("    return a + b\n"))
     with pytest.raises(UserError, match="unless you allow it"):
         solve(model, "code", text=HEAD, tests=TESTS, rounds=2)
     with pytest.raises(UserError, match="unless you allow it"):
@@ -67,7 +66,7 @@ def test_nothing_is_run_unless_allowed() -> None:
 @APART
 def test_what_is_written_is_tested() -> None:
     for body, passed in (("    return a + b\n", True), ("    return a - b\n", False)):
-        model, _ = scripted(body)
+        model = Plain(Script(body))
         made = solve(model, "code", text=HEAD, tests=TESTS, sandbox=ALLOWED)
         assert made.passed is passed
         assert [one.outcome for one in made.attempts] == ["passed" if passed else "failed"]
@@ -81,13 +80,15 @@ def test_what_is_written_is_tested() -> None:
 def test_it_is_mended_round_by_round() -> None:
     first = "def add(a, b):\n    return a / b"
     second, third = "def add(a, b):\n    return abs(a + b) + 1", "def add(a, b):\n    return a + b"
-    model, script = scripted(f"```python\n{second}\n```", f"```python\n{third}\n```", "never asked", chats=True)
-    made = solve(model, "debugging", program=first, wish="Add two numbers.", tests=TESTS, rounds=3, sandbox=ALLOWED)
+    script = Script(f"```python\n{second}\n```", f"```python\n{third}\n```", "never asked")
+    made = solve(
+        Front(script), "debugging", program=first, wish="Add two numbers.", tests=TESTS, rounds=3, sandbox=ALLOWED
+    )
     assert made.passed is True
     assert made.text == third
     assert [one.program for one in made.attempts] == [first, second, third]
     assert [one.outcome for one in made.attempts] == ["failed", "failed", "passed"]
-    questions = [turn[0].content if isinstance(turn, list) else turn for turn in script.asked]
+    questions = script.asked
     assert len(questions) == 2
     assert "Add two numbers." in questions[0] and first in questions[0]
     assert "add(1, 2) returned 0.5" in questions[0]
@@ -97,18 +98,18 @@ def test_it_is_mended_round_by_round() -> None:
 @APART
 def test_the_rounds_are_bounded_and_repetition_ends_them() -> None:
     wrong = [f"def add(a, b):\n    return {number}" for number in range(5)]
-    model, script = scripted(*wrong[1:])
-    made = solve(model, "debugging", program=wrong[0], tests=TESTS, rounds=2, sandbox=ALLOWED)
+    script = Script(*wrong[1:])
+    made = solve(Plain(script), "debugging", program=wrong[0], tests=TESTS, rounds=2, sandbox=ALLOWED)
     assert (made.passed, len(made.attempts), len(script.asked)) == (False, 3, 2)
-    model, script = scripted(wrong[1], wrong[0], wrong[2])
-    made = solve(model, "debugging", program=wrong[0], tests=TESTS, rounds=5, sandbox=ALLOWED)
+    script = Script(wrong[1], wrong[0], wrong[2])
+    made = solve(Plain(script), "debugging", program=wrong[0], tests=TESTS, rounds=5, sandbox=ALLOWED)
     assert (made.passed, len(made.attempts), len(script.asked)) == (False, 2, 2)
 
 
 @APART
 def test_without_tests_it_is_run_by_itself_in_chinese_too() -> None:
-    model, script = scripted("print(1)\n```")
-    made = solve(model, "debugging", program="print(1/0)", wish="打印一", sandbox=ALLOWED)
+    script = Script("print(1)\n```")
+    made = solve(Plain(script), "debugging", program="print(1/0)", wish="打印一", sandbox=ALLOWED)
     assert [one.outcome for one in made.attempts] == ["error", "done"]
     assert made.attempts[1].output == "1\n"
     assert "ZeroDivisionError" in str(script.asked[0]) and "下面的 Python 程序有错误" in str(script.asked[0])
@@ -119,7 +120,7 @@ def test_without_tests_it_is_run_by_itself_in_chinese_too() -> None:
     "G15", "a program is written from a wish or a beginning and counts only when its tests ran to their end"
 )
 def test_a_program_that_pretends_is_not_taken_for_right() -> None:
-    model, _ = scripted("import os\nprint('passed')\nos._exit(0)\n```")
+    model = Plain(Script("import os\nprint('passed')\nos._exit(0)\n```"))
     made = solve(model, "code", text="Add two numbers in a function add.", tests=TESTS, sandbox=ALLOWED)
     assert made.passed is False
     assert made.attempts[0].outcome == "ended"
@@ -133,20 +134,18 @@ def test_inputs_say_what_they_take() -> None:
 
 
 @APART
-def test_shipped_programs_pass_and_shipped_faults_do_not() -> None:
+def test_shipped_programs_pass() -> None:
     from langwright.data.schemas import CodeRow
     from langwright.sandbox.examining import Exam
     from langwright.sandbox.settings import Sandbox
-    from langwright.tasks.examples import example_inputs, example_rows
+    from langwright.tasks.examples import example_rows
     from langwright.tasks.solving.programs import attempt
 
     box = Sandbox(allow=True, seconds=20.0)
-    for row in example_rows(TASKS["code"])[::5]:
-        assert isinstance(row, CodeRow)
+    rows = [row for row in example_rows(TASKS["code"]) if isinstance(row, CodeRow)]
+    for row in {row.code: row for row in rows}.values():  # in two languages each
         assert attempt(row.code, Exam(row.tests, row.setup, row.entry), box).right, row.code
-    for asked in example_inputs(TASKS["debugging"])[::5]:
-        assert isinstance(asked, DebuggingInput)
-        assert not attempt(asked.program, Exam(asked.tests, asked.setup, asked.entry), box).right, asked.program
+    assert len(rows) == 32
 
 
 def test_the_command_line_reaches_into_the_sandbox() -> None:
@@ -174,34 +173,3 @@ def test_what_is_run_or_opened_is_not_for_the_network_to_say(task: str, fields: 
     with pytest.raises(UserError, match="on the machine itself only"):
         checked(TASKS[task], fields)
     assert checked(TASKS[task], fields, here=True)
-
-
-@APART
-@pytest.mark.spec("G15", "a tiny model learns the shipped examples, and what it writes passes their tests")
-def test_the_shipped_examples_are_learned(tmp_path: Path) -> None:
-    import shutil
-
-    import torch
-
-    contract = pytest.importorskip("tests.contract.test_tasks", reason="the models of the contract test are not here")
-    characters, stage, write_models = contract.characters, contract.stage, contract.write_models
-
-    from langwright.measures import read_report
-    from langwright.tasks.examples import examples_file
-    from langwright.workspace import Workspace
-
-    torch.manual_seed(0)
-    write_models(tmp_path, characters())
-    world = Workspace(tmp_path)
-    shutil.copy(examples_file("code"), tmp_path / "code.jsonl")
-    given = {"schema_name": "code", "split.validation": 0}
-    data = stage(world, "data-read", {"source": [tmp_path / "code.jsonl"]}, "data", **given)
-    learning = {
-        "task": "code", "steps": 300, "learning_rate": 3e-3, "batch_rows": 32, "dropout": 0.0, "device": "cpu",
-        "dtype": "float32", "compile": "off", "seed": 1,
-    }  # fmt: skip
-    made = stage(world, "finetune", {"model": [tmp_path / "rewriter"], "dataset": [data.path]}, "model", **learning)
-    measuring = {"task": "code", "split": "train", "sandbox.allow": True, "sandbox.seconds": 20.0, "limit": 8}
-    report = stage(world, "evaluate", {"model": [made.path], "dataset": [data.path]}, "report", **measuring)
-    (found,) = [one.value for one in read_report(report.path / "report.json").measures if one.name == "pass@1"]
-    assert found >= 0.95

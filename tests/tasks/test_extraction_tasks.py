@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.tasks.talking import talking
+from tests.tasks.told import Front, Script
 
 from langwright.data.schemas import Span
 from langwright.errors import UserError
-from langwright.inference.fake import letters
 from langwright.tasks.analysis import AnalyzeOutput
 from langwright.tasks.events import EventsOutput, events_of
 from langwright.tasks.front.model import Model
@@ -63,7 +62,7 @@ def test_what_needs_a_model_says_so() -> None:
 
 def writer(reply: Any) -> Model:
     """A model that says one thing whatever it is asked; JSON where it is not a text."""
-    return talking(reply if isinstance(reply, str) else json.dumps(reply, ensure_ascii=False))
+    return Front(Script(reply if isinstance(reply, str) else json.dumps(reply, ensure_ascii=False)))
 
 
 @pytest.mark.spec("AP8", "what a model writes is found in the text, and what it makes up is left out and counted")
@@ -180,26 +179,20 @@ def test_analysis_with_a_model_that_writes() -> None:
     "DM9", "a text longer than the context is summarized in parts that overlap, and the parts' summaries are read again"
 )
 def test_long_texts_are_summarized_in_parts() -> None:
-    asked: list[str] = []
-
-    def first_words(prompt: str) -> str:
-        """What comes before the question, cut to its first eight characters."""
-        asked.append(prompt)
-        return prompt.partition("<|im_start|>user\n")[2].removeprefix("Summarize: ")[:8].strip() or prompt[:8]
-
     text = " ".join(f"Day {number}: it rained in town {number}." for number in range(40))
-    model = talking(first_words, context=600)
+    script = Script(answer=lambda prompt: prompt[:8].strip())  # the first words of what is to be summarized
+    model = Front(script, context=600)
     found = model.do("summarization", text, solver="writing", sampling={"max_new_tokens": 60}, overlap=0.2)
     assert isinstance(found, SummaryOutput)
-    assert found.parts > 2 and found.solver == "writing" and len(asked) > found.parts
-    read = "".join(asked)
+    assert found.parts > 2 and found.solver == "writing" and len(script.asked) > found.parts
+    read = "".join(script.asked)
     assert all(f"in town {number}." in read for number in range(40))  # nothing of the text is skipped
     assert sum(read.count(f"in town {number}.") for number in range(40)) > 40  # and parts share sentences
-    assert all(len(letters()(prompt)["input_ids"]) <= 600 - 60 for prompt in asked)
+    assert all(len(model.local("write").ids_of(prompt)) <= 600 - 60 for prompt in script.prompts)
     short = model.do("summarization", "It rained.", solver="writing")
     assert isinstance(short, SummaryOutput) and short.parts == 1
 
 
 def test_a_context_without_room_says_so() -> None:
     with pytest.raises(UserError, match="of them without the text"):
-        talking("x", context=30).do("summarization", "It rained. " * 20, solver="writing")
+        Front(Script("x"), context=30).do("summarization", "It rained. " * 20, solver="writing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.tasks.scripted import scripted
+from tests.tasks.told import Front, Plain, Script
 
 from langwright.tasks import TASKS
 from langwright.tasks.correction import CorrectionOutput
@@ -22,34 +22,33 @@ def solve(model: Model, task: str, **fields: object) -> CorrectionOutput:
     "G11", "any model that writes corrects when asked in words, in English and Chinese; edits are what differs"
 )
 def test_asked_in_words() -> None:
-    model, script = scripted("He runs every day.", chats=True)
-    made = solve(model, "correction", text="He run every day.")
+    script = Script("He runs every day.")
+    made = solve(Front(script), "correction", text="He run every day.")
     assert (made.text, made.solver) == ("He runs every day.", "rewriting")
-    assert script.asked[0][0].role == "user"
-    model, script = scripted("He runs every day.\nSentence: more")
-    made = solve(model, "correction", text="He run every day.")
+    assert [turn.role for turn in script.prompts[0]] == ["user"]  # type: ignore[union-attr]
+    script = Script("He runs every day.\nSentence: more")
+    made = solve(Plain(script), "correction", text="He run every day.")
     assert made.text == "He runs every day."
     assert [(one.start, one.end, one.original, one.replacement) for one in made.edits] == [(3, 6, "run", "runs")]
-    assert made.edits[0].confidence == 1.0  # of no tokens
+    assert made.edits[0].confidence == 1.0  # the script is certain of every token
     assert script.asked[0].startswith("Correct the spelling and grammar")
-    model, script = scripted("他每天坚持跑步。")
-    made = solve(model, "correction", text="他每天坚持跑部。")
+    script = Script("他每天坚持跑步。")
+    made = solve(Plain(script), "correction", text="他每天坚持跑部。")
     assert [(one.start, one.replacement) for one in made.edits] == [(6, "步")]
     assert "请改正下面句子" in script.asked[0]
 
 
 @pytest.mark.spec("AP23", "an encoder-decoder that rebuilds noised text repairs as it is, its own sign in each gap")
 def test_a_denoiser_reads_the_damaged_text_as_it_is() -> None:
-    model, script = scripted("The sun rises in the east.", kind="rewrites")
-    made = solve(model, "repair", text="The [MASK] rises the in east.")
-    assert script.asked == ["The <mask> rises the in east."]
+    script = Script("The sun rises in the east.")
+    made = solve(Plain(script, kind="rewrites"), "repair", text="The [MASK] rises the in east.")
+    assert script.prompts == ["The <mask> rises the in east."]
     assert made.text == "The sun rises in the east."
     assert (made.edits[0].start, made.edits[0].end, made.edits[0].replacement) == (4, 10, "sun")
 
 
 def test_nothing_to_change_is_said() -> None:
-    model, _ = scripted("All is well.")
-    made = solve(model, "correction", text="All is well.")
+    made = solve(Plain(Script("All is well.")), "correction", text="All is well.")
     assert made.edits == ()
     assert made.lines() == ["All is well.", "nothing to correct was found"]
 

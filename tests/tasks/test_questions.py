@@ -21,6 +21,7 @@ from langwright.tasks.qa import QaInput, QaOutput
 from langwright.tasks.questions import Questions, QuestionsInput
 from langwright.tasks.reply import Reply, ReplyInput
 from langwright.tasks.solving.solvers import Need
+from langwright.tasks.solving.telling import Told
 from langwright.tasks.terms import TermsInput, Translated
 
 DRAW = Sampling(temperature=1, max_new_tokens=600)
@@ -192,12 +193,14 @@ class WithHeads(Front):
     def has(self, need: Need, task: Task) -> bool:
         return need in ("head", "text")
 
-    def solve(self, task: str, asked: TaskInput, solver: str | None = None) -> TaskOutput:
+    def solve(
+        self, task: str, asked: TaskInput, solver: str | None = None, *, progress: Told | None = None
+    ) -> TaskOutput:
         if isinstance(asked, QaInput):
             return QaOutput(text="Mara" if "Who" in asked.question else "", start=0, end=4, solver="head")
         if isinstance(asked, ClassificationInput):
             return ClassificationOutput(label="joy", labels=("joy",), probabilities={"joy": 1.0}, solver="head")
-        return super().solve(task, asked, solver)
+        return super().solve(task, asked, solver, progress=progress)
 
 
 def test_heads_read_and_feel_where_there_are_some() -> None:

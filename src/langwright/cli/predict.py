@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from langwright.cli.progress import Progress
 from langwright.cli.sampling import AdapterName, read_input
 from langwright.cli.screen import screen_of
 from langwright.cli.teaching import Command
@@ -108,7 +109,9 @@ def predict(
     from langwright.tasks.front.model import Model
 
     with load(name, max_batch=1, head=head, adapter=adapter) if name else Model("", None) as opened:
-        said, doubts = opened.solve(task, asked, solver), opened.doubts(task, asked)
+        with Progress(screen) as progress:
+            said = opened.solve(task, asked, solver, progress=progress)
+        doubts = opened.doubts(task, asked)
     for line in said.lines():
         screen.line(line)
     for doubt in doubts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -62,12 +62,26 @@ def read_sources(sources: Sequence[Path], settings: ReadSettings, log: RunLog) -
     return (read.row for read in Reader(settings, log).rows(sources))
 
 
+Unfold = Callable[[Record], Iterable[Record]]
+UNFOLDED: Mapping[str, Unfold] = {"qa": unfolded}
+"""By schema: what makes several records of one."""
+
+
 class Reader:
     """Reads sources once; what was left out is counted in `left_out` when the rows are read."""
 
-    def __init__(self, settings: ReadSettings, log: RunLog) -> None:
+    def __init__(
+        self, settings: ReadSettings, log: RunLog, unfold: Unfold | None = None, columns: frozenset[str] = frozenset()
+    ) -> None:
+        """How to read.
+
+        unfold   what makes several records of one; the schema's own when left out
+        columns  names that it can use besides the schema's
+        """
         self.settings = settings
         self.log = log
+        self.unfold = unfold or UNFOLDED.get(settings.schema_name, lambda record: (record,))
+        self.columns = columns
         self.left_out: Counter[str] = Counter()
         self._unused: dict[str, None] = {}  # columns, in the order met
         self._ids, self._again = SeenKeys(), 0  # ids that rows have of their own, and how many came again
@@ -155,8 +169,7 @@ class Reader:
     def table(self, source: Source) -> Iterator[Read]:
         """Rows of a table."""
         checked = False
-        records = self.records(source)
-        for record in chain.from_iterable(map(unfolded, records)) if self.settings.schema_name == "qa" else records:
+        for record in chain.from_iterable(map(self.unfold, self.records(source))):
             try:
                 if record.problem:
                     raise Malformed(record.problem, record.detail)
@@ -216,7 +229,7 @@ class Reader:
 
     def wanted(self) -> frozenset[str]:
         """Names a row can use."""
-        names = set(SCHEMAS[self.settings.schema_name].model_fields) | ROW_COLUMNS
+        names = set(SCHEMAS[self.settings.schema_name].model_fields) | ROW_COLUMNS | self.columns
         names |= columns_of(self.settings.schema_name)
         if self.settings.schema_name == "chat":
             names |= CHAT_COLUMNS

@@ -36,6 +36,13 @@ class ReadSettings(Settings):
     """How raw files become rows."""
 
     schema_name: Annotated[SchemaName, Field(description="The kind of rows to make")] = "text"
+    task: Annotated[
+        str | None,
+        Field(
+            description="Rows of schema chat are made from inputs of this task, such as poem, with `written` beside them: "
+            "what a model should write, a text for each time that it is asked; `langwright tasks TASK` lists the fields"
+        ),
+    ] = None
     unit: Annotated[Unit, Field(description="What one row of running text is")] = "file"
     document_characters: Annotated[
         int, Field(ge=100, description="Running text longer than this is cut into rows, at a paragraph's end if it can")

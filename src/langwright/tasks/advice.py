@@ -62,7 +62,7 @@ class Advice(TaskOutput):
 
     def lines(self) -> list[str]:
         found = [f"{one.start}-{one.end} {one.quote} → {one.replacement} ({one.reason})" for one in self.items]
-        return [*found, *complaints(self.checks)]
+        return [*found, *complaints(self.checks)] or [say("nothing was found")]
 
     def applied(self, text: str) -> str:
         """The text with all advice taken, from its end on, so that places stay right; of two that overlap the first."""

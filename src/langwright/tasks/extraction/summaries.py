@@ -28,6 +28,7 @@ from langwright.data.passages import Place, sentences
 from langwright.data.terms import terms
 from langwright.tasks.extraction.diversity import marginal_relevance
 from langwright.tasks.extraction.pagerank import pagerank
+from langwright.tasks.solving.telling import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +81,7 @@ def summary(
     while len(places) > MOST:
         parts = [places[start : start + MOST] for start in range(0, len(places), MOST)]
         kept = max(count, MOST // (2 * len(parts)))
-        fewer = [one for part in parts for one in best(text, part, kept, ranking, embed, 1.0, threshold)]
+        fewer = [one for part in counted(parts) for one in best(text, part, kept, ranking, embed, 1.0, threshold)]
         if len(fewer) >= len(places):
             break
         places = [(one.start, one.end) for one in fewer]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from langwright.tasks.front.filling import Filled
     from langwright.tasks.front.loading import Model
     from langwright.tasks.qa import QaOutput
+    from langwright.tasks.solving.telling import Told
     from langwright.tasks.tagging import TaggingOutput
 
 
@@ -72,9 +73,11 @@ class AsyncModel:
         """`Model.predict`, awaited."""
         return await asyncio.to_thread(self.model.predict, text, labels, **options)
 
-    async def asolve(self, task: str, asked: TaskInput, solver: str | None = None) -> TaskOutput:
-        """`Model.solve`, awaited."""
-        return await asyncio.to_thread(self.model.solve, task, asked, solver)
+    async def asolve(
+        self, task: str, asked: TaskInput, solver: str | None = None, *, progress: Told | None = None
+    ) -> TaskOutput:
+        """`Model.solve`, awaited; `progress` is told in another thread."""
+        return await asyncio.to_thread(partial(self.model.solve, task, asked, solver, progress=progress))
 
     async def ado(self, task: str, text: str, /, **fields: Any) -> TaskOutput:
         """`Model.do`, awaited."""

@@ -25,6 +25,7 @@ from langwright.errors import UserError
 from langwright.inference.scoring.embedding import Embedded, Pooling, embed_texts
 from langwright.measures import Calibration
 from langwright.models.task_heads import ENDINGS, OF_TASK
+from langwright.tasks.solving.telling import counted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -116,7 +117,7 @@ class Headed:
         """
         from langwright.objectives.texts import TextBatch, laid, padded
 
-        for places in by_length(with_tokens(rows), max_batch):
+        for places in counted(list(by_length(with_tokens(rows), max_batch))):
             some = [rows[place] for place in places]
             tokens_BT, mask_BT = padded([row.ids for row in some], self.encoder.pad_id)
             types_BT = padded([row.types for row in some], 0)[0] if self.encoder.told else None

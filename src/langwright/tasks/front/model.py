@@ -16,6 +16,7 @@ from langwright.tasks.front.conversation import Conversation, as_prompt
 from langwright.tasks.front.options import Ways, Writing, sampling_of, writing_of
 from langwright.tasks.front.verbs import Verbs
 from langwright.tasks.solving.solvers import NEEDED, Need, Solver
+from langwright.tasks.solving.telling import Told, telling
 from langwright.wording import Language, Phrase, Term, say
 
 if TYPE_CHECKING:
@@ -226,14 +227,18 @@ class Model(Verbs):
 
     # --- tasks ---------------------------------------------------------------------------------
 
-    def solve(self, task: str, asked: TaskInput, solver: str | None = None) -> TaskOutput:
+    def solve(
+        self, task: str, asked: TaskInput, solver: str | None = None, *, progress: Told | None = None
+    ) -> TaskOutput:
         """Do any task by its name, with an instance of its input.
 
-        solver  which of the task's solvers; the first that this model can be used with when left out
-        raises  UserError for an unknown task or solver, or one this model cannot do or be used with
+        solver    which of the task's solvers; the first that this model can be used with when left out
+        progress  is told how far a text is that is read in parts
+        raises    UserError for an unknown task or solver, or one this model cannot do or be used with
         """
         chosen = self.require(task, solver)
-        return chosen.solve(self, TASKS[task], not_blank(TASKS[task], asked))
+        with telling(progress):
+            return chosen.solve(self, TASKS[task], not_blank(TASKS[task], asked))
 
     def solve_all(self, task: str, inputs: Sequence[TaskInput], solver: str | None = None) -> list[TaskOutput]:
         """Do a task on many inputs, side by side where the solver can; outputs in the order of the inputs."""

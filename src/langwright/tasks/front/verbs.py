@@ -12,6 +12,7 @@ from langwright.tasks.qa import QaInput, QaOutput
 from langwright.tasks.regression import ValueOutput
 from langwright.tasks.similarity import SimilarityInput
 from langwright.tasks.solving.languages import language_of
+from langwright.tasks.solving.telling import Told
 from langwright.tasks.solving.writing import WrittenOutput
 from langwright.tasks.summarization import SummarizationInput
 from langwright.tasks.tagging import TaggingInput, TaggingOutput
@@ -22,19 +23,24 @@ class Verbs(ABC):
     """What a model does for a person, over its `solve`."""
 
     @abstractmethod
-    def solve(self, task: str, asked: TaskInput, solver: str | None = None) -> TaskOutput:
+    def solve(
+        self, task: str, asked: TaskInput, solver: str | None = None, *, progress: Told | None = None
+    ) -> TaskOutput:
         """Do any task by its name; see `Model.solve`."""
 
-    def do(self, task: str, text: str, /, *, solver: str | None = None, **fields: Any) -> TaskOutput:
+    def do(
+        self, task: str, text: str, /, *, solver: str | None = None, progress: Told | None = None, **fields: Any
+    ) -> TaskOutput:
         """Do any task by its name, its input given in fields.
 
-        text    the first field, what INPUT is on the command line
-        solver  which of the task's solvers; the first that this model can be used with when left out
-        raises  UserError for a field that the task does not take, and as `solve`
+        text      the first field, what INPUT is on the command line
+        solver    which of the task's solvers; the first that this model can be used with when left out
+        progress  is told how far a text is that is read in parts
+        raises    UserError for a field that the task does not take, and as `solve`
         """
         from langwright.tasks.front.asked import asked_of
 
-        return self.solve(task, asked_of(task, text, fields), solver)
+        return self.solve(task, asked_of(task, text, fields), solver, progress=progress)
 
     def predict(
         self,
@@ -60,9 +66,14 @@ class Verbs(ABC):
         assert isinstance(found, ClassificationOutput)
         return found
 
-    def answer(self, question: str, context: str = "", *, solver: str | None = None) -> QaOutput:
-        """The answer to a question from a passage, with where it stands; empty where the passage does not say."""
-        found = self.solve("qa", QaInput(question=question, context=context), solver)
+    def answer(
+        self, question: str, context: str = "", *, solver: str | None = None, progress: Told | None = None
+    ) -> QaOutput:
+        """The answer to a question from a passage, with where it stands; empty where the passage does not say.
+
+        progress  is told how far a passage is that is read in parts
+        """
+        found = self.solve("qa", QaInput(question=question, context=context), solver, progress=progress)
         assert isinstance(found, QaOutput)
         return found
 
@@ -81,20 +92,24 @@ class Verbs(ABC):
         assert isinstance(found, WrittenOutput)
         return found.text
 
-    def summarize(self, text: str, *, solver: str | None = None, **fields: Any) -> str:
+    def summarize(self, text: str, *, solver: str | None = None, progress: Told | None = None, **fields: Any) -> str:
         """What matters in a text, in fewer words.
 
-        fields  others of the task's input
+        progress  is told how far a text is that is read in parts
+        fields    others of the task's input
         """
-        found = self.solve("summarization", SummarizationInput(text=text, **fields), solver)
+        found = self.solve("summarization", SummarizationInput(text=text, **fields), solver, progress=progress)
         return str(found.text)  # type: ignore[attr-defined]
 
-    def tag(self, text: str, labels: Iterable[str] = (), *, solver: str | None = None) -> TaggingOutput:
+    def tag(
+        self, text: str, labels: Iterable[str] = (), *, solver: str | None = None, progress: Told | None = None
+    ) -> TaggingOutput:
         """The labelled stretches of a text, such as names.
 
-        labels  those that are wanted; all when left out
+        labels    those that are wanted; all when left out
+        progress  is told how far a text is that is read in parts
         """
-        found = self.solve("tagging", TaggingInput(text=text, labels=tuple(labels)), solver)
+        found = self.solve("tagging", TaggingInput(text=text, labels=tuple(labels)), solver, progress=progress)
         assert isinstance(found, TaggingOutput)
         return found
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from langwright.tasks.declaration import TaskInput
+from langwright.tasks.solving.telling import counted
 
 if TYPE_CHECKING:
     from langwright.inference.protocol import Sampling
@@ -69,7 +70,7 @@ def written_in_parts(
     around = size("")
     check_room(model, room, around)
     parts = chunks(text, room, around + int(overlap * (room - around)), size)
-    made = [write(prompt_of(text[one.start : one.end])) for one in parts]
+    made = [write(prompt_of(text[one.start : one.end])) for one in counted(parts)]
     joined = "\n".join(one.text.strip() for one in made if one.text.strip())
     if not joined or len(joined) >= len(text):  # nothing would become shorter by reading it again
         return InParts(replace(made[-1], text=joined), len(parts))

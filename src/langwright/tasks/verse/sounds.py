@@ -109,10 +109,18 @@ def readings(character: str, kind: Readings = "new") -> frozenset[Reading]:
 
 
 def syllables(character: str) -> list[tuple[str, str, str]]:
-    """(initial, final, tone) of each reading that has a tone."""
+    """(initial, final, tone) of each reading that has a tone: of all where the usual one has none, as of 子.
+
+    >>> syllables("子")
+    [('z', 'i', '3')]
+    """
     pinyin, style = pypinyin()
-    said = pinyin(character, style=style.TONE3, heteronym=character in SEVERAL, errors="ignore", strict=True)
-    return [(*cut(one[:-1]), one[-1]) for one in (said[0] if said else []) if one[-1:] in tuple("1234")]
+    for several in (character in SEVERAL, True):
+        said = pinyin(character, style=style.TONE3, heteronym=several, errors="ignore", strict=True)
+        found = [(*cut(one[:-1]), one[-1]) for one in (said[0] if said else []) if one[-1:] in tuple("1234")]
+        if found:
+            return found
+    return []
 
 
 def cut(syllable: str) -> tuple[str, str]:
