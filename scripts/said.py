@@ -17,6 +17,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 # called name -> (keyword, position) of each template among its arguments
 TEMPLATES: dict[str, tuple[tuple[str, int | None], ...]] = {
     "UserError": (("problem", 0), ("fix", None)),
+    "StoreError": (("problem", 0), ("fix", None)),
     "Chosen": (("message", None),),
     "Warned": (("message", None),),
     "Progressed": (("what", None),),
@@ -35,7 +36,7 @@ TEMPLATES: dict[str, tuple[tuple[str, int | None], ...]] = {
     "Option": (("help", None),),
     "Argument": (("help", None),),
 }
-MUST_BE_LITERAL = {"UserError", "Chosen", "Warned", "Progressed", "Field", "Stage", "Task"}
+MUST_BE_LITERAL = {"UserError", "StoreError", "Chosen", "Warned", "Progressed", "Field", "Stage", "Task"}
 
 
 @dataclass(frozen=True)

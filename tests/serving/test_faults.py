@@ -275,7 +275,10 @@ def test_no_route_serves_other_sites(client: TestClient) -> None:
             ):  # fmt: skip
                 form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
                 answer = client.request(
-                    verb.upper(), path.format_map({"task": "chat", "name": "m"}), content=b"text=a", headers=form
+                    verb.upper(),
+                    path.format_map({"task": "chat", "name": "m", "id": "k"}),
+                    content=b"text=a",
+                    headers=form,
                 )
                 assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
                 asked += 1

@@ -176,12 +176,13 @@ def test_urls() -> None:
         assert url_of("::1", listener) == f"http://[::1]:{port}"
 
 
-def test_a_server_for_others_warns_that_there_are_no_keys(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_for_others_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
     from langwright.serving.running import server_for
 
     with listen("127.0.0.1", 0) as listener:
         server_for({"m": parrot()}, "0.0.0.0", listener)
-        assert "there are no keys yet" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "nobody can use" in said and "langwright keys create" in said and "unencrypted" in said
         server_for({"m": parrot()}, "127.0.0.1", listener)
         assert capsys.readouterr().err == ""
 

@@ -18,6 +18,8 @@ from schemathesis.python import asgi
 
 from langwright.inference.fake import parrot
 from langwright.serving.app import build_app
+from langwright.serving.stores.keys import create_key
+from langwright.serving.stores.opening import in_memory
 
 AS_DESCRIBED = (
     "not_a_server_error",
@@ -30,10 +32,13 @@ AS_DESCRIBED = (
 @contextmanager
 def fuzzed() -> Iterator[tuple[list[Any], Any]]:
     """(the operations of our interface, a client of the application that stays open)."""
-    app = build_app({"parrot": parrot()})
+    stores = in_memory()
+    key = create_key(stores, name="fuzz", purpose="to try everything", scopes=["admin"])
+    app = build_app({"parrot": parrot()}, stores=stores)
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
     with asgi.get_client(app) as client:
+        client.headers["Authorization"] = f"Bearer {key.secret}"  # one that is drawn would close the door to all others
         yield [found.ok() for found in schema.get_all_operations()], client
     assert app.state.desk.taken == 0, "a place was not given back"
 

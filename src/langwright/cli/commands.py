@@ -12,6 +12,7 @@ from langwright.cli.gate import GATE
 from langwright.cli.generate import GENERATE
 from langwright.cli.history import HISTORY
 from langwright.cli.inspect import INSPECT
+from langwright.cli.keys import KEYS
 from langwright.cli.predict import PREDICT
 from langwright.cli.rate import RATE
 from langwright.cli.recipe import RECIPE
@@ -22,13 +23,14 @@ from langwright.cli.runs import RUNS
 from langwright.cli.score import SCORE
 from langwright.cli.serve import SERVE
 from langwright.cli.stage import check_command, stage_command
+from langwright.cli.stores import STORES
 from langwright.cli.tasks import TASKS_COMMAND
 from langwright.cli.teaching import Command
 from langwright.cli.templates import TEMPLATES
 from langwright.cli.watermark import WATERMARK
 from langwright.stages import STAGES
 
-SECTIONS = ("From text to model", "Use a model", "Look after runs")
+SECTIONS = ("From text to model", "Use a model", "Look after runs", "Look after the server")
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "data-read": (
         "langwright data read notes/ letters.jsonl runs/text",
@@ -101,7 +103,7 @@ def all_commands() -> dict[str, Command]:
     checks = [check_command(stage) for stage in STAGES.values()]
     commands = [
         *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *REWRITE, *COWRITE, *RECOMMEND, *RUNS,
-        HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR,
+        HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR, *KEYS, *STORES,
     ]  # fmt: skip
     return {command.name: command for command in commands}
 

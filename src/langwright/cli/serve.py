@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from langwright.cli.sampling import BackendName, GuessBy, PrecisionName, Strict, Ways, read_ways
 from langwright.cli.screen import Screen, screen_of
+from langwright.cli.stores import SealKey, StoreUrl, opened
 from langwright.cli.teaching import Command
 from langwright.cli.watermark import WatermarkFile
 from langwright.cli.way import way_of
@@ -59,6 +61,14 @@ def serve(
     strict: Strict = False,
     guess: GuessBy = None,
     backend: BackendName = None,
+    store: StoreUrl = None,
+    seal_key: SealKey = None,
+    tls_cert: Annotated[
+        str | None, typer.Option("--tls-cert", metavar="FILE", help="Encrypt what travels: the certificate, in PEM")
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's private key, in PEM")
+    ] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
@@ -75,23 +85,23 @@ def serve(
         )  # fmt: skip
     computed = read_ways(precision, strict, guess, backend)
     from langwright.inference.watermark.keys import read_mark
+    from langwright.serving.access.tls import read_tls
     from langwright.serving.running import listen, url_of
     from langwright.serving.running import serve as answer
     from langwright.serving.settings import ServingSettings
+    from langwright.serving.stores.opening import serving
 
     settings = read_settings(ServingSettings, sets=sets or ())
     mark = None if watermark is None else read_mark(Path(watermark))
+    tls = read_tls(tls_cert, tls_key)
     listener = listen(address.host, address.port)  # a taken port is said before a model is loaded
-    try:
-        opened = open_all(screen, models, batch, computed, mark, adapters or ())
-    except BaseException:
-        listener.close()
-        raise
-    url = url_of(address.host, listener)
-    answer(
-        opened, address.host, address.port, settings=settings, listener=listener,
-        ready=lambda _: announce(screen, url, opened),
-    )  # fmt: skip
+    with closing(listener), opened(store, seal_key, texts=True) as stores, serving(stores):
+        ready = open_all(screen, models, batch, computed, mark, adapters or ())
+        url = url_of(address.host, listener, tls)
+        answer(
+            ready, address.host, address.port, settings=settings, stores=stores, tls=tls, listener=listener,
+            ready=lambda _: announce(screen, url, ready),
+        )  # fmt: skip
     screen.note(say("stopped"))
 
 

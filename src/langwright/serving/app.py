@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
@@ -15,7 +15,12 @@ from starlette.requests import ClientDisconnect
 
 from langwright.errors import UserError, unknown
 from langwright.inference.texts.text import TextModel
+from langwright.serving.access.gate import Gate
 from langwright.serving.access.guards import Audience, Guard
+from langwright.serving.access.retaining import retaining
+from langwright.serving.access.routes import access_routes
+from langwright.serving.access.scopes import Scope, needs, undeclared
+from langwright.serving.access.visits import visiting
 from langwright.serving.complaints import ApiError, ErrorBody
 from langwright.serving.docs_page import BODIES, docs_routes
 from langwright.serving.doing.tasks import task_routes
@@ -27,10 +32,23 @@ from langwright.serving.openai.not_done import not_done_routes
 from langwright.serving.openai.routes import openai_routes
 from langwright.serving.openai.tokens import token_routes
 from langwright.serving.settings import ServingSettings
-from langwright.serving.streaming import Desk, broken
+from langwright.serving.stores.complaints import StoreError
+from langwright.serving.stores.opening import Stores, in_memory
+from langwright.serving.streaming import RETRY_AFTER_S, Desk, broken
 from langwright.tasks.front.model import Model
 
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}
+ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # None: each route names its own, or is open
+    (openai_routes, "ask"),
+    (embedding_routes, "ask"),
+    (token_routes, "ask"),
+    (task_routes, "ask"),
+    (tutorial_routes, "ask"),
+    (access_routes, None),
+    (health_routes, None),
+    (docs_routes, None),
+    (not_done_routes, "ask"),  # behind all others
+)
 CLIENT_CLOSED = 499  # nginx's number for a caller that did not wait; nobody reads it
 
 
@@ -39,11 +57,13 @@ def build_app(
     *,
     audience: Audience | None = None,
     settings: ServingSettings | None = None,
+    stores: Stores | None = None,
 ) -> FastAPI:
     """The application.
 
     models    of any kind, by the name that requests ask for; not closed by the application
     audience  whom it listens to; callers on this computer only when left out
+    stores    for keys, the audit log, conversations; in memory when left out. Not closed by the application
     raises    UserError when there is no model
 
     Its `state.desk` knows what is open.
@@ -56,11 +76,12 @@ def build_app(
         name: model if isinstance(model, Model) else Model(name, None, text=model) for name, model in models.items()
     }
     writers = {name: model.text for name, model in doing.items() if isinstance(model.text, TextModel)}
-    house = House(writers, doing, Desk(settings.max_open), settings)
+    house = House(writers, doing, Desk(settings.max_open), settings, stores or in_memory())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with retaining(house.stores, settings):
+            yield
         house.desk.cancel_all()
         await house.desk.empty(within_s=5.0)
 
@@ -68,18 +89,13 @@ def build_app(
         title="Langwright", docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False, responses=REFUSALS
     )
     app.state.desk = house.desk
-    for routes in (
-        openai_routes,
-        embedding_routes,
-        token_routes,
-        task_routes,
-        tutorial_routes,
-        health_routes,
-        docs_routes,
-        not_done_routes,  # behind all others
-    ):
-        app.include_router(routes(house))
+    for routes, scope in ROUTES:
+        router = routes(house)
+        bare = undeclared(router.routes) if scope is None else []
+        assert not bare, f"name the scope that these routes need: {bare}"
+        app.include_router(router, dependencies=[] if scope is None else [needs(scope)])
     add_refusals(app)
+    app.add_middleware(Gate, stores=house.stores, settings=settings, required=audience.any_address, digest=house.digest)
     if audience.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=sorted(audience.origins), allow_methods=["*"], allow_headers=["*"]
@@ -94,15 +110,19 @@ def add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> Response:
-        return error.response()
+        return answered(error)
+
+    @app.exception_handler(StoreError)
+    async def stuck(request: Request, error: StoreError) -> Response:
+        return answered(ApiError(error, status=503, headers={"Retry-After": str(RETRY_AFTER_S)}))
 
     @app.exception_handler(UserError)
     async def mistaken(request: Request, error: UserError) -> Response:
-        return ApiError(error).response()
+        return answered(ApiError(error))
 
     @app.exception_handler(HTTPException)
     async def routed(request: Request, error: HTTPException) -> Response:
-        return not_routed(app, request, error).response()
+        return answered(not_routed(app, request, error))
 
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> Response:
@@ -111,6 +131,14 @@ def add_refusals(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:
         return broken().response()
+
+
+def answered(error: ApiError) -> Response:
+    """A refusal as an answer; the audit log is told its code."""
+    visit = visiting()
+    if visit is not None:
+        visit.code = error.error.code
+    return error.response()
 
 
 def not_routed(app: FastAPI, request: Request, error: HTTPException) -> ApiError:

@@ -21,7 +21,10 @@ from langwright.errors import UserError, unknown
 from langwright.settings import describe
 from langwright.wording import LANGUAGES, Language, current_language, say
 
-KINDS = {403: "permission_error", 404: "not_found_error", 500: "server_error", 503: "overloaded_error"}
+KINDS = {
+    401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error",
+    500: "server_error", 503: "overloaded_error",
+}  # fmt: skip
 SHOWN = 80  # characters of a refused value that are echoed
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
+from langwright.serving.access.bodies import KeyRequest
 from langwright.serving.complaints import asked_for
 from langwright.serving.doing.tasks import TaskRequest
 from langwright.serving.doing.tutorials import ClassifyRequest, GenerateRequest, TranslateRequest
@@ -39,10 +40,15 @@ BODIES: dict[str, type[BaseModel]] = {
     "/generate": GenerateRequest,
     "/translate": TranslateRequest,
     "/classify": ClassifyRequest,
+    "/v1/keys": KeyRequest,
 }
 OTHERS = {
     "GET /v1/models": "The models that can be asked",
     "GET /v1/tasks": "The tasks that can be done, with the fields of their input, and by which model",
+    "GET /v1/keys, DELETE /v1/keys/{id}": "The keys without their secrets; revoke one",
+    "GET /v1/audit": "Who asked which model, when, and what was decided",
+    "GET /v1/me": "What this key allows, and what it used today",
+    "GET /v1/me/data, DELETE /v1/me/data": "Everything that is kept of the caller; delete it",
     "GET /health/live": "Says that the process runs; asks no model",
     "GET /health/ready": "Has every model make one token; 503 when one does not in time, or the server is stopping",
     "GET /openapi.json": "This interface for programs",
@@ -110,6 +116,7 @@ def curl(path: str, model: str, url: str = "http://localhost:8000") -> str:
         "/classify": {"text": hello, "labels": ["A", "B"]},
         "/v1/tokenize": {"model": model, "prompt": hello},
         "/v1/detokenize": {"model": model, "tokens": [0, 1, 2]},
+        "/v1/keys": {"name": "notes", "purpose": say("drafts of letters")},
     }
     body = json.dumps(bodies[path], ensure_ascii=False).replace("'", "'\\''")
     return f"curl {url}{path.format(task='classification')} -H 'Content-Type: application/json' -d '{body}'"

@@ -16,9 +16,12 @@ import uvicorn
 from langwright.errors import UserError
 from langwright.inference.texts.text import TextModel
 from langwright.serving.access.guards import audience, is_loopback
+from langwright.serving.access.tls import Tls
 from langwright.serving.app import build_app
 from langwright.serving.docs_page import curl
 from langwright.serving.settings import ServingSettings
+from langwright.serving.stores.keys import any_key
+from langwright.serving.stores.opening import Stores
 from langwright.serving.streaming import Desk
 from langwright.tasks.front.model import Model
 from langwright.wording import say
@@ -32,19 +35,25 @@ def serve(
     port: int = 8000,
     *,
     settings: ServingSettings | None = None,
+    stores: Stores | None = None,
+    tls: Tls | None = None,
     listener: socket.socket | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve models until Ctrl-C or SIGTERM, then let open answers end and close the engines.
 
     port      0 picks a free one
+    stores    for keys, the audit log, conversations; in memory when left out. Held (`opening.serving`) and closed
+              by the caller
+    tls       the certificate; unencrypted when left out
     listener  from `listen(host, port)`, for callers that claim the port before they load a model
     ready     is told the URL when requests are answered; lines on standard error when left out
     raises    UserError when the port or the address cannot be had, or a setting could never work
     """
     with closing(listener or listen(host, port)) as bound:
         try:
-            server_for(models, host, bound, settings=settings, ready=ready).run(sockets=[bound])
+            server = server_for(models, host, bound, settings=settings, stores=stores, tls=tls, ready=ready)
+            server.run(sockets=[bound])
         finally:
             for model in models.values():
                 model.close()
@@ -56,18 +65,19 @@ def server_for(
     listener: socket.socket,
     *,
     settings: ServingSettings | None = None,
+    stores: Stores | None = None,
+    tls: Tls | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> Server:
     """A server that is not yet running: `run(sockets=[listener])` blocks, `should_exit = True` ends it in an orderly way."""
     settings = settings or ServingSettings()
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections have it from the socket that accepts them
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.reader_s * 1000) or 1)
-    app = build_app(
-        models, audience=audience(host, settings.allowed_hosts, settings.allowed_origins), settings=settings
-    )
-    url = url_of(host, listener)
+    listened = audience(host, settings.allowed_hosts, settings.allowed_origins)
+    app = build_app(models, audience=listened, settings=settings, stores=stores)
+    url = url_of(host, listener, tls)
     if not is_loopback(host):
-        print(say("warning: anyone who reaches {url} can use it: there are no keys yet", url=url), file=sys.stderr)
+        say_who_may_ask(url, stores, tls)
     announce = ready or (lambda url: print_ready(url, next(iter(models))))
     config = uvicorn.Config(
         app,
@@ -76,6 +86,8 @@ def server_for(
         log_level="warning",
         access_log=False,
         server_header=False,
+        ssl_certfile=None if tls is None else str(tls.cert),
+        ssl_keyfile=None if tls is None else str(tls.key),
         timeout_graceful_shutdown=int(settings.drain_s + LAST_RESORT_S) + 1,
     )
     return Server(config, app.state.desk, settings.drain_s, lambda: announce(url))
@@ -125,11 +137,23 @@ def cannot_listen(host: str, port: int, error: OSError) -> UserError:
     )
 
 
-def url_of(host: str, listener: socket.socket) -> str:
+def say_who_may_ask(url: str, stores: Stores | None, tls: Tls | None) -> None:
+    """What someone should know who opens a server to others."""
+    if stores is None or not any_key(stores):
+        print(say("nobody can use {url} yet: make a key with `langwright keys create`", url=url), file=sys.stderr)
+    if tls is None:
+        print(
+            say("warning: keys and texts travel unencrypted to {url}: give --tls-cert and --tls-key", url=url),
+            file=sys.stderr,
+        )
+
+
+def url_of(host: str, listener: socket.socket, tls: Tls | None = None) -> str:
     """Where the server is called; a server on every interface is shown by its local address."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host.strip("[]"), host.strip("[]"))
     port = listener.getsockname()[1]
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    kind = "http" if tls is None else "https"
+    return f"{kind}://[{name}]:{port}" if ":" in name else f"{kind}://{name}:{port}"
 
 
 def print_ready(url: str, model: str) -> None:

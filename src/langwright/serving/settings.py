@@ -46,3 +46,27 @@ class ServingSettings(Settings):
     ready_s: Annotated[
         float, Field(gt=0, description="Seconds within which each engine must make a token for /health/ready to say so")
     ] = 5.0
+    requests_per_minute: Annotated[
+        int | None,
+        Field(ge=1, description="Most requests a minute from a key that says nothing else; none when left out"),
+    ] = None
+    tokens_per_day: Annotated[
+        int | None,
+        Field(ge=1, description="Most tokens a day (UTC), read and written, for a key that says nothing else"),
+    ] = None
+    audit_prompts: Annotated[
+        bool, Field(description="Keep in the audit log what was asked, sealed when there is a key for texts")
+    ] = False
+    audit_days: Annotated[
+        float | None, Field(gt=0, description="Days after which rows of the audit log are deleted; never when left out")
+    ] = 365.0
+    conversation_days: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="Days after which a conversation is deleted in which nothing was said; never when left out",
+        ),
+    ] = None
+    feedback_days: Annotated[
+        float | None, Field(gt=0, description="Days after which feedback is deleted; never when left out")
+    ] = None

@@ -25,6 +25,7 @@ from langwright.inference.control.settings import Control
 from langwright.inference.protocol import Sampling
 from langwright.inference.texts.text import TextModel, TextStream
 from langwright.inference.texts.written import TextCompletion, TextPiece
+from langwright.serving.access.visits import read, visiting, written
 from langwright.serving.complaints import ApiError
 
 RETRY_AFTER_S = 1
@@ -68,6 +69,7 @@ class Desk:
         """
         self._take(len(asks))
         try:
+            await claim(asks)
             streams = await self.aside(begin_all, model, asks)
         except BaseException:
             self._release(len(asks))
@@ -164,7 +166,9 @@ class Answers:
             index, event = await self._events.get()
             if isinstance(event, Exception):
                 raise event
-            if isinstance(event, TextCompletion):
+            if isinstance(event, TextPiece):
+                written(len(event.tokens))
+            else:
                 left -= 1
                 if event.finish_reason not in ("stop", "length"):
                     raise stopping()
@@ -195,6 +199,18 @@ class Answers:
         self.left -= 1
         self._desk.ended(self)  # before its caller hears of it, who may ask again at once
         self._events.put_nowait((index, last))
+
+
+async def claim(asks: Sequence[Ask]) -> None:
+    """Count what is read for the request that asks, and set aside what it may write; each prompt counts once.
+
+    raises  ApiError 429 when the caller's day has not so many tokens left
+    """
+    visit = visiting()
+    if visit is not None:
+        tokens = sum({id(ask.prompt): len(ask.prompt) for ask in asks}.values())
+        await visit.claim(tokens + sum(ask.sampling.max_new_tokens for ask in asks))
+        read(tokens)
 
 
 def begin_all(model: TextModel, asks: Sequence[Ask]) -> list[TextStream]:
@@ -320,6 +336,9 @@ async def said_in_stream(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         log.exception("a stream broke")
         refusal = broken()
     if refusal is not None:
+        visit = visiting()
+        if visit is not None:
+            visit.decision, visit.code = "failed", refusal.error.code
         yield event_of(refusal.body())
 
 

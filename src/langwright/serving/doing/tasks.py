@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, JsonValue
 
 from langwright.errors import UserError, unknown
+from langwright.inference.texts.text import TextModel
+from langwright.serving.access.visits import read, written
 from langwright.serving.complaints import ApiError
 from langwright.serving.house import House, documented
 from langwright.settings import Settings
 from langwright.tasks import SOLVERS, TASKS
-from langwright.tasks.declaration import Task, TaskInput
+from langwright.tasks.declaration import Task, TaskInput, TaskOutput
 from langwright.tasks.front.asked import checked
 from langwright.tasks.front.model import Model
 from langwright.wording import say
@@ -81,11 +84,32 @@ def task_routes(house: House) -> APIRouter:
         async with house.desk.place():
             found = await house.desk.aside(partial(model.solve, task, given, asked.solver))
             doubts = await house.desk.aside(partial(model.doubts, task, given))
+            await count(house, model, given, found)
         if not doubts:
             return Response(found.model_dump_json(), media_type="application/json")
         return JSONResponse({**found.model_dump(mode="json"), "warnings": doubts})
 
     return router
+
+
+async def count(house: House, model: Model, given: TaskInput, found: TaskOutput) -> None:
+    """Count what a task read and wrote for the request that asked for it."""
+    read(await house.desk.aside(tokens_in, model, given.model_dump()))
+    written(await house.desk.aside(tokens_in, model, found.model_dump()))
+
+
+def tokens_in(model: Model, value: object) -> int:
+    """How many tokens the texts of a task's input or output have, by the model's tokenizer; 0 where it has none here."""
+    if isinstance(value, Mapping):
+        return sum(tokens_in(model, item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return sum(tokens_in(model, item) for item in value)
+    if not isinstance(value, str):
+        return 0
+    if model.text is not None:
+        return len(model.text.tokenize(value)) if isinstance(model.text, TextModel) else 0
+    reader = model.headed or model.backbone
+    return len(reader.tokenizer(value, verbose=False)["input_ids"]) if reader is not None else 0
 
 
 def model_for(task: Task, name: str | None, house: House) -> Model:
@@ -101,7 +125,7 @@ def model_for(task: Task, name: str | None, house: House) -> Model:
             UserError("several models can do {task}", fix="name one of: {choices}", task=task.name, choices=", ".join(able)),
             param="model",
         )  # fmt: skip
-    return house.doing[able[0]] if able and needs_model(task) else Model("", None)
+    return house.doer(able[0]) if able and needs_model(task) else Model("", None)
 
 
 def needs_model(task: Task) -> bool:

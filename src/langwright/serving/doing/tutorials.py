@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from langwright.inference.protocol import Sampling
 from langwright.serving.doing.forms import FORM, JSON, PARTS, read_fields
-from langwright.serving.doing.tasks import model_for
+from langwright.serving.doing.tasks import count, model_for
 from langwright.serving.house import House, documented
 from langwright.serving.openai.answers import Sparse
 from langwright.serving.openai.measure import json_response
@@ -171,6 +171,7 @@ async def done_by(house: House, name: str | None, task: str, given: TaskInput) -
     async with house.desk.place():
         found = await house.desk.aside(partial(model.solve, task, given))
         doubts = await house.desk.aside(partial(model.doubts, task, given))
+        await count(house, model, given, found)
     return found, list(doubts)
 
 

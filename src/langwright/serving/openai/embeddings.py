@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from langwright.errors import UserError
 from langwright.inference.scoring.embedding import Embedded, Pooling
 from langwright.inference.texts.text import TextModel
+from langwright.serving.access.visits import read
 from langwright.serving.complaints import ApiError
 from langwright.serving.house import House, documented
 from langwright.serving.openai.bodies import TokenId, Unset
@@ -102,6 +103,7 @@ def embedding_routes(house: House) -> APIRouter:
         model = house.model(asked.model)
         async with house.desk.place():
             found = await house.desk.aside(partial(embed, model, asked.texts, asked.pooling or "mean", asked.normalise))
+        read(sum(found.tokens))
         if asked.dimensions not in (None, found.width):
             raise ApiError(
                 UserError(
