@@ -34,6 +34,7 @@ from langwright.inference.limits import (
     check_sampling,
     check_source,
 )
+from langwright.inference.occupied import Occupied
 from langwright.inference.precision import Preparation
 from langwright.inference.protocol import Candidate, Completion, Kind, Request, Search, Speculation, Token
 from langwright.inference.running.packed import PREFIX_BYTES
@@ -149,6 +150,10 @@ class TorchEngine:
     def alive(self) -> bool:
         """False when its thread has died; every request then ends with `EngineDied`."""
         return self._worker.died is None
+
+    def occupied(self) -> Occupied:
+        """How busy it is now; from any thread."""
+        return self._worker.occupied()
 
     @property
     def guessed(self) -> Guessed:

@@ -27,6 +27,10 @@ from langwright.serving.doing.tasks import task_routes
 from langwright.serving.doing.tutorials import tutorial_routes
 from langwright.serving.health import health_routes
 from langwright.serving.house import House
+from langwright.serving.monitoring.meters import Meters, engines, places
+from langwright.serving.monitoring.rounds import Rounds
+from langwright.serving.monitoring.routes import monitoring_routes
+from langwright.serving.monitoring.watch import Watch
 from langwright.serving.openai.embeddings import embedding_routes
 from langwright.serving.openai.not_done import not_done_routes
 from langwright.serving.openai.routes import openai_routes
@@ -46,6 +50,7 @@ ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # Non
     (tutorial_routes, "ask"),
     (access_routes, None),
     (health_routes, None),
+    (monitoring_routes, "read"),
     (docs_routes, None),
     (not_done_routes, "ask"),  # behind all others
 )
@@ -76,19 +81,23 @@ def build_app(
         name: model if isinstance(model, Model) else Model(name, None, text=model) for name, model in models.items()
     }
     writers = {name: model.text for name, model in doing.items() if isinstance(model.text, TextModel)}
-    house = House(writers, doing, Desk(settings.max_open), settings, stores or in_memory())
+    meters = Meters()
+    desk = Desk(settings.max_open, meters)
+    meters.look_at(lambda: [*engines(writers), *places(desk.taken, desk.places)])
+    rounds = Rounds(settings.monitoring, meters, writers, doing)
+    house = House(writers, doing, desk, settings, stores or in_memory(), rounds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with retaining(house.stores, settings):
+        async with retaining(house.stores, settings), rounds.going():
             yield
-        house.desk.cancel_all()
-        await house.desk.empty(within_s=5.0)
+            house.desk.cancel_all()
+            await house.desk.empty(within_s=5.0)
 
     app = FastAPI(
         title="Langwright", docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False, responses=REFUSALS
     )
-    app.state.desk = house.desk
+    app.state.desk, app.state.rounds = house.desk, rounds
     for routes, scope in ROUTES:
         router = routes(house)
         bare = undeclared(router.routes) if scope is None else []
@@ -101,6 +110,7 @@ def build_app(
             CORSMiddleware, allow_origins=sorted(audience.origins), allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(Guard, audience=audience)
+    app.add_middleware(Watch, meters=meters, lines=rounds.lines)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     return app
 

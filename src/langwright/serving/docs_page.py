@@ -51,6 +51,9 @@ OTHERS = {
     "GET /v1/me/data, DELETE /v1/me/data": "Everything that is kept of the caller; delete it",
     "GET /health/live": "Says that the process runs; asks no model",
     "GET /health/ready": "Has every model make one token; 503 when one does not in time, or the server is stopping",
+    "GET /metrics": "What the server counts, in Prometheus' text form",
+    "GET /v1/alerts": "Each alert and the state it is in",
+    "GET /v1/drift": "Whether what is asked of each model has changed",
     "GET /openapi.json": "This interface for programs",
 }
 

@@ -15,6 +15,7 @@ from langwright.inference.texts.text import TextModel
 from langwright.serving.access.guards import media_type, read_body
 from langwright.serving.access.visits import visiting
 from langwright.serving.complaints import ApiError, refused
+from langwright.serving.monitoring.rounds import Rounds
 from langwright.serving.settings import ServingSettings
 from langwright.serving.stores.opening import Stores
 from langwright.serving.streaming import Desk
@@ -33,6 +34,7 @@ class House:
     models  those that write, by the name that requests ask for
     doing   all of them, as what does tasks
     stores  keys, the audit log, conversations, feedback, profiles
+    rounds  looks after alerts, drift, and the log of requests
     """
 
     models: Mapping[str, TextModel]
@@ -40,6 +42,7 @@ class House:
     desk: Desk
     settings: ServingSettings
     stores: Stores
+    rounds: Rounds
 
     def model(self, name: str) -> TextModel:
         """A model that writes, by name; ApiError 404 with the nearest one when there is none."""

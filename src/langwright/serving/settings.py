@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from langwright.serving.monitoring.settings import MonitoringSettings
 from langwright.settings import Settings
 
 
@@ -70,3 +71,6 @@ class ServingSettings(Settings):
     feedback_days: Annotated[
         float | None, Field(gt=0, description="Days after which feedback is deleted; never when left out")
     ] = None
+    monitoring: Annotated[
+        MonitoringSettings, Field(description="What is written down of requests, and what is watched")
+    ] = MonitoringSettings()

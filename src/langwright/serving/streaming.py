@@ -27,6 +27,7 @@ from langwright.inference.texts.text import TextModel, TextStream
 from langwright.inference.texts.written import TextCompletion, TextPiece
 from langwright.serving.access.visits import read, visiting, written
 from langwright.serving.complaints import ApiError
+from langwright.serving.monitoring.meters import Meters, Writing
 
 RETRY_AFTER_S = 1
 ASIDE = 8  # threads at most for work beside the continuations
@@ -54,8 +55,9 @@ class Ask:
 class Desk:
     """Takes on continuations up to a number, and knows which are open. Lives on one event loop."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, meters: Meters | None = None) -> None:
         self.places = places
+        self.meters = meters or Meters()
         self.taken = 0
         self.closing = False
         self.heard: dict[TextModel, float] = {}  # when each model last wrote something, by the monotonic clock
@@ -69,12 +71,16 @@ class Desk:
         """
         self._take(len(asks))
         try:
+            asked = time.monotonic()
             await claim(asks)
             streams = await self.aside(begin_all, model, asks)
         except BaseException:
             self._release(len(asks))
             raise
-        answers = Answers(model, streams, self)
+        for prompt in {id(ask.prompt): ask.prompt for ask in asks}.values():
+            self.meters.heed(model.name, prompt)
+        counts = [self.meters.writing(model.name, len(ask.prompt), asked) for ask in asks]
+        answers = Answers(model, streams, self, counts)
         self._open.add(answers)
         if self.closing:
             answers.cancel()
@@ -138,8 +144,9 @@ class Desk:
 class Answers:
     """Continuations that belong to one request, in the order asked."""
 
-    def __init__(self, model: TextModel, streams: Sequence[TextStream], desk: Desk) -> None:
+    def __init__(self, model: TextModel, streams: Sequence[TextStream], desk: Desk, counts: Sequence[Writing]) -> None:
         self.left = len(streams)
+        self._counts = counts
         self._model = model
         self._streams = streams
         self._loop = asyncio.get_running_loop()
@@ -183,16 +190,18 @@ class Answers:
         return [done[index] for index in range(len(self._streams))]
 
     def _read(self, index: int) -> None:
-        stream = self._streams[index]
+        stream, count = self._streams[index], self._counts[index]
         last: TextCompletion | Exception
         try:
             for piece in stream:
-                self._desk.heard[self._model] = time.monotonic()
+                self._desk.heard[self._model] = now = time.monotonic()
+                count.wrote(len(piece.tokens), now)
                 tell(self._loop, self._events.put_nowait, (index, piece))
             last = stream.completion
         except Exception as error:
             stream.cancel()
             last = error
+        count.ended(last)
         tell(self._loop, self._end, index, last)
 
     def _end(self, index: int, last: TextCompletion | Exception) -> None:

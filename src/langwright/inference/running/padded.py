@@ -137,6 +137,12 @@ class PaddedRunner:
         if not self.rows:
             self.cache.release()
 
+    @property
+    def used(self) -> int:
+        """Positions that the running rows are counted with: each takes as many as the longest may come to."""
+        rows = list(self.rows)
+        return len(rows) * max((row.reserve for row in rows), default=0)
+
     def fits(self, row: Row, others: Sequence[Row]) -> bool:
         """True when this row could still run to its end beside these and the running ones, and be read with these."""
         if others and (len(others) + 1) * max(len(one.ids) for one in (*others, row)) > PREFILL_POSITIONS:

@@ -31,6 +31,11 @@ class SingleRunner:
         self.rows: list[Row] = []
         self._choosers: dict[Row, Chooser] = {}
 
+    @property
+    def used(self) -> int:
+        """Positions that the running rows may come to."""
+        return sum(row.reserve for row in self.rows)
+
     def fits(self, row: Row, others: Sequence[Row]) -> bool:
         """True when this row could still run to its end beside these and the running ones."""
         everyone = [*self.rows, *others, row]

@@ -116,6 +116,12 @@ class Runner(Protocol):
     """The rows that run, whichever way."""
 
     rows: list[Row]
+    max_tokens: int
+
+    @property
+    def used(self) -> int:
+        """Positions that the running rows are counted with, of `max_tokens`."""
+        ...
 
     def fits(self, row: Row, others: Sequence[Row]) -> bool:
         """True when there is a place for this row beside these and the running ones."""

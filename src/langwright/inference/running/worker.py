@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from langwright.errors import UserError
 from langwright.inference.guessing.speculation import Guessed, Guesser
 from langwright.inference.limits import QueueFull
+from langwright.inference.occupied import Occupied
 from langwright.inference.running.packed import PREFIX_BYTES, PackedRunner
 from langwright.inference.running.rows import Row
 from langwright.inference.running.streams import EngineDied
@@ -104,6 +105,15 @@ class Worker:
             raise EngineDied("the engine's thread has died") from self.died
         if self._closed:
             raise RuntimeError("the engine is closed")
+
+    def occupied(self) -> Occupied:
+        """How busy it is; read without stopping anything."""
+        runner = self._runner
+        waiting = len(self._line) + len(self._back)
+        if runner is None:
+            return Occupied(0, waiting, 0, self.max_tokens)
+        kept = (len(runner.store), runner.store.most) if isinstance(runner, PackedRunner) else (0, 0)
+        return Occupied(len(runner.rows), waiting, runner.used, runner.max_tokens, *kept)
 
     @property
     def guessed(self) -> Guessed:

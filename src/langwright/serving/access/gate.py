@@ -24,7 +24,7 @@ from langwright.serving.stores.complaints import StoreError
 from langwright.serving.stores.keys import Key, any_key, find_key
 from langwright.serving.stores.opening import Stores
 from langwright.serving.stores.quotas import Used, used
-from langwright.serving.stores.times import new_id, now
+from langwright.serving.stores.times import now
 
 STRANGERS_RECORDED = 60  # refusals a minute that are written down without a key: a flood must not fill the disk
 BUSY_S = 1
@@ -53,10 +53,10 @@ class Gate:
             await self.app(scope, receive, send)
             return
         visit = Visit(
-            new_id("req"), self.stores, Caller(scopes=frozenset()), scope["method"], time.monotonic()
+            scope["state"]["request_id"], self.stores, Caller(scopes=frozenset()), scope["method"], time.monotonic()
         )  # fmt: skip
         arrive(visit)
-        answer = Answer(self, visit, scope, send, {"x-request-id": visit.id})
+        answer = Answer(self, visit, scope, send, {})
         refusal = await self.admit(Headers(scope=scope), answer)
         try:
             if refusal is not None:

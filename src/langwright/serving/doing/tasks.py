@@ -81,6 +81,7 @@ def task_routes(house: House) -> APIRouter:
         check_length(given, house)
         model = model_for(TASKS[task], asked.model, house)
         model.require(task, asked.solver)
+        heed(house, TASKS[task], model, given)
         async with house.desk.place():
             found = await house.desk.aside(partial(model.solve, task, given, asked.solver))
             doubts = await house.desk.aside(partial(model.doubts, task, given))
@@ -126,6 +127,13 @@ def model_for(task: Task, name: str | None, house: House) -> Model:
             param="model",
         )  # fmt: skip
     return house.doer(able[0]) if able and needs_model(task) else Model("", None)
+
+
+def heed(house: House, task: Task, model: Model, given: TaskInput) -> None:
+    """Let drift see the text that a task is about, where a model does it."""
+    text = getattr(given, task.panel[0], None)
+    if model.name and isinstance(text, str):
+        house.desk.meters.heed(model.name, text)
 
 
 def needs_model(task: Task) -> bool:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from langwright.inference.protocol import Sampling
 from langwright.serving.doing.forms import FORM, JSON, PARTS, read_fields
-from langwright.serving.doing.tasks import count, model_for
+from langwright.serving.doing.tasks import count, heed, model_for
 from langwright.serving.house import House, documented
 from langwright.serving.openai.answers import Sparse
 from langwright.serving.openai.measure import json_response
@@ -168,6 +168,7 @@ async def done_by(house: House, name: str | None, task: str, given: TaskInput) -
     """
     model: Model = model_for(TASKS[task], name, house)
     model.require(task)
+    heed(house, TASKS[task], model, given)
     async with house.desk.place():
         found = await house.desk.aside(partial(model.solve, task, given))
         doubts = await house.desk.aside(partial(model.doubts, task, given))
