@@ -26,17 +26,20 @@ class Preparation:
     rows       token ids on which int8 and int4 may cost one per cent of perplexity; what the model writes by itself
                when left out, and nothing is measured on none
     keep       hold what is exchanged, so that the model is given back as it came; without, memory is freed
+    reads      it reads many rows at a time, for several callers at once: float32 weights too are laid out for oneDNN,
+               and each linear layer computes by itself
     """
 
     precision: Precision | None = None
     strict: bool = False
     rows: Rows | None = None
     keep: bool = True
+    reads: bool = False
 
     @property
     def changes(self) -> bool:
         """Whether anything is done to the model."""
-        return self.precision is not None or self.strict
+        return self.precision is not None or self.strict or self.reads
 
 
 class Numbers(Settings):

@@ -103,13 +103,18 @@ def inside(model: PreTrainedModel) -> PreTrainedModel:
     return found
 
 
+def is_nested(model: PreTrainedModel) -> bool:
+    """Whether a model is given answers to choose from in a dimension of their own, inside of adapters or without."""
+    return type(inside(model)).__name__.endswith("ForMultipleChoice")
+
+
 def logits_of(model: PreTrainedModel, ids_1T: Tensor, row_1S: Tensor | None = None) -> Tensor:
     """What a model of any head says of a row: (T, V), or (V,) where it says one thing of the whole.
 
     row_1S  what an encoder reads before a decoder writes the ids; the same ids when left out
     """
     whole = inside(model)
-    if type(whole).__name__.endswith("ForMultipleChoice"):
+    if is_nested(model):
         ids_1T = ids_1T[:, None]
     if whole.config.is_encoder_decoder and whole.can_generate():
         given = {"input_ids": ids_1T if row_1S is None else row_1S, "decoder_input_ids": ids_1T}

@@ -29,8 +29,10 @@ from langwright.inference.kernels import products
 from langwright.inference.kernels.products import GROUP, Int4, Int8, Kind, Packed, Plain, Product
 from langwright.wording import say
 
-NAMES = ("packed float32", "packed bfloat16", "int8 float32", "int8 bfloat16", "int4 bfloat16")
-"""Kinds of products with the type of what they multiply."""
+NAMES = ("packed bfloat16", "int8 float32", "int8 bfloat16", "int4 bfloat16")
+"""Kinds of products with the type of what they multiply, which processors may lack."""
+ANYWHERE = ("packed float32",)
+"""What needs no trial: oneDNN's float32 products are those of torch's own convolutions."""
 PATIENCE_S = 120.0
 MOST_TIME = 50  # times what float32 takes: no kernel is that slow, and what stands in for one is slower
 MOST_ERROR: dict[Kind, float] = {"plain": 1e-5, "packed": 1e-2, "int8": 0.03, "int4": 0.2}
@@ -123,7 +125,8 @@ def try_kind(name: str) -> bool:
 @cache
 def works(kind: Kind, dtype_name: str) -> bool:
     """Whether this machine computes a kind of product rightly; the first time ever in a child process."""
-    return kind == "plain" or found_out()[f"{kind} {dtype_name}"]
+    name = f"{kind} {dtype_name}"
+    return kind == "plain" or name in ANYWHERE or found_out()[name]
 
 
 def found_out() -> dict[str, bool]:

@@ -27,11 +27,12 @@ from langwright.errors import UserError
 from langwright.inference.kernels.linears import Site, Stand, joined, weighed_alike
 from langwright.inference.kernels.machine import MOST_ERROR, error_of, product_of, why_not, works
 from langwright.inference.kernels.products import FEW, Int4, Int8, Kind, Product
-from langwright.inference.kernels.quality import Quality, Yardstick, keep_until, own_text
+from langwright.inference.kernels.quality import Gate, Held, Yardstick, keep_until, own_text
 from langwright.inference.kernels.rows import Multiply, Steady, same_bits, trial_rows
 from langwright.inference.kernels.sharing import apart, forward, linear_names, shared_inputs, trial_ids
 from langwright.inference.kernels.steady import make_steady, undo_steady
 from langwright.inference.precision import Precision, Preparation, Rows
+from langwright.models import chain, lexical
 from langwright.wording import say
 
 WISHES: dict[Precision, tuple[Kind, ...]] = {
@@ -41,6 +42,8 @@ WISHES: dict[Precision, tuple[Kind, ...]] = {
     "int4": ("int4", "int8", "packed", "plain"),
 }
 """What each layer is to be, the first that it can be."""
+READING: tuple[Kind, ...] = ("packed", "plain")
+"""The same of float32 in a model that reads many rows at a time: torch's own float32 products are slow on AMD."""
 CHEAP: tuple[Kind, ...] = ("int8", "int4")
 
 
@@ -72,10 +75,16 @@ class Report:
 
     precision: Precision
     strict: bool
+    reads: bool = False
     layers: tuple[Layer, ...] = ()
     steady: tuple[str, ...] = ()
     error: float = 0.0
-    quality: Quality | None = None
+    quality: Held | None = None
+
+    @property
+    def wishes(self) -> tuple[Kind, ...]:
+        """What each layer is to be, the first that it can be."""
+        return READING if self.reads and self.precision == "float32" else WISHES[self.precision]
 
     def counts(self) -> dict[Kind, int]:
         """Linear layers of each kind."""
@@ -110,9 +119,10 @@ class Place:
     called: bool = True  # in the forward pass that was watched; else its weight may be asked for by others
 
 
-def prepared(model: PreTrainedModel, preparation: Preparation) -> Prepared:
+def prepared(model: PreTrainedModel, preparation: Preparation, gate: Gate | None = None) -> Prepared:
     """Make a model in evaluation mode ready to serve, in place.
 
+    gate    what int8 and int4 have to hold, of a model that does not write; perplexity of one that does when left out
     raises  UserError for int8, int4 and strict elsewhere than on the CPU
     """
     precision = preparation.precision or ("float32" if model.dtype == torch.float32 else "bfloat16")
@@ -123,11 +133,11 @@ def prepared(model: PreTrainedModel, preparation: Preparation) -> Prepared:
             what=say("strict mode") if preparation.strict else precision,
             device=str(model.device),
         )
-    done = Prepared(model, Report(precision, preparation.strict))
+    done = Prepared(model, Report(precision, preparation.strict, preparation.reads))
     if not preparation.changes:
         return done
     try:
-        prepare(done, preparation)
+        prepare(done, preparation, gate)
     except BaseException:
         done.release()
         raise
@@ -136,12 +146,12 @@ def prepared(model: PreTrainedModel, preparation: Preparation) -> Prepared:
     return done
 
 
-def prepare(done: Prepared, preparation: Preparation) -> None:
+def prepare(done: Prepared, preparation: Preparation, gate: Gate | None) -> None:
     """Exchange layers, cast the rest, and see that the model still says the same."""
     model, report = done.model, done.report
     dtype = torch.float32 if report.precision == "float32" else torch.bfloat16
     expected_TV = forward(model, trial_ids(model))
-    yardstick = yardstick_of(model, preparation.rows) if report.precision in CHEAP else None
+    yardstick = (gate or yardstick_of(model, preparation.rows)) if report.precision in CHEAP else None
     if report.strict:
         one_expert_at_a_time(done)
     places = exchanged(model, report, dtype) if model.device.type == "cpu" else []
@@ -167,13 +177,13 @@ def yardstick_of(model: PreTrainedModel, rows: Rows | None) -> Yardstick | None:
 
 
 def exchanged(model: PreTrainedModel, report: Report, dtype: torch.dtype) -> list[Place]:
-    """What comes to stand for the linear layers; in float32 nothing, unless rows are to be kept apart."""
-    if report.precision == "float32" and not report.strict:
+    """What comes to stand for the linear layers; nothing where all are to be as they are."""
+    if report.wishes == ("plain",) and not report.strict:
         return []
     linears = linear_names(model)
-    # float32 weights stay where they are, and are not copied to lie end to end
+    # plain weights stay where they are, and are not copied to lie end to end; what is shared is not for two at once
     groups, called = shared_inputs(model, linears)
-    if report.precision == "float32":
+    if report.precision == "float32" or report.reads:
         groups = [(name,) for name in linears]
     places = [place for names in groups for place in placed([linears[name] for name in names], names, report, dtype)]
     for place in places:
@@ -189,7 +199,7 @@ def placed(modules: Sequence[nn.Module], names: tuple[str, ...], report: Report,
     if len(modules) > 1 and not weighed_alike(modules):
         return [place for one, name in zip(modules, names, strict=True) for place in placed([one], (name,), report, dtype)]  # fmt: skip
     weight_NK, bias_N = joined(modules)
-    multiply, layer = chosen(weight_NK, bias_N, names, WISHES[report.precision], report.strict, dtype)
+    multiply, layer = chosen(weight_NK, bias_N, names, report.wishes, report.strict, dtype)
     site = Site(multiply, layer.kind, [module_outputs(module) for module in modules])
     return [Place(names, tuple(modules), layer, site)]
 
@@ -279,7 +289,7 @@ def cast(done: Prepared, dtype: torch.dtype) -> None:
     """Bring weights and what is saved with them to a type; what a model computes for itself (rotary angles) stays."""
     model = done.model
     saved = set(model.state_dict(keep_vars=False))
-    stay = tuple(model._keep_in_fp32_modules_strict or ())
+    stay = (*(model._keep_in_fp32_modules_strict or ()), chain.NAME, lexical.NAME)
     moved: dict[int, nn.Parameter] = {}  # tied weights stay tied
     for prefix, module in model.named_modules():
         if isinstance(module, Stand) or any(part in prefix.split(".") for part in stay):
@@ -312,9 +322,9 @@ def one_expert_at_a_time(done: Prepared) -> None:
 
 
 def hold_quality(
-    model: PreTrainedModel, places: Sequence[Place], yardstick: Yardstick, report: Report, dtype: torch.dtype
-) -> Quality:
-    """Give layers back to bfloat16 until perplexity has grown by no more than is allowed."""
+    model: PreTrainedModel, places: Sequence[Place], yardstick: Gate, report: Report, dtype: torch.dtype
+) -> Held:
+    """Give layers back to bfloat16 until the model is as near to what it was as is asked for."""
     cheap = {place.names[0]: place for place in places if place.layer.kind in CHEAP}
     head = model.get_output_embeddings()
     down = [name for name, place in cheap.items() if place.layer.shape[0] < place.layer.shape[1]]

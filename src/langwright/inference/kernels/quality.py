@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -50,30 +51,22 @@ class Quality:
         return abs(self.growth) <= most_growth
 
 
-class Yardstick:
-    """The log-probabilities of a model on rows of tokens, to compare with later."""
+class Held(Protocol):
+    """What a gate found."""
 
-    def __init__(self, model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> None:
-        """rows: of at least two tokens each."""
-        self.rows = [torch.tensor([list(row)]) for row in rows if len(row) > 1]
-        if not self.rows:
-            raise ValueError("the quality of a model is measured on rows of at least two tokens")
-        self.before = [self._logprobs(model, row) for row in self.rows]
+    def holds(self) -> bool:
+        """Whether the model is near enough to what it was."""
+        ...
 
-    def quality(self, model: PreTrainedModel) -> Quality:
+
+class Gate:
+    """What a model said to rows of tokens, to compare with what it says later."""
+
+    rows: list[Tensor]
+
+    def quality(self, model: PreTrainedModel) -> Held:
         """The model as it is now, beside what it was."""
-        loss = loss_before = divergence = same = 0.0
-        places = 0
-        for ids_1T, before_TV in zip(self.rows, self.before, strict=True):
-            now_TV = self._logprobs(model, ids_1T)
-            next_T1 = ids_1T[0, 1:, None]
-            loss -= float(now_TV.gather(1, next_T1).sum())
-            loss_before -= float(before_TV.gather(1, next_T1).sum())
-            divergence += float((before_TV.exp() * (before_TV - now_TV)).nansum())  # a word that cannot be: 0 × ∞
-            same += float((before_TV.argmax(-1) == now_TV.argmax(-1)).sum())
-            places += len(next_T1)
-        perplexity, before = math.exp(min(loss / places, 700)), math.exp(min(loss_before / places, 700))
-        return Quality(perplexity if loss == loss else math.nan, before, divergence / places, same / places, places)
+        raise NotImplementedError
 
     def damage(
         self, layers: Mapping[str, tuple[nn.Module, Sequence[nn.Module]]], model: PreTrainedModel
@@ -102,6 +95,32 @@ class Yardstick:
             for handle in handles:
                 handle.remove()
         return {name: wrong[name] / size[name] for name in layers}
+
+
+class Yardstick(Gate):
+    """The log-probabilities of a model on rows of tokens."""
+
+    def __init__(self, model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> None:
+        """rows: of at least two tokens each."""
+        self.rows = [torch.tensor([list(row)]) for row in rows if len(row) > 1]
+        if not self.rows:
+            raise ValueError("the quality of a model is measured on rows of at least two tokens")
+        self.before = [self._logprobs(model, row) for row in self.rows]
+
+    def quality(self, model: PreTrainedModel) -> Quality:
+        """The model as it is now, beside what it was."""
+        loss = loss_before = divergence = same = 0.0
+        places = 0
+        for ids_1T, before_TV in zip(self.rows, self.before, strict=True):
+            now_TV = self._logprobs(model, ids_1T)
+            next_T1 = ids_1T[0, 1:, None]
+            loss -= float(now_TV.gather(1, next_T1).sum())
+            loss_before -= float(before_TV.gather(1, next_T1).sum())
+            divergence += float((before_TV.exp() * (before_TV - now_TV)).nansum())  # a word that cannot be: 0 × ∞
+            same += float((before_TV.argmax(-1) == now_TV.argmax(-1)).sum())
+            places += len(next_T1)
+        perplexity, before = math.exp(min(loss / places, 700)), math.exp(min(loss_before / places, 700))
+        return Quality(perplexity if loss == loss else math.nan, before, divergence / places, same / places, places)
 
     @staticmethod
     def _logprobs(model: PreTrainedModel, ids_1T: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from langwright.models.parity import is_nested
+
 TRIED = 7  # tokens of the forward pass that is watched
 
 
@@ -58,12 +60,23 @@ def trial_ids(model: PreTrainedModel, tokens: int = TRIED, rows: int = 1) -> Ten
 
 @torch.no_grad()
 def forward(model: PreTrainedModel, ids_1T: Tensor) -> Tensor:
-    """Logits (T, V) of one row of ids, float32; of a model that has none, its last hidden states."""
+    """Logits (T, V) of one row of ids, float32; of a model that has none, its last hidden states.
+
+    Of a head that says one thing of the whole row its logits (C,), of one that tells where answers stand (T, 2).
+    """
     ids_1T = ids_1T.to(model.device)
     more = {"decoder_input_ids": ids_1T} if model.config.is_encoder_decoder else {}
-    output = model(input_ids=ids_1T, use_cache=False, **more)
-    found_1TV: Tensor = output.logits if "logits" in output else output.last_hidden_state
-    return found_1TV[0].float()
+    if is_nested(model):
+        ids_1T = ids_1T[:, None]
+    return said_in(model(input_ids=ids_1T, use_cache=False, **more))[0].float()
+
+
+def said_in(output: Any) -> Tensor:
+    """What a model said: its logits, beginnings beside ends of answers, or else its last hidden states."""
+    if "start_logits" in output:
+        return torch.stack([output.start_logits, output.end_logits], dim=-1)
+    found: Tensor = output.logits if "logits" in output else output.last_hidden_state
+    return found
 
 
 @contextmanager

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def choice_lesson(work: Work) -> Lesson:
     """Questions with answers to choose from, learned by a head that gives each answer a score."""
+    from langwright.models.parity import is_nested
     from langwright.objectives.choice import Choice
-    from langwright.tasks.front.headed import is_nested
 
     settings: FinetuneSettings = work.settings
     rows = split_rows(labelled_dataset(work, "choice"))

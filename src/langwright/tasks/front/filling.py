@@ -21,6 +21,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from langwright.errors import UserError
+from langwright.inference.precision import Numbers
 from langwright.tasks.front.backbone import Backbone
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from langwright.models.places import Places
 
 BLANK = "[MASK]"  # how a blank may be written whatever the tokenizer calls it
-ROWS = 64  # in one forward pass
 TEXTS = 512  # whose probabilities of every token are held together
 MOST_SHAPES = 64  # ways to give several blanks several tokens
 
@@ -203,12 +203,13 @@ class Filler(Backbone):
         """Of every token at one place of each row, float64 (R, V); special tokens have none."""
         import torch
 
+        from langwright.inference.scoring.likelihood import READ_POSITIONS, groups
+
         device = next(self.model.parameters()).device
         special = sorted({*self.tokenizer.all_special_ids, *range(len(self.tokenizer), self.model.config.vocab_size)})
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-        parts = []
-        for start in range(0, len(rows), ROWS):
-            numbers = order[start : start + ROWS]
+        order, parts = list[int](), []
+        for numbers in groups([len(row) for row in rows], READ_POSITIONS):
+            order += numbers
             some = [rows[number] for number in numbers]
             longest = max(len(row) for row in some)
             pad = self.tokenizer.pad_token_id or 0
@@ -341,11 +342,13 @@ def filled(masked: Masked, ids: Sequence[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def open_filler(path: Path) -> Filler:
+def open_filler(path: Path, numbers: Numbers | None = None) -> Filler:
     """Open a model folder whose model fills blanks.
 
+    numbers  what it computes in, made ready for many texts; as transformers computes, in float32, when left out
     raises  UserError when it cannot be opened, or its tokenizer has no mask token
     """
+    from langwright.inference.reading.ready import made_ready
     from langwright.models.loading import load_model
     from langwright.models.task_heads import most_positions
     from langwright.tokenizers.loading import load_tokenizer
@@ -358,4 +361,6 @@ def open_filler(path: Path) -> Filler:
             path=path,
         )
     model = load_model(path, "masked")
-    return Filler(model, tokenizer, most_positions(model.config))
+    context = most_positions(model.config)
+    ready = None if numbers is None else made_ready(model, numbers, tokenizer, context)
+    return Filler(model, tokenizer, context, ready)

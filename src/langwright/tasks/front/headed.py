@@ -22,6 +22,7 @@ from langwright.data.schemas import Span
 from langwright.data.tags import LAYER, OUTSIDE
 from langwright.data.word_tags import untagged
 from langwright.errors import UserError
+from langwright.inference.precision import Numbers
 from langwright.inference.scoring.embedding import Embedded, Pooling, embed_texts
 from langwright.measures import Calibration
 from langwright.models.task_heads import ENDINGS, OF_TASK
@@ -30,12 +31,12 @@ from langwright.tasks.solving.telling import counted
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from langwright.inference.reading.ready import Ready
     from langwright.objectives.texts import TextBatch
 
 Floats = NDArray[np.float32]
 Said = Sequence[str] | Sequence[tuple[str, str]] | Sequence[Encoded]
 LONGEST_ANSWER = 48  # tokens
-POSITIONS = 2048  # in one forward pass: more make it no faster, and pad more
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Headed:
     name    what it is called in messages
     taught  names of the tasks that its head was trained for; several where a folder does not say which
     calibration  how its scores become confidences, where that was fitted
+    ready   how the model was made ready for many texts; None of one that computes as it came
     """
 
     model: PreTrainedModel
@@ -66,6 +68,7 @@ class Headed:
     name: str = ""
     taught: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    ready: Ready | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -117,7 +120,8 @@ class Headed:
         """
         from langwright.objectives.texts import TextBatch, laid, padded
 
-        for places in counted(list(by_length(with_tokens(rows), max_batch))):
+        alone = self.ready is not None and self.ready.alone
+        for places in counted(list(by_length(with_tokens(rows), 1 if alone else max_batch))):
             some = [rows[place] for place in places]
             tokens_BT, mask_BT = padded([row.ids for row in some], self.encoder.pad_id)
             types_BT = padded([row.types for row in some], 0)[0] if self.encoder.told else None
@@ -180,6 +184,8 @@ class Headed:
 
     def choice_probabilities(self, questions: Sequence[tuple[str, Sequence[str]]], max_batch: int = 32) -> list[Floats]:
         """Of each of a question's answers, one array a question."""
+        from langwright.models.parity import is_nested
+
         rows = [self.encoder.pair(question, one) for question, choices in questions for one in choices]
         scores = np.zeros(len(rows), dtype=np.float32)
         nested = is_nested(self.model)
@@ -277,9 +283,9 @@ def with_tokens(rows: Sequence[Encoded]) -> Sequence[Encoded]:
 
 def by_length(rows: Sequence[Encoded], max_batch: int) -> Iterator[list[int]]:
     """Numbers of rows, like lengths together: at most so many, and so few positions that little of them is padding."""
-    from langwright.inference.scoring.likelihood import groups
+    from langwright.inference.scoring.likelihood import READ_POSITIONS, groups
 
-    for some in groups([len(row.ids) for row in rows], POSITIONS):
+    for some in groups([len(row.ids) for row in rows], READ_POSITIONS):
         yield from (some[begin : begin + max_batch] for begin in range(0, len(some), max_batch))
 
 
@@ -288,12 +294,6 @@ def softmax(logits_BC: Floats) -> Floats:
     grown_BC = np.exp(logits_BC - logits_BC.max(-1, keepdims=True))
     shares_BC: Floats = (grown_BC / grown_BC.sum(-1, keepdims=True)).astype(np.float32)
     return shares_BC
-
-
-def is_nested(model: PreTrainedModel) -> bool:
-    """Whether a model is given answers to choose from in a dimension of their own, inside of adapters or without."""
-    inside = getattr(model, "get_base_model", lambda: model)()
-    return type(inside).__name__.endswith("ForMultipleChoice")
 
 
 def best_span(window: Window, starts_T: Floats, ends_T: Floats) -> tuple[float, int, int]:
@@ -311,7 +311,13 @@ def best_span(window: Window, starts_T: Floats, ends_T: Floats) -> tuple[float, 
 
 
 def open_headed(
-    path: Path, task: str | None = None, head: str | None = None, *, adapter: str | None = None, name: str = ""
+    path: Path,
+    task: str | None = None,
+    head: str | None = None,
+    *,
+    adapter: str | None = None,
+    name: str = "",
+    numbers: Numbers | None = None,
 ) -> Headed:
     """Open a model folder with a trained head. Texts are cut where training cut them.
 
@@ -319,8 +325,10 @@ def open_headed(
     head     name of one of the heads that `langwright multitask` puts beside the model's own
     adapter  name of one of its adapters; the one its card names when left out
     name     what it is called in messages; the folder's name when left out
+    numbers  what it computes in, made ready for many texts; as transformers computes, in float32, when left out
     raises   UserError when it has no such head
     """
+    from langwright.inference.reading.ready import made_ready
     from langwright.models.adapters import named_adapter, opened
     from langwright.models.loading import load_model
     from langwright.models.shared import open_head
@@ -336,8 +344,8 @@ def open_headed(
             path=path,
             choices=", ".join(OF_TASK),
         )
-    numbers = ability is not None and not ability.labels
-    kind = "score" if lesson_of(taught[0]) == "pair" and numbers else OF_TASK[lesson_of(taught[0])]
+    one_number = ability is not None and not ability.labels
+    kind = "score" if lesson_of(taught[0]) == "pair" and one_number else OF_TASK[lesson_of(taught[0])]
     model = load_model(path, head=kind) if head is None else open_head(path, head)
     chosen = adapter or (ability.adapter if ability else None)
     if chosen:
@@ -346,7 +354,8 @@ def open_headed(
         taught = {"pair": ("similarity",), "classification": ("regression", "similarity")}[taught[0]]
     learned = card.settings.get("length") if card else None
     encoder = encoder_for(model, load_tokenizer(path), learned if isinstance(learned, int) else None)
-    return Headed(model, encoder, name or path.name, taught, ability.calibration if ability else None)
+    ready = None if numbers is None else made_ready(model, numbers, encoder.tokenizer, encoder.length)
+    return Headed(model, encoder, name or path.name, taught, ability.calibration if ability else None, ready)
 
 
 def ability_of(path: Path, head: str | None = None) -> Ability | None:

@@ -37,7 +37,7 @@ def load(
     adapter    name of one of the model's adapters; the one its card names for the task when left out
     head       name of one of the heads that `langwright multitask` puts beside the model's own
     watermark  left in all that it writes; see langwright.inference.watermark.keys
-    numbers    what a model that writes computes in
+    numbers    what it computes in; a head is tried at once, and stays in float32 where it would say something else
     backend    vllm starts `vllm serve` for a model that writes, and ends it with the model
     speculation  guess several tokens at a time, by lookup or by a smaller model; what is drawn keeps its distribution
     raises     UserError when there is no model of that name, or it cannot be opened
@@ -55,12 +55,12 @@ def load(
         return Model(str(name), None, text=open_remote(str(name)))
     artifact = open_artifact(find_model(name, workspace), "model")
     if head is not None or taught_by_class(artifact.path):
-        headed = open_headed(artifact.path, head=head, adapter=adapter, name=str(name))
+        headed = open_headed(artifact.path, head=head, adapter=adapter, name=str(name), numbers=numbers)
         return Model(str(name), artifact, headed=headed)
     if has_class(artifact, "ForMaskedLM", "BertForPreTraining"):
-        return Model(str(name), artifact, filler=open_filler(artifact.path))
+        return Model(str(name), artifact, filler=open_filler(artifact.path, numbers))
     if is_bare(artifact):
-        return Model(str(name), artifact, backbone=open_backbone(artifact.path))
+        return Model(str(name), artifact, backbone=open_backbone(artifact.path, numbers))
     from langwright.inference.opening import open_served, open_text_model
 
     if backend == "vllm":
