@@ -179,7 +179,7 @@ def test_models_with_an_encoder_and_a_decoder_are_left_to_transformers() -> None
     model = transformers.T5ForTokenClassification(
         transformers.T5Config(
             vocab_size=len(TOKENIZER), d_model=32, d_ff=48, d_kv=8, num_layers=1, num_heads=4, num_labels=3
-        )  # fmt: skip
+        )
     ).eval()
     assert not opened(model).beside
 

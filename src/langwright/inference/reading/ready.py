@@ -8,7 +8,7 @@ same is put back, and the reason kept: no list of names and no flag decides.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from langwright.inference.kernels.preparing import Prepared, Report, prepared
@@ -35,7 +35,7 @@ class Ready:
     """
 
     beside: bool = False
-    report: Report = Report("float32", strict=False)
+    report: Report = field(default_factory=lambda: Report("float32", strict=False))
     likeness: Likeness | None = None
     whys: tuple[Why, ...] = ()
 
