@@ -15,7 +15,7 @@ from langwright.data.lexicon import Lexicon, Terms
 from langwright.data.schemas import TaggingRow
 from langwright.data.word_tags import judged
 from langwright.errors import UserError
-from langwright.tokenizers.layout import Layout, layout_of, owned, pieces, shortened, windows
+from langwright.tokenizers.layout import Layout, Pieces, all_pieces, layout_of, owned, pieces, shortened, windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -142,7 +142,16 @@ class Encoder:
 
         row  the text as a row that is learned from
         """
-        found = pieces(self.tokenizer, text)
+        return self.cut_words(text, pieces(self.tokenizer, text), row)
+
+    def all_words(self, texts: Sequence[str]) -> list[tuple[list[Place], list[int], list[Window]]]:
+        """The same of many texts, which the tokenizer reads together."""
+        return [self.cut_words(*one) for one in zip(texts, all_pieces(self.tokenizer, texts), strict=True)]
+
+    def cut_words(
+        self, text: str, found: Pieces, row: TaggingRow | None = None
+    ) -> tuple[list[Place], list[int], list[Window]]:
+        """The same of a text whose tokens are known."""
         types = self.hints.of(text, found.places, row) if isinstance(self.hints, Named) else [0] * len(found.ids)
         before, after = self.layout.before, self.layout.after
         size = self.length - len(before) - len(after)

@@ -58,8 +58,16 @@ class Layout:
 
 def pieces(tokenizer: PreTrainedTokenizerBase, text: str) -> Pieces:
     """A text's tokens with their places, spaces that a token begins or ends with left out of its place."""
-    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    return Pieces(list(found["input_ids"]), [trimmed(text, a, b) for a, b in found["offset_mapping"]])
+    return all_pieces(tokenizer, [text])[0]
+
+
+def all_pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Pieces]:
+    """The same of many texts, which the tokenizer reads together."""
+    if not texts:
+        return []
+    found = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    each = zip(texts, found["input_ids"], found["offset_mapping"], strict=True)
+    return [Pieces(list(ids), [trimmed(text, a, b) for a, b in places]) for text, ids, places in each]
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -73,7 +73,9 @@ def apart(found: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
     return float((one - other).norm() / other.norm())
 
 
-@pytest.mark.spec("P3", "what every kind of head says of texts of mixed lengths is what transformers' own model says")
+@pytest.mark.spec(
+    "T32", "every kind of head says of texts of mixed lengths what transformers' own model says of each alone"
+)
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("family", BESIDE)
 def test_every_head_says_what_it_said(family: str, head: str) -> None:

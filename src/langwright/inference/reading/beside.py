@@ -7,10 +7,10 @@ as "langwright-beside", whose mask is no mask but says which positions are texts
 
 Whether a model can be read so is found by reading some (ready.py); what its attention wants beside is refused.
 
-Source    Krell et al. 2021, arXiv:2107.02027, section 3.2 (packing without cross-contamination); Dao 2023,
-          arXiv:2307.08691 (attention of several lengths in one call)
-Differs   rows are laid beside each other inside of a model whose code stays as it is; texts of one length, which stand
-          together where batches are made by length, attend in one call, each other length in one of its own
+Source    Zhai et al. 2022 (ByteTransformer), arXiv:2210.03052 (the padding-free algorithm); Krell et al. 2021,
+          arXiv:2107.02027, section 3.2 (packing without cross-contamination)
+Differs   the model's code stays as it is and no kernel is ours; texts of one length, which stand together where batches
+          are made by length, attend in one call, and each other length in one of its own
 Shapes    B rows    T positions    P texts' positions end to end    N heads    H width of a head    W width
 """
 

@@ -101,9 +101,11 @@ def embed_texts(
     pooling: Pooling = "mean",
     normalise: bool = False,
     truncate: bool = False,
+    alone: bool = False,
 ) -> Embedded:
     """Vectors of texts by a model that no engine holds, with what its tokenizer puts around a text.
 
+    alone   read each by itself
     raises  UserError as `embed_rows`, and for "cls" where the tokenizer puts no such token
     """
     from langwright.inference.scoring.likelihood import encode_rows
@@ -111,7 +113,7 @@ def embed_texts(
     check_pooling(tokenizer, pooling)
     rows = list(tokenizer(list(texts), verbose=False)["input_ids"]) if texts else []
     return embed_rows(
-        partial(encode_rows, model), rows, context=context, pooling=pooling, normalise=normalise, truncate=truncate,
+        partial(encode_rows, model, alone=alone), rows, context=context, pooling=pooling, normalise=normalise, truncate=truncate,
         end=closing_tokens(tokenizer),
     )  # fmt: skip
 

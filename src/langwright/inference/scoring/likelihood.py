@@ -108,10 +108,10 @@ def score_long(
     return found
 
 
-def encode_rows(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[NDArray]:  # type: ignore[type-arg]
-    """`encode_group` of any number of rows, in their order."""
+def encode_rows(model: PreTrainedModel, rows: Sequence[Sequence[int]], alone: bool = False) -> list[NDArray]:  # type: ignore[type-arg]
+    """`encode_group` of any number of rows, in their order; each by itself where so asked."""
     found: dict[int, NDArray] = {}  # type: ignore[type-arg]
-    for part in groups([len(row) for row in rows], READ_POSITIONS):
+    for part in groups([len(row) for row in rows], 1 if alone else READ_POSITIONS):
         found.update(zip(part, encode_group(model, [rows[index] for index in part]), strict=True))
     return [found[index] for index in range(len(rows))]
 

@@ -29,13 +29,19 @@ class Backbone:
     context: int
     ready: Ready | None = None
 
+    @property
+    def alone(self) -> bool:
+        """Whether each text has to be read by itself."""
+        return self.ready is not None and self.ready.alone
+
     def embed(
         self, texts: Sequence[str], *, pooling: Pooling = "mean", normalise: bool = False, truncate: bool = False
     ) -> Embedded:
         """One vector a text from its last hidden states; see `embedding.embed_texts`."""
         return embed_texts(
-            self.model, self.tokenizer, texts, self.context, pooling=pooling, normalise=normalise, truncate=truncate
-        )
+            self.model, self.tokenizer, texts, self.context, pooling=pooling, normalise=normalise, truncate=truncate,
+            alone=self.alone,
+        )  # fmt: skip
 
 
 def open_backbone(path: Path, numbers: Numbers | None = None) -> Backbone:

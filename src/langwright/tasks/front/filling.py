@@ -135,7 +135,7 @@ class Filler(Backbone):
             parts = (texts[start : start + TEXTS] for start in range(0, len(texts), TEXTS))
             return [one for some in parts for one in self.fill_all(some, top=top, pieces=pieces, words=words)]
         cut = [self.cut(text) for text in texts]
-        opened = [self.masked(parts, [1] * (len(parts) - 1)) for parts in cut]
+        opened = self.all_masked(cut, [[1] * (len(parts) - 1) for parts in cut])
         rows = [(masked.ids, place) for masked in opened for place in masked.places]
         logs_RV = self.log_probabilities([ids for ids, _ in rows], [place for _, place in rows])
         each = torch.split(logs_RV, [len(masked.places) for masked in opened])
@@ -183,19 +183,29 @@ class Filler(Backbone):
 
     def masked(self, parts: Sequence[str], shape: Sequence[int]) -> Masked:
         """The text with so many masks in each blank; UserError when it is too long."""
-        mask = str(self.tokenizer.mask_token)
-        if self.spaces_in_words:
-            parts = [*(part.removesuffix(" ") for part in parts[:-1]), parts[-1]]
-        joined = "".join(part + mask * count for part, count in zip(parts, (*shape, 0), strict=True))
-        ids = tuple(self.tokenizer(joined, add_special_tokens=True, verbose=False)["input_ids"])
-        if len(ids) > self.context:
-            raise UserError(
-                "the text has {tokens} tokens, and the model's context is {context}",
-                fix="cut it into pieces of at most {context} tokens",
-                tokens=len(ids), context=self.context,
-            )  # fmt: skip
-        places = tuple(place for place, id in enumerate(ids) if id == self.tokenizer.mask_token_id)
-        return Masked(ids, places, tuple(shape))
+        return self.all_masked([parts], [shape])[0]
+
+    def all_masked(self, cut: Sequence[Sequence[str]], shapes: Sequence[Sequence[int]]) -> list[Masked]:
+        """The same of many texts, which the tokenizer reads together."""
+        mask, mask_id, tight = str(self.tokenizer.mask_token), self.tokenizer.mask_token_id, self.spaces_in_words
+        joined = []
+        for parts, shape in zip(cut, shapes, strict=True):
+            if tight:
+                parts = [*(part.removesuffix(" ") for part in parts[:-1]), parts[-1]]
+            joined.append("".join(part + mask * count for part, count in zip(parts, (*shape, 0), strict=True)))
+        found = []
+        for ids, shape in zip(
+            self.tokenizer(joined, verbose=False)["input_ids"] if joined else (), shapes, strict=True
+        ):
+            if len(ids) > self.context:
+                raise UserError(
+                    "the text has {tokens} tokens, and the model's context is {context}",
+                    fix="cut it into pieces of at most {context} tokens",
+                    tokens=len(ids), context=self.context,
+                )  # fmt: skip
+            places = tuple(place for place, id in enumerate(ids) if id == mask_id)
+            found.append(Masked(tuple(ids), places, tuple(shape)))
+        return found
 
     # --- asking the model ------------------------------------------------------------------------
 
@@ -208,7 +218,7 @@ class Filler(Backbone):
         device = next(self.model.parameters()).device
         special = sorted({*self.tokenizer.all_special_ids, *range(len(self.tokenizer), self.model.config.vocab_size)})
         order, parts = list[int](), []
-        for numbers in groups([len(row) for row in rows], READ_POSITIONS):
+        for numbers in groups([len(row) for row in rows], 1 if self.alone else READ_POSITIONS):
             order += numbers
             some = [rows[number] for number in numbers]
             longest = max(len(row) for row in some)

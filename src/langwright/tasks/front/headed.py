@@ -87,6 +87,11 @@ class Headed:
         return {label: float(chosen.get(label, 0.5)) for label in self.labels}
 
     @property
+    def alone(self) -> bool:
+        """Whether each text has to be read by itself."""
+        return self.ready is not None and self.ready.alone
+
+    @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """What cuts texts into tokens."""
         return self.encoder.tokenizer
@@ -111,6 +116,7 @@ class Headed:
             pooling=pooling,
             normalise=normalise,
             truncate=truncate,
+            alone=self.alone,
         )
 
     def batches(self, rows: Sequence[Encoded], max_batch: int) -> Iterator[tuple[list[int], TextBatch]]:
@@ -120,8 +126,7 @@ class Headed:
         """
         from langwright.objectives.texts import TextBatch, laid, padded
 
-        alone = self.ready is not None and self.ready.alone
-        for places in counted(list(by_length(with_tokens(rows), 1 if alone else max_batch))):
+        for places in counted(list(by_length(with_tokens(rows), 1 if self.alone else max_batch))):
             some = [rows[place] for place in places]
             tokens_BT, mask_BT = padded([row.ids for row in some], self.encoder.pad_id)
             types_BT = padded([row.types for row in some], 0)[0] if self.encoder.told else None
@@ -196,7 +201,7 @@ class Headed:
 
     def tag(self, texts: Sequence[str], max_batch: int = 32) -> list[list[Span]]:
         """The spans of each text, in order; of several labels, where they were taught in layers, they may overlap."""
-        cut = [self.encoder.words(text) for text in texts]
+        cut = self.encoder.all_words(texts)
         outputs = self.model.config.num_labels
         scores = [np.zeros((len(places), outputs), dtype=np.float32) for places, _, _ in cut]  # (T, C) each
         asked = [(number, window) for number, (_, _, made) in enumerate(cut) for window in made]
