@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from langwright.errors import unknown
+from langwright.inference.precision import Precision
 from langwright.sandbox.settings import Sandbox
 from langwright.settings import Settings
 from langwright.tasks import TASKS
@@ -27,6 +28,7 @@ class EvaluateSettings(Settings):
         Literal["auto", "train", "validation", "test"],
         Field(description="Rows to measure on; auto takes validation, else test, else train"),
     ] = "auto"
+    precision: Annotated[Precision, Field(description="Numbers the model computes in")] = "float32"
     limit: Annotated[
         int | None, Field(ge=1, description="Most rows to measure on, drawn by the seed; all when left out")
     ] = None

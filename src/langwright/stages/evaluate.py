@@ -68,12 +68,13 @@ def found_of(model: Path, name: str, rows: Path, settings: EvaluateSettings, log
     """
     from langwright.data.dataset import open_dataset
     from langwright.evaluation.running import evaluate
+    from langwright.inference.precision import Numbers
     from langwright.metrics.yardsticks import signed
     from langwright.tasks.front.loading import load
 
     dataset = open_dataset(rows)
     shots = examples_for(dataset, settings)
-    with load(model, head=settings.head) as opened:
+    with load(model, head=settings.head, numbers=Numbers(precision=settings.precision)) as opened:
         findings = evaluate(
             dataset,
             settings,

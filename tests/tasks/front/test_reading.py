@@ -99,6 +99,20 @@ def test_strict_heads_give_the_same_bits_in_any_batch(folders: Path) -> None:
             assert np.array_equal(headed.probabilities([text])[0], row)
 
 
+def test_many_texts_are_read_in_one_pass(folders: Path) -> None:
+    passes: list[int] = []
+    with load(folders / "masked") as model:
+        assert model.filler is not None
+        model.filler.model.register_forward_pre_hook(lambda module, args, named: passes.append(len(named["input_ids"])), with_kwargs=True)  # fmt: skip
+        model.filler.fill_all([f"{text}[MASK]" for text in TEXTS])
+        assert passes == [len(TEXTS)]
+    with load(folders / "classification") as model:
+        headed = headed_of(model)
+        headed.model.register_forward_pre_hook(lambda module, args, named: passes.append(len(named["input_ids"])), with_kwargs=True)  # fmt: skip
+        headed.probabilities(TEXTS)
+    assert passes == [len(TEXTS)] * 2
+
+
 @pytest.mark.spec("T31", "vectors of texts read beside each other are those of each text read by transformers alone")
 @pytest.mark.parametrize("name", ["backbone", "masked", "classification"])
 def test_vectors_are_those_of_each_text_alone(folders: Path, name: str) -> None:

@@ -36,6 +36,7 @@ from langwright.models.parity import inside
 NAME = "langwright-beside"
 BY_HAND = 48  # positions of bfloat16 from which two matrix products are faster than torch's attention
 BY_HEADS = 192  # of float32 from which products by oneDNN, a head at a time, are
+PRODUCT = "_linear_pointwise"  # oneDNN's, which torch lacks where it was built without
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def beside_attention(
         raise Unpackable("its attention is not that of an encoder")
     if not alike or isinstance(attention_mask, Tensor):
         out, _ = sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs  # type: ignore[arg-type]
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )  # fmt: skip
         return out, None
     scale = float(query.shape[-1] ** -0.5 if scaling is None else scaling)
@@ -127,7 +128,7 @@ def beside_attention(
     found, at = [], 0
     for texts, size in attention_mask.runs:
         end = at + texts * size
-        rows = [x[at:end].unflatten(0, (texts, size)).transpose(1, 2) for x in (q_PNH, k_PNH, v_PNH)]
+        rows = [x[at:end].view(texts, size, *x.shape[1:]).transpose(1, 2) for x in (q_PNH, k_PNH, v_PNH)]
         found.append(attended(rows[0], rows[1], rows[2], scale).transpose(1, 2).flatten(0, 1))
         at = end
     return torch.cat(found)[None], None
@@ -146,14 +147,14 @@ def attended(q_BNTH: Tensor, k_BNTH: Tensor, v_BNTH: Tensor, scale: float) -> Te
     if on_cpu and q_BNTH.dtype == torch.bfloat16 and T >= BY_HAND:
         scores_BNTT = (q_BNTH * scale) @ k_BNTH.transpose(-1, -2)
         return scores_BNTT.softmax(-1) @ v_BNTH
-    if on_cpu and q_BNTH.dtype == torch.float32 and T >= BY_HEADS and torch.backends.mkldnn.is_available():
+    if on_cpu and q_BNTH.dtype == torch.float32 and T >= BY_HEADS and hasattr(torch.ops.mkldnn, PRODUCT):
         return by_heads(q_BNTH, k_BNTH, v_BNTH, scale)
     return F.scaled_dot_product_attention(q_BNTH, k_BNTH, v_BNTH, scale=scale)
 
 
 def by_heads(q_BNTH: Tensor, k_BNTH: Tensor, v_BNTH: Tensor, scale: float) -> Tensor:
     """The same by oneDNN's products, one head after the other: torch multiplies float32 batches by MKL, which is slow on AMD."""
-    product = partial(torch.ops.mkldnn._linear_pointwise, B=None, attr="none", scalars=[], algorithm="")
+    product = partial(getattr(torch.ops.mkldnn, PRODUCT), B=None, attr="none", scalars=[], algorithm="")
     B, N, T, H = q_BNTH.shape
     q_MTH, k_MTH = ((x.reshape(B * N, T, H)) for x in (q_BNTH * scale, k_BNTH))
     v_MHT = v_BNTH.transpose(-1, -2).reshape(B * N, H, T)

@@ -30,7 +30,7 @@ class Backbone:
     ready: Ready | None = None
 
     @property
-    def alone(self) -> bool:
+    def one_by_one(self) -> bool:
         """Whether each text has to be read by itself."""
         return self.ready is not None and self.ready.alone
 
@@ -40,7 +40,7 @@ class Backbone:
         """One vector a text from its last hidden states; see `embedding.embed_texts`."""
         return embed_texts(
             self.model, self.tokenizer, texts, self.context, pooling=pooling, normalise=normalise, truncate=truncate,
-            alone=self.alone,
+            alone=self.one_by_one,
         )  # fmt: skip
 
 

@@ -218,7 +218,7 @@ class Filler(Backbone):
         device = next(self.model.parameters()).device
         special = sorted({*self.tokenizer.all_special_ids, *range(len(self.tokenizer), self.model.config.vocab_size)})
         order, parts = list[int](), []
-        for numbers in groups([len(row) for row in rows], 1 if self.alone else READ_POSITIONS):
+        for numbers in groups([len(row) for row in rows], 1 if self.one_by_one else READ_POSITIONS):
             order += numbers
             some = [rows[number] for number in numbers]
             longest = max(len(row) for row in some)

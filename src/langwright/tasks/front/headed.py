@@ -87,7 +87,7 @@ class Headed:
         return {label: float(chosen.get(label, 0.5)) for label in self.labels}
 
     @property
-    def alone(self) -> bool:
+    def one_by_one(self) -> bool:
         """Whether each text has to be read by itself."""
         return self.ready is not None and self.ready.alone
 
@@ -116,7 +116,7 @@ class Headed:
             pooling=pooling,
             normalise=normalise,
             truncate=truncate,
-            alone=self.alone,
+            alone=self.one_by_one,
         )
 
     def batches(self, rows: Sequence[Encoded], max_batch: int) -> Iterator[tuple[list[int], TextBatch]]:
@@ -126,7 +126,7 @@ class Headed:
         """
         from langwright.objectives.texts import TextBatch, laid, padded
 
-        for places in counted(list(by_length(with_tokens(rows), 1 if self.alone else max_batch))):
+        for places in counted(list(by_length(with_tokens(rows), 1 if self.one_by_one else max_batch))):
             some = [rows[place] for place in places]
             tokens_BT, mask_BT = padded([row.ids for row in some], self.encoder.pad_id)
             types_BT = padded([row.types for row in some], 0)[0] if self.encoder.told else None
