@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tests.tasks.tiny import give_card
 
+from langwright.artifacts import Ability
 from langwright.inference.fake import letters
 from langwright.inference.precision import Numbers
+from langwright.models.adapter_settings import Lora
+from langwright.models.adapters import add_adapter, save_adapter
+from langwright.models.loading import load_model
 from langwright.tasks.front.backbone import open_backbone
 from langwright.tasks.front.filling import open_filler
 from langwright.tasks.front.headed import Headed, open_headed
@@ -55,7 +61,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with torch.no_grad():
             for weight in model.parameters():
                 if weight.dim() > 1:
-                    weight.mul_(3)
+                    weight.mul_(8)
         model.save_pretrained(root / name)
         tokenizer.save_pretrained(root / name)
     return root
@@ -78,6 +84,23 @@ def test_heads_answer_as_models_that_compute_as_they_came(folders: Path, task: s
     else:
         np.testing.assert_allclose(found, expected, atol=2e-5)
         assert np.std(np.asarray(expected), axis=0).max() > 1e-3  # the texts do differ
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_head_with_an_adapter(folders: Path, tmp_path: Path, precision: str) -> None:
+    folder = Path(shutil.copytree(folders / "classification", tmp_path / "m"))
+    adapted = add_adapter(load_model(folder, "classification"), Lora(rank=2), "classification")
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name or "classifier" in name:
+                weight.add_(0.2 * torch.sin(torch.arange(weight.numel(), dtype=torch.float32)).view_as(weight))
+    save_adapter(adapted, folder, "classification")
+    give_card(folder, Ability(task="classification", solver="head", adapter="classification"), stage="finetune")
+    expected = open_headed(folder).probabilities(TEXTS)
+    assert not np.allclose(expected, open_headed(folders / "classification").probabilities(TEXTS), atol=1e-2)
+    with load(folder, numbers=Numbers.model_validate({"precision": precision})) as model:
+        found = headed_of(model).probabilities(TEXTS)
+    np.testing.assert_allclose(found, expected, atol=2e-5 if precision == "float32" else 0.05)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
