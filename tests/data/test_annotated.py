@@ -145,6 +145,29 @@ def test_a_guessed_column_is_shown(tmp_path: Path) -> None:
     assert said == [{"column": "premise", "field": "text_a"}, {"column": "hypothesis", "field": "text_b"}]
 
 
+@pytest.mark.parametrize(
+    ("schema", "table", "fields"),
+    [
+        ("classification", "review,category\ngood film,pos\n", {"text": "good film", "label": "pos"}),
+        ("classification", "评论,标签\n很好看,正面\n", {"text": "很好看", "label": "正面"}),
+        ("classification", 'sentence,labels,class\nx,"a|b",c\n', {"text": "x", "labels": ("a", "b")}),
+        ("summary", "article,highlights\nA long text.,Short.\n", {"text": "A long text.", "summary": "Short."}),
+        ("translation", "source,target\nHallo,hello\n", {"text": "Hallo", "translation": "hello", "source": "t.csv"}),
+        ("text", "content,id\nrain,7\n", {"text": "rain", "id": "7"}),
+    ],
+)
+def test_columns_are_guessed_and_shown(tmp_path: Path, schema: Any, table: str, fields: dict[str, object]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(table, encoding="utf-8")
+    seen: list[Event] = []
+    (read,) = Reader(ReadSettings(schema_name=schema), RunLog(None, seen.append)).rows([path])
+    assert {name: getattr(read.row, name) for name in fields} == fields
+    columns = table.split("\n")[0].split(",")
+    said = {str(event.values["field"]): event.values["column"] for event in seen if isinstance(event, Chosen)}
+    assert said and set(said.values()) <= set(columns)
+    assert "labels" not in columns or "label" not in said
+
+
 def test_spans_may_overlap_and_stand_in_order_once_each(tmp_path: Path) -> None:
     spans = [[4, 6, "place"], [0, 2, "place"], [0, 4, "firm"], [0, 2, "place"], [1, 5, "x"]]
     row = one(tmp_path, "tagging", {"text": "北京大学东门", "spans": spans})

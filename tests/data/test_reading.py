@@ -252,7 +252,7 @@ def test_a_bad_row_is_named_or_counted(tmp_path: Path, skip: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "settings", "problem"),
     [
-        ("a.csv", "label,review\n1,x\n", CLASSES, "has no column called 'text'; it has 'label', 'review'"),
+        ("a.csv", "label,remark\n1,x\n", CLASSES, "has no column called 'text'; it has 'label', 'remark'"),
         ("a.csv", "txt,label\nx,1\n", CLASSES, "has no column called 'text'"),
         ("a.csv", "text,lable\nx,1\n", CLASSES, "has no column called 'label'"),
         ("a.jsonl", '{"txt": "a"}', ReadSettings(), "a.jsonl has no column called 'text'; it has 'txt'"),

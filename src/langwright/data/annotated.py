@@ -25,6 +25,19 @@ from langwright.data.records import Malformed, Record
 from langwright.data.tags import spans_of
 
 ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "text": {"text": ("content", "body", "正文", "内容")},
+    "classification": {
+        "text": ("sentence", "review", "content", "comment", "tweet", "文本", "内容", "评论", "句子"),
+        "label": ("category", "class", "intent", "topic", "sentiment", "emotion", "标签", "类别", "情感"),
+    },
+    "translation": {
+        "text": ("source", "src", "source_text", "原文"),
+        "translation": ("target", "tgt", "target_text", "译文"),
+    },
+    "summary": {
+        "text": ("document", "article", "dialogue", "content", "正文", "原文"),
+        "summary": ("highlights", "abstract", "headline", "title", "摘要", "标题"),
+    },
     "pair": {
         "text_a": ("sentence1", "premise", "question1", "text1", "query"),
         "text_b": ("sentence2", "hypothesis", "question2", "text2", "document"),
@@ -85,7 +98,7 @@ def guesses(schema: str, values: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for field, names in ALIASES.get(schema, {}).items():
         column = next((name for name in names if name in values), None)
-        if column is not None and field not in values:
+        if column is not None and field not in values and not (field == "label" and "labels" in values):
             found[field] = column
     return found
 

@@ -246,7 +246,9 @@ class Reader:
         for field in [field for field in guessed if field not in {*self.settings.fields, *self._guessed}]:
             self._guessed.add(field)
             self.log.write(Chosen(message="column {column} is read as {field}", values={"column": guessed[field], "field": field}))  # fmt: skip
-        return {**values, **{field: values.get(column) for field, column in named.items()}}
+        taken = ROW_COLUMNS & set(named.values())  # a column called source that holds the text is no source of it
+        kept = {name: value for name, value in values.items() if name not in taken}
+        return {**kept, **{field: values.get(column) for field, column in named.items()}}
 
     def check_columns(self, source: Source, found: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse a table without a column that its rows need."""
