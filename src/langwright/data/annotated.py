@@ -22,6 +22,7 @@ from typing import Any
 from langwright.data.conll import joined
 from langwright.data.encoding import clean_text
 from langwright.data.records import Malformed, Record
+from langwright.data.schemas import SCHEMAS
 from langwright.data.tags import spans_of
 
 ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -91,6 +92,13 @@ def columns_of(schema: str) -> frozenset[str]:
     """Names of columns that rows of a schema may be made of."""
     aliases = ALIASES.get(schema, {})
     return frozenset(aliases) | {name for names in aliases.values() for name in names} | SHAPES.get(schema, frozenset())
+
+
+def other_names(schema: str) -> set[str]:
+    """Names of columns that are used only where a field is missing."""
+    aliases = ALIASES.get(schema, {})
+    fields = {*SCHEMAS[schema].model_fields, *aliases, *SHAPES.get(schema, ())}
+    return {name for names in aliases.values() for name in names} - fields
 
 
 def guesses(schema: str, values: Mapping[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from langwright.data.annotated import MAKERS, NEEDED, columns_of, guesses, labels_in, unfolded
+from langwright.data.annotated import MAKERS, NEEDED, columns_of, guesses, labels_in, other_names, unfolded
 from langwright.data.conll import sentences
 from langwright.data.conversations import CHAT_COLUMNS, NotConversation, messages_of
 from langwright.data.cutting import documents_of
@@ -274,7 +274,8 @@ class Reader:
     def note_columns(self, found: Mapping[str, Any]) -> None:
         """Remember columns that nothing uses."""
         if not found.keys() <= self._unused.keys():
-            used = self.wanted() | set(self.settings.fields.values())
+            taken = {*guesses(self.settings.schema_name, found).values(), *self.settings.fields.values()}
+            used = (self.wanted() - other_names(self.settings.schema_name)) | taken
             self._unused |= dict.fromkeys(name for name in found if name not in used)
 
     def row(self, source: Source, number: int, values: Mapping[str, Any]) -> Read | None:
