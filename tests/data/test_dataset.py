@@ -22,6 +22,7 @@ from langwright.data.schemas import (
     CorrectionRow,
     Message,
     PairRow,
+    PreferenceRow,
     QaRow,
     RegressionRow,
     RelationRow,
@@ -67,6 +68,12 @@ EXAMPLES: dict[str, list[Row]] = {
             text="one", code="def one():\n    return 1\n", tests=("assert one() == 1",), setup="n = 1", entry="one"
         ),
         CodeRow(text="空", code="pass"),
+    ],
+    "preference": [
+        PreferenceRow(prompt=(Message(role="user", content="q"),), chosen="好", rejected="bad"),
+        PreferenceRow(
+            prompt=(Message(role="system", content="s"), Message(role="user", content="问")), chosen="a", rejected="b"
+        ),
     ],
 }
 

@@ -7,8 +7,9 @@ from tests.tasks.told import Script, ask
 
 from langwright.inference.protocol import Sampling
 from langwright.tasks.composition import SHAPES, Composition, CompositionInput, Profile
+from langwright.tasks.dialogue.feelings import EMOTIONS
 from langwright.tasks.front.model import Model
-from langwright.tasks.reply import EMOTIONS, Reply, ReplyInput
+from langwright.tasks.reply import Reply, ReplyInput
 
 DRAW = Sampling(temperature=1, max_new_tokens=900)
 NEWS = "Library opens its garden\nThe town library opens its garden on Monday. It has 12 benches and a pond. Everybody may come in and sit and read there until the evening, and there is water for those who are thirsty."

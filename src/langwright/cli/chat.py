@@ -16,6 +16,7 @@ from langwright.cli.sampling import (
     PrecisionName,
     Seed,
     Slide,
+    StretchBy,
     Strict,
     Temperature,
     TopK,
@@ -57,6 +58,7 @@ def chat(
     strict: Strict = False,
     guess: GuessBy = None,
     backend: BackendName = None,
+    stretch: StretchBy = None,
     template: TemplateName = None,
     fields: TemplateFields = None,
     template_language: TemplateLanguage = None,
@@ -67,7 +69,7 @@ def chat(
         {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed},
         max_new_tokens=256,
     )
-    computed = read_ways(precision, strict, guess, backend)
+    computed = read_ways(precision, strict, guess, backend, stretch)
     first = None if template is None and not fields else read_prompt(None, template, fields or (), template_language)
     from langwright.tasks.front.loading import load
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langwright.cli.ask import ASK
 from langwright.cli.bench import BENCH
 from langwright.cli.chat import CHAT
 from langwright.cli.cowrite import COWRITE
@@ -13,6 +14,7 @@ from langwright.cli.generate import GENERATE
 from langwright.cli.history import HISTORY
 from langwright.cli.inspect import INSPECT
 from langwright.cli.keys import KEYS
+from langwright.cli.logs import LOGS
 from langwright.cli.predict import PREDICT
 from langwright.cli.rate import RATE
 from langwright.cli.recipe import RECIPE
@@ -102,8 +104,8 @@ def all_commands() -> dict[str, Command]:
     stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
     checks = [check_command(stage) for stage in STAGES.values()]
     commands = [
-        *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *REWRITE, *COWRITE, *RECOMMEND, *RUNS,
-        HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR, *KEYS, *STORES,
+        *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, ASK, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *REWRITE, *COWRITE, *RECOMMEND, *RUNS,
+        HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR, *KEYS, *STORES, LOGS,
     ]  # fmt: skip
     return {command.name: command for command in commands}
 

@@ -37,6 +37,7 @@ from langwright.cli.sampling import (
     Seed,
     Sets,
     Slide,
+    StretchBy,
     Strict,
     Temperature,
     TopK,
@@ -108,6 +109,7 @@ def generate(
     strict: Strict = False,
     guess: GuessBy = None,
     backend: BackendName = None,
+    stretch: StretchBy = None,
     candidates: Candidates = None,
     best_of: BestOf = None,
     beams: BeamCount = None,
@@ -125,7 +127,7 @@ def generate(
     mark = read_mark_for(watermark, sampling)
     search = read_search({name: ctx.params[option] for name, option in SEARCHED.items()}, contrast)
     ways = Writing(stop=stop or (), slide=slide, control=read_control(ctx.params))
-    computed = read_ways(precision, strict, guess, backend)
+    computed = read_ways(precision, strict, guess, backend, stretch)
     following = "" if is_url(model) else shlex.join(["langwright", "serve", model])
     several = any(one is not None for one in (search, candidates, best_of))
     wanted, best = read_count(candidates, "--candidates"), None if best_of is None else read_count(best_of, "--best-of")

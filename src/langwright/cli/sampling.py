@@ -22,6 +22,7 @@ from langwright.inference.protocol import (
     Search,
     Speculation,
 )
+from langwright.models.stretching import Stretch, read_stretch
 from langwright.settings import parse_value, read_settings
 
 MaxNewTokens = Annotated[
@@ -83,6 +84,15 @@ GuessBy = Annotated[
         metavar="lookup|MODEL",
         help="Guess several tokens and read them in one pass: lookup takes what followed the same tokens before, "
         "a smaller model of the same tokenizer guesses by itself; the text stays the same, or as likely where it is drawn",
+    ),
+]
+StretchBy = Annotated[
+    str | None,
+    typer.Option(
+        "--stretch",
+        metavar="KIND:FACTOR",
+        help="Give the model a context so many times as long as it was trained with, by scaling its positions: linear, ntk "
+        "or yarn, as in yarn:2; how well it reads far positions has to be measured",
     ),
 ]
 BackendName = Annotated[
@@ -209,12 +219,18 @@ class Ways(TypedDict):
     numbers: Numbers
     speculation: Speculation | None
     backend: Backend
+    stretch: Stretch | None
 
 
-def read_ways(precision: str | None, strict: bool, guess: str | None, backend: str | None) -> Ways:
+def read_ways(
+    precision: str | None, strict: bool, guess: str | None, backend: str | None, stretch: str | None = None
+) -> Ways:
     """How a model computes, from options; UserError names what is not allowed."""
     return Ways(
-        numbers=read_numbers(precision, strict), speculation=read_speculation(guess), backend=read_backend(backend)
+        numbers=read_numbers(precision, strict),
+        speculation=read_speculation(guess),
+        backend=read_backend(backend),
+        stretch=None if stretch is None else read_stretch(stretch),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import Field
 
-from langwright.cli.sampling import BackendName, GuessBy, PrecisionName, Strict, Ways, read_ways
+from langwright.cli.sampling import BackendName, GuessBy, PrecisionName, StretchBy, Strict, Ways, read_ways
 from langwright.cli.screen import Screen, screen_of
 from langwright.cli.stores import SealKey, StoreUrl, opened
 from langwright.cli.teaching import Command
@@ -61,6 +61,7 @@ def serve(
     strict: Strict = False,
     guess: GuessBy = None,
     backend: BackendName = None,
+    stretch: StretchBy = None,
     store: StoreUrl = None,
     seal_key: SealKey = None,
     tls_cert: Annotated[
@@ -83,7 +84,7 @@ def serve(
             "setting {key} = {value!r} is not allowed", fix="give {allowed}", key="max_batch", value=max_batch,
             allowed=say("a whole number") + ", " + say("at least {bound}", bound=1),
         )  # fmt: skip
-    computed = read_ways(precision, strict, guess, backend)
+    computed = read_ways(precision, strict, guess, backend, stretch)
     from langwright.inference.watermark.keys import read_mark
     from langwright.serving.access.tls import read_tls
     from langwright.serving.running import listen, url_of

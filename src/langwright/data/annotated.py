@@ -10,6 +10,7 @@ qa              {"question": "…", "context": "…", "answers": [{"text": "…"
                 {"answers": {"text": ["…"], "answer_start": [3]}}; SQuAD's and CMRC's nested files
 choice          {"question": "…", "choices": ["…", "…"], "answer": 1}; "query" and "gold"; the answer as a letter or in words
 relation        {"text": "…", "first": [0, 2], "second": [5, 9], "label": "…"}     ends exclusive; head and tail, h and t
+preference      {"prompt": "…", "chosen": "…", "rejected": "…"}, or the turns before as a list of role and content
 classification  {"text": "…", "labels": ["…", "…"]}, or "a|b" in a column
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from langwright.data.conll import joined
+from langwright.data.conversations import spoken
 from langwright.data.encoding import clean_text
 from langwright.data.records import Malformed, Record
 from langwright.data.schemas import SCHEMAS
@@ -62,6 +64,7 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
 NEEDED: dict[str, tuple[str, ...]] = {
     "pair": ("text_a", "text_b"), "regression": ("text", "score"), "tagging": (), "qa": ("question", "context"),
     "choice": ("question", "choices", "answer"), "code": (), "relation": ("text", "label"),
+    "preference": ("prompt", "chosen", "rejected"),
 }  # fmt: skip
 """By schema: columns that a table must have."""
 
@@ -366,8 +369,15 @@ def code(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"text": wish, "code": program, "tests": tests, "setup": setup, "entry": str(values.get("entry") or "")}
 
 
+def preference(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A conversation up to its last turn, and two ways to answer it; a text is a conversation of one turn."""
+    prompt = values.get("prompt")
+    turns = spoken([{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt, "role", "content")
+    return {"prompt": tuple(turns), "chosen": text_in(values, "chosen"), "rejected": text_in(values, "rejected")}
+
+
 MAKERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "pair": pair, "regression": regression, "tagging": tagging, "qa": qa, "choice": choice, "code": code,
-    "relation": relation,
+    "relation": relation, "preference": preference,
 }  # fmt: skip
 """By schema: what makes its fields."""

@@ -23,6 +23,7 @@ from langwright.data.schemas import (
     CodeRow,
     CorrectionRow,
     PairRow,
+    PreferenceRow,
     QaRow,
     RegressionRow,
     RelationRow,
@@ -58,6 +59,8 @@ def text_of(row: Row) -> str:
     """All that a row says, as one text: its text, or its several ones one a line."""
     if isinstance(row, ChatRow):
         return "\n".join(message.content for message in row.messages)
+    if isinstance(row, PreferenceRow):
+        return "\n".join([*(message.content for message in row.prompt), row.chosen, row.rejected])
     if isinstance(row, ChoiceRow):
         return "\n".join(part for part in (row.context, row.question, *row.choices) if part)
     if type(row) not in SAID:

@@ -23,6 +23,7 @@ SchemaName = Literal[
     "correction",
     "code",
     "relation",
+    "preference",
 ]
 
 
@@ -173,6 +174,14 @@ class CodeRow(Row):
     entry: str = ""
 
 
+class PreferenceRow(Row):
+    """A conversation up to its last turn, and two ways to answer that, of which the first was preferred."""
+
+    prompt: Annotated[tuple[Message, ...], Field(min_length=1)]
+    chosen: str
+    rejected: str
+
+
 WRITTEN = ("translation", "summary", "correction")
 """Schemas of a text from which another is to be written; that stands in the field of the schema's own name."""
 
@@ -190,4 +199,5 @@ SCHEMAS: dict[str, type[Row]] = {
     "summary": SummaryRow,
     "correction": CorrectionRow,
     "code": CodeRow,
+    "preference": PreferenceRow,
 }

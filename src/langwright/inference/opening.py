@@ -13,6 +13,7 @@ from langwright.inference.texts.text import TextModel
 from langwright.models.adapters import named_adapter, opened
 from langwright.models.heads import Head
 from langwright.models.loading import load_model, read_config
+from langwright.models.stretching import Stretch
 from langwright.tokenizers.loading import load_tokenizer
 from langwright.training.devices import choose_device
 
@@ -34,6 +35,7 @@ def open_text_model(
     adapter: str | None = None,
     speculation: Speculation | None = None,
     draft: Path | None = None,
+    stretch: Stretch | None = None,
 ) -> TextModel:
     """A model with its tokenizer and an engine of its own; close it when it is no longer needed.
 
@@ -47,11 +49,12 @@ def open_text_model(
     name        what it is called in answers; the folder's name when left out
     adapter     name of one of the model's adapters; the one its card names when left out, none when ""
     speculation guess several tokens at a time; draft: folder of the smaller model that guesses, where one does
+    stretch     scales its rotary positions for a longer context
     raises      UserError when the folder is no model, or cannot be read
     """
     artifact = open_artifact(path, "model")
     tokenizer = load_tokenizer(path)
-    model = read_model(artifact, adapter).to(choose_device(device))
+    model = read_model(artifact, adapter, stretch).to(choose_device(device))
     precision = None if numbers.precision == "float32" else numbers.precision  # it is opened in float32
     preparation = Preparation(precision, numbers.strict, keep=False)  # nobody else has the model
     engine = TorchEngine(
@@ -74,15 +77,15 @@ def named_ends(model: PreTrainedModel) -> frozenset[int]:
     return frozenset(ends if isinstance(ends, list) else [ends])
 
 
-def read_model(artifact: Artifact, adapter: str | None = None) -> PreTrainedModel:
+def read_model(artifact: Artifact, adapter: str | None = None, stretch: Stretch | None = None) -> PreTrainedModel:
     """The weights of an artifact, with an adapter at work: the one asked for, else the one its card names for writing."""
     abilities = artifact.card.abilities if artifact.card else ()
     learned = [ability.adapter for ability in abilities if ability.solver == "generation" and ability.adapter]
     name = (learned[0] if learned else None) if adapter is None else adapter
     head = head_of(artifact.path)
     if not name:
-        return load_model(artifact.path, head)
-    return opened(load_model(artifact.path, head), named_adapter(artifact.path, name))
+        return load_model(artifact.path, head, stretch=stretch)
+    return opened(load_model(artifact.path, head, stretch=stretch), named_adapter(artifact.path, name))
 
 
 def head_of(path: Path) -> Head:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langwright.errors import UserError
 from langwright.models.dropout import with_dropout
 from langwright.models.heads import Head, Tags
+from langwright.models.stretching import Stretch, stretched
 from langwright.models.task_heads import ENDINGS, class_for, fitted, fresh, renamed_body
 from langwright.tokenizers.loading import save_tokenizer
 
@@ -98,6 +99,7 @@ def load_model(
     seed: int = 0,
     dropout: float | None = None,
     tags: Tags | None = None,
+    stretch: Stretch | None = None,
 ) -> PreTrainedModel:
     """A model of a local folder, on the CPU, in evaluation mode.
 
@@ -109,6 +111,7 @@ def load_model(
     seed       draws the weights of a head that is made anew; torch's own generator is left as it was
     dropout    share of activations set to zero in training; the model's own when left out
     tags       how a tagging head is to be read; as the folder says when left out
+    stretch    scales its rotary positions for a longer context
     raises     UserError when the folder holds no model that can be opened so
     """
     import torch
@@ -116,7 +119,7 @@ def load_model(
 
     from langwright.models.building import generator_kept
 
-    config = read_config(path)
+    config = read_config(path) if stretch is None else stretched(read_config(path), stretch)
     check_work(path, config, head)
     check_weights(path)
     options: dict[str, Any] = {

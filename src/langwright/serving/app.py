@@ -22,6 +22,9 @@ from langwright.serving.access.routes import access_routes
 from langwright.serving.access.scopes import Scope, needs, undeclared
 from langwright.serving.access.visits import visiting
 from langwright.serving.complaints import ApiError, ErrorBody
+from langwright.serving.dialogue.bodies import DIALOGUE_BODIES
+from langwright.serving.dialogue.profiles import profile_routes
+from langwright.serving.dialogue.routes import conversation_routes
 from langwright.serving.docs_page import BODIES, docs_routes
 from langwright.serving.doing.tasks import task_routes
 from langwright.serving.doing.tutorials import tutorial_routes
@@ -48,6 +51,8 @@ ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # Non
     (token_routes, "ask"),
     (task_routes, "ask"),
     (tutorial_routes, "ask"),
+    (conversation_routes, "ask"),
+    (profile_routes, "ask"),
     (access_routes, None),
     (health_routes, None),
     (monitoring_routes, "read"),
@@ -172,7 +177,8 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, bodies = models_json_schema(
-            [(body, "validation") for body in BODIES.values()], ref_template="#/components/schemas/{model}"
+            [(body, "validation") for body in (*BODIES.values(), *DIALOGUE_BODIES)],
+            ref_template="#/components/schemas/{model}",
         )
         schema["components"]["schemas"] |= bodies["$defs"]
         app.openapi_schema = schema

@@ -11,17 +11,11 @@ from typing import Annotated
 from pydantic import Field
 
 from langwright.data.schemas import Message
-from langwright.inference.control.settings import Control
 from langwright.tasks.declaration import Task, TaskOutput
+from langwright.tasks.dialogue.feelings import felt
 from langwright.tasks.solving.checks import in_language, language_or, reworded
 from langwright.tasks.solving.drafting import NAME, Draft, DraftInput, Held, Pen, Wanted
 from langwright.wording import Language
-
-EMOTIONS: dict[Language, tuple[str, ...]] = {
-    "en": ("joy", "sadness", "anger", "fear", "surprise", "disgust", "neutral"),
-    "zh": ("喜悦", "悲伤", "愤怒", "恐惧", "惊讶", "厌恶", "平静"),
-}
-"""Ekman's six (1992, Cognition and Emotion 6:169) and none, where no others are given."""
 
 
 class ReplyInput(DraftInput):
@@ -37,27 +31,12 @@ class ReplyInput(DraftInput):
 
     def written(self, pen: Pen) -> Reply:
         language = language_or(self.language, self.text)
-        emotion, found_by = (self.emotion, "given") if self.emotion else self.felt(pen, language)
+        found = None if self.emotion else felt(pen, self.text, language, self.emotions)
+        emotion, found_by = (found.emotion, found.found_by) if found is not None else (str(self.emotion), "given")
         said = "\n".join(self.context) or "-"
         prompt = pen.prompt("reply", language, {"text": self.text, "context": said, "emotion": emotion})
         (draft,) = pen.drafts(Wanted(prompt, None, (in_language(language), reworded(self.text, 0.2))))
         return Reply(text=draft.text, emotion=emotion, found_by=found_by, checks=draft.checks, seed=draft.seed, solver=NAME)  # fmt: skip
-
-    def felt(self, pen: Pen, language: Language) -> tuple[str, str]:
-        """(the emotion of what was said, which solver found it)."""
-        from langwright.tasks import TASKS
-        from langwright.tasks.classification import ClassificationInput
-
-        model, task = pen.model, TASKS["classification"]
-        if model.has("head", task) and not self.emotions:
-            found = model.solve("classification", ClassificationInput(text=self.text), "head")
-            return str(found.label), "head"  # type: ignore[attr-defined]
-        labels = self.emotions or EMOTIONS[language]
-        if model.has("probabilities", task):
-            found = model.solve("classification", ClassificationInput(text=self.text, labels=labels), "likelihood")
-            return str(found.label), "likelihood"  # type: ignore[attr-defined]
-        prompt = pen.prompt("label", language, {"text": self.text, "labels": ", ".join(labels)})
-        return pen.write(prompt, Control(choices=labels)), "choice"
 
 
 class Reply(TaskOutput):
