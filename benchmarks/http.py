@@ -1,8 +1,9 @@
 """What HTTP adds to the engine: to one request at a time, and at 32 streams, against the same engine asked directly.
 
-    python -m benchmarks.http [--rounds 5] [--requests 200] [--tokens 32] [--preset mini] [--out report.json]
+    python -m benchmarks.http [--rounds 5] [--requests 100] [--tokens 32] [--pause 5] [--preset mini] [--out report.json]
 
-The engine is a parrot, which costs nothing, or with --preset a model of random weights. Asked directly, it is read by
+The engine is a parrot, which waits --pause ms before each token as if a model computed, or with --preset a model of
+random weights. Asked directly, it is read by
 one thread a stream, as the server reads it; over HTTP it runs in a process of its own and is read from plain sockets
 that stay open, so that what is measured is the server and not a client library. In each round one is asked and then
 the other. A time is that of the first token, of the whole answer, or between two tokens; what HTTP adds is the
@@ -163,10 +164,10 @@ def measures_of(found: dict[str, list[float]], on: str, streams: int) -> list[Me
 
 
 @contextmanager
-def models(preset: str | None) -> Iterator[tuple[str, TextModel]]:
+def models(preset: str | None, pause_ms: float) -> Iterator[tuple[str, TextModel]]:
     """(the folder that the server opens, the same model here)."""
     if preset is None:
-        yield "parrot", parrot("model")
+        yield f"parrot {pause_ms}", parrot("model", token_s=pause_ms / 1000)
         return
     from langwright.inference.opening import open_text_model
     from langwright.models.building import build_model
@@ -189,15 +190,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--requests", type=int, default=200, help="of each round, one at a time; a twentieth of them by each stream"
+        "--requests", type=int, default=100, help="of each round, one at a time; a twentieth of them by each stream"
     )
     parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--pause", type=float, default=5.0, help="ms before each token of the parrot")
     parser.add_argument("--preset")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     measures: list[Measure] = []
-    with models(given.preset) as (folder, model), ours(folder, STREAMS) as (url, _):
-        on = f"{given.preset or 'a parrot'}, {given.tokens} new tokens"
+    with models(given.preset, given.pause) as (folder, model), ours(folder, STREAMS) as (url, _):
+        on = f"{given.preset or f'a parrot of {given.pause} ms a token'}, {given.tokens} new tokens"
         for streams, each in ((1, given.requests), (STREAMS, max(1, given.requests // 20))):
             found = compared(model, url, streams, each, given.tokens, given.rounds)
             measures += measures_of(found, on, streams)

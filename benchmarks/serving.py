@@ -107,7 +107,7 @@ def process(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def ours(folder: str, at_once: int) -> Iterator[tuple[str, psutil.Process]]:
-    """Our server of a model folder, or of a parrot."""
+    """Our server of a model folder, or of a parrot; "parrot 5" waits 5 ms before each token."""
     with process(["-m", "benchmarks.serving", "--serve", folder, "--at-once", str(at_once)]) as child:
         assert child.stdout is not None
         url = child.stdout.readline().strip()
@@ -154,7 +154,12 @@ def serve_here(folder: str, at_once: int) -> None:
     from langwright.inference.opening import open_text_model
     from langwright.serving.running import serve
 
-    model = parrot("model") if folder == "parrot" else open_text_model(Path(folder), max_batch=at_once, name="model")
+    name, _, pause_ms = folder.partition(" ")
+    model = (
+        parrot("model", token_s=float(pause_ms or 0) / 1000)
+        if name == "parrot"
+        else open_text_model(Path(folder), max_batch=at_once, name="model")
+    )
     serve({"model": model}, port=0, ready=lambda url: print(url, flush=True))
 
 

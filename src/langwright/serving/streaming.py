@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Response
@@ -27,6 +27,7 @@ from langwright.inference.texts.text import TextModel, TextStream
 from langwright.inference.texts.written import TextCompletion, TextPiece
 from langwright.serving.access.visits import read, visiting, written
 from langwright.serving.complaints import ApiError
+from langwright.serving.hands import hands
 from langwright.serving.monitoring.meters import Meters, Writing
 
 RETRY_AFTER_S = 1
@@ -154,9 +155,9 @@ class Answers:
         self._events: asyncio.Queue[tuple[int, TextPiece | TextCompletion | Exception]] = asyncio.Queue()
 
     def read(self) -> None:
-        """Set a thread, a daemon as in `in_thread`, to read each continuation."""
+        """Set a thread to read each continuation."""
         for index in range(len(self._streams)):
-            threading.Thread(target=self._read, args=(index,), name=f"answer-{index}", daemon=True).start()
+            hands().do(partial(self._read, index))
 
     def cancel(self) -> None:
         """End what still runs; the engine frees its places."""
@@ -242,7 +243,7 @@ def tell(loop: asyncio.AbstractEventLoop, what: Callable[..., object], *values: 
 
 
 async def in_thread(work: Callable[..., T], *values: Any) -> T:
-    """The result of blocking work. The thread is a daemon: an engine that hangs must not keep the process alive."""
+    """The result of blocking work, done by a thread."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
 
@@ -258,7 +259,7 @@ async def in_thread(work: Callable[..., T], *values: Any) -> T:
         else:
             tell(loop, settle, result.set_result, value)
 
-    threading.Thread(target=run, name="aside", daemon=True).start()
+    hands().do(run)
     return await result
 
 
