@@ -3,11 +3,10 @@
     python -m benchmarks.http [--rounds 5] [--requests 100] [--tokens 32] [--pause 5] [--preset mini] [--out report.json]
 
 The engine is a parrot, which waits --pause ms before each token as if a model computed, or with --preset a model of
-random weights. Asked directly, it is read by
-one thread a stream, as the server reads it; over HTTP it runs in a process of its own and is read from plain sockets
-that stay open, so that what is measured is the server and not a client library. In each round one is asked and then
-the other. A time is that of the first token, of the whole answer, or between two tokens; what HTTP adds is the
-difference of the two medians, and of the two 99th percentiles, of a round.
+random weights. Asked directly, it is read by one thread a stream, as the server reads it; over HTTP it runs in a
+process of its own and is read from plain sockets that stay open, so that what is measured is the server and not a
+client library. In each round one is asked and then the other. A time is that of the first token, of the whole answer,
+or between two tokens; what HTTP adds is the difference of the two medians, and of the two 99th percentiles, of a round.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 from benchmarks.serving import ours
 
 from langwright.inference.fake import letters, parrot
@@ -124,14 +124,26 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
-def compared(model: TextModel, url: str, streams: int, each: int, tokens: int, rounds: int) -> dict[str, list[float]]:
+def spent(server: psutil.Process) -> float:
+    """Milliseconds of processor time so far."""
+    times = server.cpu_times()
+    return 1000 * (times.user + times.system)
+
+
+def compared(
+    model: TextModel, url: str, server: psutil.Process, streams: int, each: int, tokens: int, rounds: int
+) -> dict[str, list[float]]:
     """Of every round what HTTP adds, and the times themselves, by name; one round before does not count."""
     found: dict[str, list[float]] = {}
     with ExitStack() as stack:
         lines = [stack.enter_context(over_http(url, tokens)) for _ in range(streams)]
         for number in range(rounds + 1):
             alone = measured([directly(model, tokens)] * streams, each)
+            before = spent(server)
             served = measured(lines, each)
+            cost = (spent(server) - before) / (streams * each)
+            if number:
+                found.setdefault("cost mean server", []).append(cost)
             for what in ("first", "whole", "gaps") if number else ():
                 both = getattr(alone, what), getattr(served, what)
                 for share, name in ((0.5, "p50"), (0.99, "p99")):
@@ -141,7 +153,11 @@ def compared(model: TextModel, url: str, streams: int, each: int, tokens: int, r
     return found
 
 
-NAMES = {"first": "to the first token", "whole": "to the end of an answer", "gaps": "between two tokens"}
+NAMES = {
+    "first": "to the first token", "whole": "to the end of an answer", "gaps": "between two tokens",
+    "cost": "of processor time of one request",
+}  # fmt: skip
+WHOSE = {"added": "added by HTTP", "engine": "of the engine alone", "server": "of the server with its engine"}
 
 
 def measures_of(found: dict[str, list[float]], on: str, streams: int) -> list[Measure]:
@@ -149,11 +165,10 @@ def measures_of(found: dict[str, list[float]], on: str, streams: int) -> list[Me
     measures = []
     for key, values in found.items():
         what, share, of = key.split()
-        whose = "added by HTTP" if of == "added" else "of the engine alone"
         measures.append(
             Measure.model_validate(
                 {
-                    "name": f"{share} {NAMES[what]}, {streams} at a time, {whose}", "value": statistics.median(values),
+                    "name": f"{share} {NAMES[what]}, {streams} at a time, {WHOSE[of]}", "value": statistics.median(values),
                     "low": min(values), "high": max(values), "n": len(values), "unit": "ms", "better": "lower",
                     "model": on, "command": COMMAND, "does_not_show": NOT_SHOWN,
                     "method": f"difference of percentiles of a round; median, smallest and largest of {len(values)} rounds in turn",
@@ -198,10 +213,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     measures: list[Measure] = []
-    with models(given.preset, given.pause) as (folder, model), ours(folder, STREAMS) as (url, _):
+    with models(given.preset, given.pause) as (folder, model), ours(folder, STREAMS) as (url, server):
         on = f"{given.preset or f'a parrot of {given.pause} ms a token'}, {given.tokens} new tokens"
         for streams, each in ((1, given.requests), (STREAMS, max(1, given.requests // 20))):
-            found = compared(model, url, streams, each, given.tokens, given.rounds)
+            found = compared(model, url, server, streams, each, given.tokens, given.rounds)
             measures += measures_of(found, on, streams)
     for measure in measures:
         print(f"{measure.name:<70} {measure.value:9.3f} {measure.unit} [{measure.low:.3f}, {measure.high:.3f}]")

@@ -17,7 +17,7 @@ from langwright.serving.doing.forms import FORM, JSON, PARTS, read_fields
 from langwright.serving.doing.tasks import count, heed, model_for
 from langwright.serving.house import House, documented
 from langwright.serving.openai.answers import Sparse
-from langwright.serving.openai.measure import json_response
+from langwright.serving.openai.measure import json_response, tokens_of
 from langwright.serving.streaming import Ask, unless_gone
 from langwright.settings import Settings
 from langwright.tasks import TASKS
@@ -116,7 +116,7 @@ def tutorial_routes(house: House) -> APIRouter:
         asked = await read_fields(house, request, GenerateRequest, numbers=("max_length",))
         model = house.model(asked.model if asked.model is not None else next(iter(house.models or house.doing)))
         house.check_new_tokens(asked.max_length)
-        prompt = await house.desk.aside(model.tokenize, asked.text)
+        prompt = await tokens_of(house, model, asked.text)
         room = min(asked.max_length, model.room(prompt))
         answers = await house.desk.open(model, [Ask(prompt, Sampling(temperature=0.0, max_new_tokens=room))])
         try:

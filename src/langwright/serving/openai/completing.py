@@ -22,7 +22,7 @@ from langwright.serving.openai.answers import (
     usage,
 )
 from langwright.serving.openai.bodies import COMPLETION_TOKENS, CompletionRequest
-from langwright.serving.openai.measure import DONE, check_choices, json_response, reason, room_for
+from langwright.serving.openai.measure import DONE, check_choices, json_response, reason, room_for, tokens_of
 from langwright.serving.streaming import Answers, Ask, EventStream, event_of, unless_gone
 
 
@@ -41,8 +41,7 @@ async def answer_completion(house: House, request: Request, asked: CompletionReq
     model = house.model(asked.model)
     check_choices(house, len(asked.prompts) * asked.written)
     prompts = [
-        await house.desk.aside(model.tokenize, prompt) if isinstance(prompt, str) else list(prompt)
-        for prompt in asked.prompts
+        await tokens_of(house, model, prompt) if isinstance(prompt, str) else list(prompt) for prompt in asked.prompts
     ]
     asks = []
     for prompt in prompts if asked.max_tokens != 0 else ():

@@ -14,6 +14,12 @@ from langwright.serving.house import House
 from langwright.serving.openai.answers import FinishReason
 
 DONE = b"data: [DONE]\n\n"
+SHORT = 1000  # characters that are made tokens at once: waking a thread takes longer
+
+
+async def tokens_of(house: House, model: TextModel, text: str) -> list[int]:
+    """A plain prompt as ids, by a thread where it is long."""
+    return model.tokenize(text) if len(text) <= SHORT else await house.desk.aside(model.tokenize, text)
 
 
 def room_for(house: House, model: TextModel, prompt: Sequence[int], asked: int | None, default: int | None) -> int:
