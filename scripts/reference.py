@@ -118,13 +118,12 @@ def settings_table(lang: Language, model: type[Settings]) -> list[str]:
 
 def settings(lang: Language) -> Iterator[str]:
     """The settings of every stage, of the server and of sampling."""
-    from langwright.cli.stage import words_of
     from langwright.inference.protocol import Sampling
     from langwright.serving.settings import ServingSettings
     from langwright.stages import STAGES
 
     for stage in STAGES.values():
-        yield f"## {words_of(stage)}\n"
+        yield f"## {stage.words}\n"
         yield from settings_table(lang, stage.settings)
     yield f"## {word('Settings of the server, for `langwright serve --set KEY=VALUE`', lang)}\n"
     yield from settings_table(lang, ServingSettings)
@@ -134,12 +133,11 @@ def settings(lang: Language) -> Iterator[str]:
 
 def stages(lang: Language) -> Iterator[str]:
     """What each stage takes and makes."""
-    from langwright.cli.stage import words_of
     from langwright.stages import STAGES
     from langwright.stages.execution import shown
 
     for stage in STAGES.values():
-        line = f"langwright {words_of(stage)} {' '.join(shown(one) for one in stage.inputs)} OUT"
+        line = f"langwright {stage.words} {' '.join(shown(one) for one in stage.inputs)} OUT"
         yield f"## {stage.name}\n\n{say(stage.summary, lang=lang)}\n\n```console\n{line}\n```\n"
         rows = []
         for one in stage.inputs:

@@ -31,7 +31,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from langwright.errors import UserError
-from langwright.files import full_disk, held, sha256_of, sync_folder, write_whole
+from langwright.files import empty, full_disk, held, sha256_of, sync_folder, write_whole
+from langwright.jobrecord import JOB, OUTPUT, PROCESS
 from langwright.measures import Calibration, Measure
 from langwright.settings import differences, to_toml
 from langwright.wording import Term
@@ -356,7 +357,7 @@ def making(
     """Make an artifact at `out`, resuming what an earlier run of the same request left.
 
     When the block fails, checkpoints stay for a resume; a directory without any holds nothing worth
-    keeping and is removed, so that a mistake leaves nothing behind.
+    keeping and is removed, so that a mistake leaves nothing behind. That of a job stays, to say why.
 
     accept      go on with other settings than it was begun with
     changeable  those with which it can
@@ -373,14 +374,14 @@ def making(
             if resumed:
                 changes = accepted_changes(path, request, accept, changeable)
             else:
-                clear(path)
+                empty(path, keep=("lock", JOB, PROCESS, OUTPUT))
             (path / "run").mkdir(exist_ok=True)
             write_whole(path / "run" / "request.json", request.model_dump_json(indent=2).encode() + b"\n")
             if settings is not None:
                 write_whole(path / "run" / "settings.toml", to_toml(settings).encode())
             yield Making(out, path, request, kind, resumed, time.monotonic(), changes)
         finally:
-            if path.exists() and not has_checkpoints(path):
+            if path.exists() and not has_checkpoints(path) and not (path / JOB).exists():
                 shutil.rmtree(path)
 
 
@@ -428,15 +429,6 @@ def resume_view(request: Request) -> dict[str, Any]:
     """What must be the same for a resume."""
     inputs = {f"{origin.role} {number}": origin.digest[:16] for number, origin in enumerate(request.inputs)}
     return {"stage": request.stage, "version": request.stage_version, "inputs": inputs, **request.settings}
-
-
-def clear(path: Path) -> None:
-    """Empty a partial directory, all but its lock."""
-    for item in path.iterdir():
-        if item.is_dir() and not item.is_symlink():
-            shutil.rmtree(item)
-        elif item.name != "lock":
-            item.unlink()
 
 
 def library_versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -39,6 +39,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def empty(folder: Path, keep: Sequence[str]) -> None:
+    """Empty a folder, all but these files of it."""
+    above = {parent.as_posix() for name in keep for parent in Path(name).parents}
+    for item in sorted(folder.rglob("*"), reverse=True):  # what lies in a folder comes before it
+        name = item.relative_to(folder).as_posix()
+        if item.is_dir() and not item.is_symlink():
+            if name not in above:
+                item.rmdir()
+        elif name not in keep:
+            item.unlink()
 
 
 # --- a full disk -------------------------------------------------------------------------------

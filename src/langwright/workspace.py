@@ -1,13 +1,15 @@
 """The folder someone works in: `runs/` holds artifacts and those in the making, `.langwright/cache/` what can be made again.
 
 A run is its directory: alive while its lock is held, stopped by SIGTERM to the process that holds it. Nothing
-else keeps a list of runs, so one that was started from the command line is found like any other.
+else keeps a list of runs, so one that was started from the command line is found like any other, and one that
+was asked for as a job like it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +18,10 @@ from pydantic import ValidationError
 from langwright.artifacts import Card, Kind, Request, partial_of, read_card
 from langwright.errors import UserError, unknown
 from langwright.files import holder
-from langwright.runlog import Evaluated, Failed, Progressed, Saved, Started, Stepped, read_events
+from langwright.jobrecord import at_work, broke, read_job, read_process, waits
+from langwright.runlog import Evaluated, Event, Failed, Progressed, Saved, Started, Stepped, Stopped, read_events
 
-Status = Literal["running", "finished", "stopped", "failed"]
+Status = Literal["queued", "running", "finished", "stopped", "failed"]
 PARTIAL = ".partial"
 DEPTH = 3  # how far below runs/ a run may lie
 
@@ -42,6 +45,7 @@ class Run:
     began: float | None = None  # seconds since 1970
     heard: float | None = None  # when it last said something
     problem: str = ""
+    fix: str = ""
 
     @property
     def events(self) -> Path:
@@ -112,7 +116,7 @@ def outputs_below(folder: Path, depth: int) -> Iterator[Path]:
     if not folder.is_dir():
         return
     for item in sorted(folder.iterdir()):
-        if not item.is_dir():
+        if not item.is_dir() or item.name.startswith("."):
             continue
         if (item / "run").is_dir() or (item / "card.json").is_file():
             yield item.with_name(item.name.removesuffix(PARTIAL))
@@ -132,9 +136,12 @@ def read_run(out: Path, name: str) -> Run | None:
     if request is None:
         return None
     pid = holder(folder)
-    if pid is not None:
+    if pid is not None or at_work(folder):
         return described(name, out, folder, "running", request.stage, pid=pid)
-    return described(name, out, folder, "stopped", request.stage)
+    job, process = read_job(folder), read_process(folder)
+    if job is not None and waits(job, process):
+        return described(name, out, folder, "queued", request.stage)
+    return described(name, out, folder, "stopped", request.stage, broken=broke(job, process))
 
 
 def readable_card(out: Path) -> Card | None:
@@ -154,10 +161,49 @@ def read_request(folder: Path) -> Request | None:
 
 
 def described(
-    name: str, out: Path, folder: Path, status: Status, stage: str, *, kind: Kind | None = None, pid: int | None = None
-) -> Run:
+    name: str, out: Path, folder: Path, status: Status, stage: str,
+    *, kind: Kind | None = None, pid: int | None = None, broken: bool = False,
+) -> Run:  # fmt: skip
     """A run with what its events tell: step, last metrics, times, and whether it failed."""
-    events = read_events(folder / "run" / "events.jsonl")
+    heard = told(folder / "run" / "events.jsonl")
+    problem = fix = ""
+    if status == "stopped" and isinstance(heard.last, Failed):
+        status, problem, fix = "failed", heard.last.problem, heard.last.fix
+    elif status == "stopped" and broken and not isinstance(heard.last, Stopped):
+        status = "failed"
+    return Run(
+        name, out, folder, status, stage, kind, pid,
+        step=heard.step, steps=heard.steps, saved=heard.saved, metrics=dict(heard.metrics), progress=heard.progress,
+        began=heard.began, heard=heard.last.time if heard.last else None, problem=problem, fix=fix,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a run's events tell."""
+
+    step: int | None = None
+    steps: int | None = None
+    saved: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    progress: Progressed | None = None
+    began: float | None = None
+    last: Event | None = None
+
+
+def told(file: Path) -> Told:
+    """What the events in a file tell; a file that has not changed is not read again."""
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return Told()
+    return told_before(file.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def told_before(file: Path, inode: int, size: int, changed_ns: int) -> Told:
+    """`told` of a file in this state."""
+    events = read_events(file)
     metrics: dict[str, float] = {}
     last: Stepped | None = None
     saved: int | None = None
@@ -169,13 +215,8 @@ def described(
             metrics |= {f"held-out {key}": value for key, value in event.values.items()}
         elif isinstance(event, Saved):
             saved = event.step
-    problem = ""
-    if status == "stopped" and events and isinstance(events[-1], Failed):
-        status, problem = "failed", events[-1].problem
-    return Run(
-        name, out, folder, status, stage, kind, pid,
+    return Told(
         step=last.step if last else None, steps=last.steps if last else None, saved=saved, metrics=metrics,
         progress=next((e for e in reversed(events) if isinstance(e, Progressed)), None),
-        began=next((e.time for e in events if isinstance(e, Started)), None),
-        heard=events[-1].time if events else None, problem=problem,
+        began=next((e.time for e in events if isinstance(e, Started)), None), last=events[-1] if events else None,
     )  # fmt: skip

@@ -134,11 +134,10 @@ def test_commands_shown_exist(page: str, line: str) -> None:
 def test_settings_shown_exist() -> None:
     """`--set key=value` names settings of the stage it is given to."""
     from langwright.cli.main import find
-    from langwright.cli.stage import words_of
     from langwright.settings import entries
     from langwright.stages import STAGES
 
-    known = {words_of(stage): {entry.key for entry in entries(stage.settings)} for stage in STAGES.values()}
+    known = {stage.words: {entry.key for entry in entries(stage.settings)} for stage in STAGES.values()}
     for page, line in commands():
         words = shlex.split(line.removeprefix(".venv/bin/"), comments=True)
         command = find(words[1:])[0] if words[0] == "langwright" else None

@@ -9,7 +9,7 @@ import pytest
 from tests.house.source import SRC, Module, called, package, parse
 
 ORDER = (
-    "wording", "errors", "settings", "measures", "files", "artifacts", "runlog", "workspace", "sandbox", "tokenizers", "data",
+    "wording", "errors", "settings", "measures", "files", "jobrecord", "artifacts", "runlog", "workspace", "sandbox", "tokenizers", "data",
     "models", "training", "objectives", "inference", "metrics", "tasks", "knowledge", "compression", "evaluation", "explanation",
     "safety", "stages", "serving", "cli", "__init__", "__main__",
 )  # fmt: skip

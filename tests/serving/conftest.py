@@ -1,10 +1,19 @@
-"""A client of an application over a parrot, and real servers on free ports."""
+"""A client of an application over a parrot, real servers on free ports, and a workspace with data to train on."""
 
 from __future__ import annotations
 
+import json
+import os
+import random
+import shutil
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,9 +21,22 @@ from starlette.testclient import TestClient
 from langwright.inference.fake import Parrot, ParrotStream, letters, parrot
 from langwright.inference.protocol import Request
 from langwright.inference.texts.text import TextModel
+from langwright.jobrecord import read_process
 from langwright.serving.app import build_app
 from langwright.serving.running import Server, listen, server_for, url_of
 from langwright.serving.settings import ServingSettings
+from langwright.settings import read_settings
+from langwright.stages import STAGES
+from langwright.stages.execution import execute
+from langwright.workspace import Workspace
+
+SENTENCES = (
+    "The river bends twice before it reaches the old bridge.", "A train leaves the station at seven.",
+    "春天来了，河边的柳树发芽了。", "夏天的雨下得很急，屋檐下的水滴成了一条线。",
+)  # fmt: skip
+TINY = {
+    "preset": "tiny", "length": 32, "batch_rows": 8, "steps": 12, "dtype": "float32", "device": "cpu", "compile": "off",
+}  # fmt: skip
 
 
 class Watched(Parrot):
@@ -38,6 +60,12 @@ def watched() -> Callable[..., tuple[Watched, TextModel]]:
         return engine, TextModel(engine, letters(), "parrot")
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that are told of no workspace have an empty one."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("nowhere"))
 
 
 @dataclass
@@ -106,3 +134,85 @@ def noise() -> Iterator[TextModel]:
     engine = TorchEngine(LlamaForCausalLM(config), max_batch=4)
     yield TextModel(engine, tokenizer, "noise")
     engine.close()
+
+
+# --- a workspace -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def prepared_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs/text and runs/tokens."""
+    folder = tmp_path_factory.mktemp("prepared")
+    numbers = random.Random(0)
+    rows = [
+        json.dumps({"text": " ".join(numbers.choices(SENTENCES, k=4)) + f" {n}"}, ensure_ascii=False) for n in range(80)
+    ]
+    (folder / "text.jsonl").write_text("\n".join(rows))
+    space = Workspace(folder)
+    for stage, inputs, out, sets in (
+        ("data-read", {"source": [folder / "text.jsonl"]}, "text", ()),
+        ("tokenizer-train", {"dataset": [folder / "runs/text"]}, "tokens", ("vocab_size=300",)),
+    ):
+        execute(
+            STAGES[stage],
+            inputs,
+            folder / "runs" / out,
+            read_settings(STAGES[stage].settings, sets=sets),
+            workspace=space,
+        )
+    return folder
+
+
+@pytest.fixture
+def world(prepared_world: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of it; what is still at work there at the end is ended."""
+    folder = tmp_path / "world"
+    shutil.copytree(prepared_world, folder)
+    yield Workspace(folder)
+    for file in folder.glob("runs/*/run/process.json"):
+        process = read_process(file.parent.parent)
+        if process is not None and process.ended is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.group, signal.SIGKILL)
+
+
+@pytest.fixture
+def api(world: Workspace) -> Iterator[Callable[..., TestClient]]:
+    """`api(…settings)` is a client of an application over the workspace."""
+    opened: list[TestClient] = []
+
+    def open_one(**settings: Any) -> TestClient:
+        app = build_app({"parrot": parrot()}, settings=ServingSettings(**settings), workspace=world)
+        client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+        client.__enter__()
+        opened.append(client)
+        return client
+
+    yield open_one
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def pretraining() -> Callable[..., dict[str, Any]]:
+    """`pretraining(name, …settings)` is the body that trains a tiny model."""
+
+    def body(name: str, **settings: Any) -> dict[str, Any]:
+        inputs = {"dataset": ["text"], "tokenizer": ["tokens"]}
+        return {"stage": "pretrain", "name": name, "inputs": inputs, "settings": {**TINY, **settings}}
+
+    return body
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """`until(ask, holds)` asks again and again until what is found holds, and gives it."""
+
+    def wait(ask: Callable[[], Any], holds: Callable[[Any], bool], within_s: float = 120.0) -> Any:
+        deadline = time.monotonic() + within_s
+        while not holds(found := ask()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        return found
+
+    return wait

@@ -11,7 +11,6 @@ import pytest
 
 from langwright.artifacts import MAKERS
 from langwright.cli.commands import COMMANDS, EXAMPLES
-from langwright.cli.stage import words_of
 from langwright.data.schemas import SCHEMAS
 from langwright.metrics import MEASURES
 from langwright.settings import Settings, entries, parse_toml, recipe, validate
@@ -67,8 +66,8 @@ def test_a_stage_is_a_whole_declaration(name: str) -> None:
     assert set(stage.options.values()) <= keys
     assert named(stage.next) == {"out"}
     assert next_command_exists(stage.next) or stage.next.startswith("python3 -m webbrowser {out}/")
-    assert words_of(stage) in COMMANDS and f"check {words_of(stage)}" in COMMANDS
-    assert all(example.startswith(f"langwright {words_of(stage)} ") for example in EXAMPLES[name])
+    assert stage.words in COMMANDS and f"check {stage.words}" in COMMANDS
+    assert all(example.startswith(f"langwright {stage.words} ") for example in EXAMPLES[name])
 
 
 def next_command_exists(template: str) -> bool:

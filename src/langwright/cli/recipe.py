@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from langwright.cli.screen import screen_of
-from langwright.cli.stage import words_of
 from langwright.cli.teaching import Command
 from langwright.errors import unknown
 from langwright.settings import recipe as written
@@ -26,7 +25,7 @@ def recipe(
     found = stage_named(stage)
     text = written(found.settings)
     screen.piece(text if text.endswith("\n") else text + "\n")
-    words = words_of(found)
+    words = found.words
     inputs = " ".join(shown(declared) for declared in found.inputs)
     screen.answer(
         {"stage": found.name, "recipe": text, "schema": found.settings.model_json_schema()},
@@ -39,7 +38,7 @@ def stage_named(words: Sequence[str]) -> Stage:
     """A stage by its command's words or its name; UserError with the nearest one."""
     name = "-".join(words).replace("_", "-")
     if name not in STAGES:
-        raise unknown("stage", " ".join(words), [words_of(stage) for stage in STAGES.values()])
+        raise unknown("stage", " ".join(words), [stage.words for stage in STAGES.values()])
     return STAGES[name]
 
 

@@ -11,7 +11,7 @@ import typer
 
 from langwright.cli.progress import Progress
 from langwright.cli.screen import Screen, measure_rows, screen_of
-from langwright.cli.stage import next_command, words_of
+from langwright.cli.stage import next_command
 from langwright.cli.teaching import Command
 from langwright.stages import STAGES
 from langwright.wording import say
@@ -68,10 +68,7 @@ def run(
 def show_plan(screen: Screen, file: Path, planned: Sequence[Planned]) -> None:
     """What each step would come to."""
     screen.table(
-        [
-            [f"  {item.step.name}", words_of(item.step.stage), say(ACTIONS[item.action]), item.reason()]
-            for item in planned
-        ]
+        [[f"  {item.step.name}", item.step.stage.words, say(ACTIONS[item.action]), item.reason()] for item in planned]
     )
     steps = [
         {

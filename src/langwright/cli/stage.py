@@ -67,7 +67,7 @@ def stage_command(stage: Stage, section: str, examples: tuple[str, ...]) -> Comm
 
     shown_inputs = tuple((shown(declared), declared.help) for declared in stage.inputs)
     return Command(
-        name=words_of(stage), section=section, summary=stage.summary, examples=examples,
+        name=stage.words, section=section, summary=stage.summary, examples=examples,
         run=with_signature(run, stage, restart=True),
         arguments=(*shown_inputs, ("OUT", "Folder to make; it must not exist yet")),
     )  # fmt: skip
@@ -81,17 +81,12 @@ def check_command(stage: Stage) -> Command:
 
     shown_inputs = tuple((shown(declared), declared.help) for declared in stage.inputs)
     return Command(
-        name=f"check {words_of(stage)}", section="", summary=stage.summary,
-        examples=(f"langwright check {words_of(stage)} {' '.join(name for name, _ in shown_inputs)}",),
+        name=f"check {stage.words}", section="", summary=stage.summary,
+        examples=(f"langwright check {stage.words} {' '.join(name for name, _ in shown_inputs)}",),
         run=with_signature(run, stage, restart=False),
         arguments=(*shown_inputs, ("[OUT]", "Folder that would be made")),
         details="Looks at inputs and settings, and stops before the work.",
     )  # fmt: skip
-
-
-def words_of(stage: Stage) -> str:
-    """A stage's command: its name with a blank for the first dash."""
-    return stage.name.replace("-", " ", 1)
 
 
 # --- making --------------------------------------------------------------------------------------
@@ -140,7 +135,7 @@ def nothing_given(stage: Stage) -> UserError:
     return UserError(
         "{command} was given nothing: it takes {expected}",
         fix="see an example with `langwright {command} --help`",
-        command=words_of(stage),
+        command=stage.words,
         expected=" ".join([*(shown(declared) for declared in stage.inputs), "OUT"]),
     )
 

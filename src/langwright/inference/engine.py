@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -295,6 +296,10 @@ class TorchEngine:
     def adapters(self) -> tuple[str, ...]:
         """Names of those that are at hand."""
         return tuple(self._worker.subject.adapters.loaded)
+
+    def compute_with(self, threads: int) -> None:
+        """Compute with so many threads from the next step on, which may change the last bits of an answer in the making."""
+        self._results([self._worker.do(Job(partial(torch.set_num_threads, threads)))])
 
     def close(self) -> None:
         """End all streams as cancelled, join the thread and give the memory back. May be called twice."""

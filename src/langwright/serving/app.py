@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -30,6 +31,10 @@ from langwright.serving.doing.tasks import task_routes
 from langwright.serving.doing.tutorials import tutorial_routes
 from langwright.serving.health import health_routes
 from langwright.serving.house import House
+from langwright.serving.jobs.asking import JobRequest, ResumeRequest
+from langwright.serving.jobs.cores import Sharing, Threads
+from langwright.serving.jobs.keeping import Jobs
+from langwright.serving.jobs.routes import job_routes
 from langwright.serving.monitoring.meters import Meters, engines, places
 from langwright.serving.monitoring.rounds import Rounds
 from langwright.serving.monitoring.routes import monitoring_routes
@@ -38,11 +43,18 @@ from langwright.serving.openai.embeddings import embedding_routes
 from langwright.serving.openai.not_done import not_done_routes
 from langwright.serving.openai.routes import openai_routes
 from langwright.serving.openai.tokens import token_routes
+from langwright.serving.resources.datasets import dataset_routes
+from langwright.serving.resources.models import AdapterRequest, LoadRequest, UnloadRequest, model_routes
+from langwright.serving.resources.runs import run_routes
+from langwright.serving.resources.served import Served
+from langwright.serving.resources.stages import stage_routes
 from langwright.serving.settings import ServingSettings
 from langwright.serving.stores.complaints import StoreError
 from langwright.serving.stores.opening import Stores, in_memory
 from langwright.serving.streaming import RETRY_AFTER_S, Desk, broken
 from langwright.tasks.front.model import Model
+from langwright.training.devices import physical_cores
+from langwright.workspace import Workspace
 
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}
 ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # None: each route names its own, or is open
@@ -54,10 +66,22 @@ ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # Non
     (conversation_routes, "ask"),
     (profile_routes, "ask"),
     (access_routes, None),
+    (job_routes, None),
+    (dataset_routes, None),
+    (run_routes, None),
+    (stage_routes, None),
+    (model_routes, None),
     (health_routes, None),
     (monitoring_routes, "read"),
     (docs_routes, None),
     (not_done_routes, "ask"),  # behind all others
+)
+RESOURCES: tuple[type[BaseModel], ...] = (  # bodies that are sent to them
+    JobRequest,
+    ResumeRequest,
+    LoadRequest,
+    UnloadRequest,
+    AdapterRequest,
 )
 CLIENT_CLOSED = 499  # nginx's number for a caller that did not wait; nobody reads it
 
@@ -68,12 +92,14 @@ def build_app(
     audience: Audience | None = None,
     settings: ServingSettings | None = None,
     stores: Stores | None = None,
+    workspace: Workspace | None = None,
 ) -> FastAPI:
     """The application.
 
     models    of any kind, by the name that requests ask for; not closed by the application
     audience  whom it listens to; callers on this computer only when left out
     stores    for keys, the audit log, conversations; in memory when left out. Not closed by the application
+    workspace whose runs and data it shows and makes; the current folder when left out
     raises    UserError when there is no model
 
     Its `state.desk` knows what is open.
@@ -90,14 +116,19 @@ def build_app(
     desk = Desk(settings.max_open, meters)
     meters.look_at(lambda: [*engines(writers), *places(desk.taken, desk.places)])
     rounds = Rounds(settings.monitoring, meters, writers, doing)
-    house = House(writers, doing, desk, settings, stores or in_memory(), rounds)
+    jobs = jobs_of(workspace or Workspace(), settings, doing)
+    served = Served(writers, doing, desk, jobs)
+    house = House(writers, doing, desk, settings, stores or in_memory(), rounds, jobs, served)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with retaining(house.stores, settings), rounds.going():
+            jobs.open()
             yield
+            jobs.close()
             house.desk.cancel_all()
             await house.desk.empty(within_s=5.0)
+        served.close()
 
     app = FastAPI(
         title="Langwright", docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False, responses=REFUSALS
@@ -118,6 +149,13 @@ def build_app(
     app.add_middleware(Watch, meters=meters, lines=rounds.lines)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def jobs_of(workspace: Workspace, settings: ServingSettings, doing: Mapping[str, Model]) -> Jobs:
+    """The jobs of a workspace, which share the cores with what these models compute."""
+    sharing = Sharing(physical_cores(), settings.max_jobs, settings.job_threads)
+    engines = Threads(lambda: [getattr(model.text, "engine", None) for model in doing.values()], sharing.cores)
+    return Jobs(workspace, sharing, engines, settings.job_stop_s)
 
 
 def add_refusals(app: FastAPI) -> None:
@@ -177,7 +215,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, bodies = models_json_schema(
-            [(body, "validation") for body in (*BODIES.values(), *DIALOGUE_BODIES)],
+            [(body, "validation") for body in (*BODIES.values(), *DIALOGUE_BODIES, *RESOURCES)],
             ref_template="#/components/schemas/{model}",
         )
         schema["components"]["schemas"] |= bodies["$defs"]

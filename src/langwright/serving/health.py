@@ -34,7 +34,16 @@ class Ready(BaseModel):
 def health_routes(house: House) -> APIRouter:
     """The routes, over the models of a house."""
     router = APIRouter(tags=["Health"])
-    probes = {name: Probe(model, house.desk, house.settings.ready_s) for name, model in house.models.items()}
+    known: dict[TextModel, Probe] = {}
+
+    def probes() -> dict[str, Probe]:
+        """Of the models that are served now."""
+        for model in [model for model in known if model not in house.models.values()]:
+            del known[model]
+        return {
+            name: known.setdefault(model, Probe(model, house.desk, house.settings.ready_s))
+            for name, model in house.models.items()
+        }
 
     @router.get("/health/live")
     async def live() -> Live:
@@ -45,10 +54,11 @@ def health_routes(house: House) -> APIRouter:
     async def ready(response: Response) -> Ready:
         """Has every model make one token; 503 when one does not in time, has died, or the server is stopping."""
         if house.desk.closing:
-            states: dict[str, State] = dict.fromkeys(probes, "stopping")
+            states: dict[str, State] = dict.fromkeys(house.models, "stopping")
         else:
-            found = await asyncio.gather(*(probe.state() for probe in probes.values()))
-            states = dict(zip(probes, found, strict=True))
+            asked = probes()
+            found = await asyncio.gather(*(probe.state() for probe in asked.values()))
+            states = dict(zip(asked, found, strict=True))
         well = all(state == "ready" for state in states.values())
         response.status_code = 200 if well else 503
         return Ready(status="ready" if well else "not ready", models=states)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -15,7 +14,9 @@ from langwright.inference.texts.text import TextModel
 from langwright.serving.access.guards import media_type, read_body
 from langwright.serving.access.visits import visiting
 from langwright.serving.complaints import ApiError, refused
+from langwright.serving.jobs.keeping import Jobs
 from langwright.serving.monitoring.rounds import Rounds
+from langwright.serving.resources.served import Served
 from langwright.serving.settings import ServingSettings
 from langwright.serving.stores.opening import Stores
 from langwright.serving.streaming import Desk
@@ -35,14 +36,18 @@ class House:
     doing   all of them, as what does tasks
     stores  keys, the audit log, conversations, feedback, profiles
     rounds  looks after alerts, drift, and the log of requests
+    jobs    of the workspace
+    served  loads and unloads these models
     """
 
-    models: Mapping[str, TextModel]
-    doing: Mapping[str, Model]
+    models: dict[str, TextModel]
+    doing: dict[str, Model]
     desk: Desk
     settings: ServingSettings
     stores: Stores
     rounds: Rounds
+    jobs: Jobs
+    served: Served
 
     def model(self, name: str) -> TextModel:
         """A model that writes, by name; ApiError 404 with the nearest one when there is none."""

@@ -74,3 +74,17 @@ class ServingSettings(Settings):
     monitoring: Annotated[
         MonitoringSettings, Field(description="What is written down of requests, and what is watched")
     ] = MonitoringSettings()
+    max_jobs: Annotated[int, Field(ge=1, description="Most jobs that train at once; the others wait in a queue")] = 1
+    job_threads: Annotated[
+        int, Field(ge=0, description="Threads that each job computes with; 0 gives the jobs half of the cores together")
+    ] = 0
+    job_stop_s: Annotated[
+        float,
+        Field(gt=0, description="Seconds that a cancelled job has to save its state and leave, before it is ended"),
+    ] = 60.0
+    max_watchers: Annotated[
+        int, Field(ge=1, description="Most callers that follow the events of a job at once; one beyond it gets 503")
+    ] = 64
+    max_upload_bytes: Annotated[
+        int, Field(ge=1, description="Largest file that may be uploaded, in bytes; a larger one gets 413")
+    ] = 1_073_741_824

@@ -64,6 +64,7 @@ class Desk:
         self.heard: dict[TextModel, float] = {}  # when each model last wrote something, by the monotonic clock
         self._open: set[Answers] = set()
         self._aside = asyncio.Semaphore(ASIDE)
+        self._working: set[object] = set()  # a mark for each piece of work aside
 
     async def open(self, model: TextModel, asks: Sequence[Ask]) -> Answers:
         """Begin continuations, all or none.
@@ -91,7 +92,12 @@ class Desk:
     async def aside(self, work: Callable[..., T], *values: Any) -> T:
         """The result of work that would block the loop, such as tokenizing a long text; a few at a time."""
         async with self._aside:
-            return await in_thread(work, *values)
+            mark = object()
+            self._working.add(mark)
+            try:
+                return await in_thread(work, *values)
+            finally:
+                self._working.discard(mark)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -107,6 +113,27 @@ class Desk:
         self.closing = True
         for answers in list(self._open):
             answers.cancel()
+
+    async def let_go(self, models: Sequence[TextModel], within_s: float) -> tuple[int, int]:
+        """Have no more to do with models that nobody can ask any more.
+
+        What is open has so many seconds to end by itself; then it ends with an error that says why.
+
+        returns  how many requests ended by themselves, and how many were ended
+        """
+        mine = [answers for answers in self._open if answers.model in models]
+        before = set(self._working)
+        until = asyncio.get_running_loop().time() + within_s
+        while any(one.left for one in mine) or before & self._working:
+            if asyncio.get_running_loop().time() > until:
+                break
+            await asyncio.sleep(0.01)
+        left = [answers for answers in mine if answers.left]
+        for answers in left:
+            answers.cancel(unloaded(answers.model.name))
+        for model in models:
+            self.heard.pop(model, None)
+        return len(mine) - len(left), len(left)
 
     async def empty(self, within_s: float) -> bool:
         """Wait until nothing is open; False when it takes longer."""
@@ -148,7 +175,8 @@ class Answers:
     def __init__(self, model: TextModel, streams: Sequence[TextStream], desk: Desk, counts: Sequence[Writing]) -> None:
         self.left = len(streams)
         self._counts = counts
-        self._model = model
+        self.model = model
+        self._why: ApiError | None = None  # it was cancelled, where not by its caller or the end of the server
         self._streams = streams
         self._loop = asyncio.get_running_loop()
         self._desk = desk
@@ -159,15 +187,16 @@ class Answers:
         for index in range(len(self._streams)):
             hands().do(partial(self._read, index))
 
-    def cancel(self) -> None:
-        """End what still runs; the engine frees its places."""
+    def cancel(self, why: ApiError | None = None) -> None:
+        """End what still runs, and say why to who reads it; the engine frees its places."""
+        self._why = self._why or why
         for stream in self._streams:
             stream.cancel()
 
     async def events(self) -> AsyncIterator[tuple[int, TextPiece | TextCompletion]]:
         """Pieces as they are written, with the number of their continuation; each ends with its completion.
 
-        raises  what the engine raised; ApiError 503 when the server stopped them
+        raises  what the engine raised; ApiError 503 when the server stopped them, or unloaded the model
         """
         left = len(self._streams)
         while left:
@@ -179,7 +208,7 @@ class Answers:
             else:
                 left -= 1
                 if event.finish_reason not in ("stop", "length"):
-                    raise stopping()
+                    raise self._why or stopping()
             yield index, event
 
     async def completions(self) -> list[TextCompletion]:
@@ -195,7 +224,7 @@ class Answers:
         last: TextCompletion | Exception
         try:
             for piece in stream:
-                self._desk.heard[self._model] = now = time.monotonic()
+                self._desk.heard[self.model] = now = time.monotonic()
                 count.wrote(len(piece.tokens), now)
                 tell(self._loop, self._events.put_nowait, (index, piece))
             last = stream.completion
@@ -269,6 +298,14 @@ def stopping() -> ApiError:
         UserError("the server is stopping", fix="ask again when it is back"),
         status=503,
         headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def unloaded(name: str) -> ApiError:
+    """What a caller is told whose model was unloaded before the answer was written."""
+    return ApiError(
+        UserError("the model {name} was unloaded", fix="ask again when it is loaded, or ask another one", name=name),
+        status=503,
     )
 
 

@@ -70,3 +70,8 @@ class Stage:
         str, ...
     ] = ()  # settings that a run which was begun may go on with others of, where that is asked for
     together: bool = False  # several processes may train it; `run` calls `fit` once and hands `Work.place` on
+
+    @property
+    def words(self) -> str:
+        """Its command: its name with a blank for the first dash."""
+        return self.name.replace("-", " ", 1)

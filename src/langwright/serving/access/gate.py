@@ -172,8 +172,8 @@ class Answer:
             message = await receive()
             if message["type"] == "http.request":
                 self.visit.bytes_in += len(message.get("body", b""))
-                if self._body is not None:
-                    self._body += message.get("body", b"")
+                if self._body is not None:  # of a file that is uploaded, its beginning
+                    self._body += message.get("body", b"")[: self.gate.settings.max_body_bytes - len(self._body)]
             return message
 
         return heard

@@ -23,29 +23,29 @@ def way_of(model: TextModel) -> tuple[str, str]:
 def openai_routes(house: House) -> APIRouter:
     """The routes, over the models of a house."""
     router = APIRouter(tags=["OpenAI"])
-    cards = [
-        ModelCard(
+    since: dict[TextModel, int] = {}  # when each model was first shown
+
+    def card(name: str, model: TextModel) -> ModelCard:
+        """What a model that is served now is."""
+        return ModelCard(
             id=name,
-            created=now(),
+            created=since.setdefault(model, now()),
             context=model.context,
             template_sha256=template_sha256(model.tokenizer),
             watermark=model.watermark.kind if model.watermark is not None else None,
             tier=way_of(model)[0],
             tier_reason=way_of(model)[1],
         )
-        for name, model in house.models.items()
-    ]
 
     @router.get("/v1/models")
     async def list_models() -> ModelList:
         """The models that can be asked."""
-        return ModelList(data=cards)
+        return ModelList(data=[card(name, model) for name, model in house.models.items()])
 
     @router.get("/v1/models/{name:path}")
     async def show_model(name: str) -> ModelCard:
         """One of them."""
-        house.model(name)
-        return next(card for card in cards if card.id == name)
+        return card(name, house.model(name))
 
     @router.post("/v1/completions", response_model=Completion, openapi_extra=documented(CompletionRequest))
     async def complete(request: Request) -> Response:

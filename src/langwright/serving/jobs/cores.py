@@ -1,0 +1,70 @@
+"""How the cores are shared between what the server answers and what trains beside it: a plan that anyone can see."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+log = logging.getLogger("langwright.serving")
+
+
+class Cores(BaseModel):
+    """The plan in force."""
+
+    cores: int  # that this server may use
+    running: int  # jobs at work
+    jobs: int  # most of them at once
+    job_threads: int  # that each job computes with
+    engine_threads: int  # that each model which is served computes with now
+    engine_threads_alone: int  # and when no job runs
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What the plan is made from.
+
+    cores        that may be used
+    jobs         most jobs at once
+    job_threads  threads of each; 0 gives the jobs half of the cores together
+    """
+
+    cores: int
+    jobs: int = 1
+    job_threads: int = 0
+
+    @property
+    def each(self) -> int:
+        """Threads of each job."""
+        return self.job_threads or max(1, self.cores // 2 // self.jobs)
+
+    def plan(self, running: int) -> Cores:
+        """The plan while so many jobs run: the models that are served get what these leave, one thread at least."""
+        left = max(1, self.cores - running * self.each)
+        return Cores(
+            cores=self.cores, running=running, jobs=self.jobs, job_threads=self.each, engine_threads=left,
+            engine_threads_alone=self.cores,
+        )  # fmt: skip
+
+
+class Threads:
+    """Has the engines compute with as many threads as the plan says."""
+
+    def __init__(self, engines: Callable[[], Iterable[Any]], alone: int) -> None:
+        """engines: those that are open now; alone: the threads they began with."""
+        self._engines = engines
+        self._alone = alone
+        self._told: dict[int, int] = {}  # id of an engine -> threads
+
+    def tell(self, threads: int) -> None:
+        """Have every engine that can be told compute with so many threads from its next step on."""
+        for engine in self._engines():
+            if threads != self._told.get(id(engine), self._alone) and hasattr(engine, "compute_with"):
+                try:
+                    engine.compute_with(threads)
+                except RuntimeError as error:  # it is closed, or its thread has died
+                    log.warning("an engine was not told to compute with %d threads: %s", threads, error)
+                self._told[id(engine)] = threads
