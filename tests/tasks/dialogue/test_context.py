@@ -38,10 +38,11 @@ def words(messages: Sequence[Message]) -> int:
     return sum(len(one.content.split()) + 2 for one in messages)
 
 
-def short(before: Summary | None, turns: Sequence[Said], fits: Callable[[str], bool]) -> Summary:
-    """A summary of one word for every turn."""
-    text = " ".join(one.id for one in turns)
-    return Summary(text if fits(text) else "x", turns[-1].id, len(turns), "model")
+def short(before: Summary | None, turns: Sequence[Said], fits: Callable[[str], bool]) -> Summary | None:
+    """As much as fits: ten words for every turn, or one, or one for all."""
+    names = [one.id for one in turns]
+    text = next((one for one in (" ".join(names * 10), " ".join(names), "x") if fits(one)), None)
+    return None if text is None else Summary(text, turns[-1].id, len(turns), "model")
 
 
 def fit(turns: Sequence[One], context: int = 60, answer: int = 10, **given: object) -> Context:
