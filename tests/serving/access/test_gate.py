@@ -315,6 +315,15 @@ def test_tokens_a_day(served: Callable[..., Served]) -> None:
     assert used(server.stores, key).tokens <= 20
 
 
+def test_what_was_set_aside_and_not_used_is_given_back(served: Callable[..., Served]) -> None:
+    server = served()
+    headers = server.key(tokens_per_day=1000)
+    answer = server.ask(headers, prompt="abc", max_tokens=500, stop="b")
+    assert answer.json()["choices"][0]["finish_reason"] == "stop"
+    spent = answer.json()["usage"]["total_tokens"]
+    assert spent < 20 and used(server.stores, server.last.key).tokens == spent
+
+
 def test_a_stream_is_counted_as_far_as_it_was_read(served: Callable[..., Served]) -> None:
     server = served()
     headers = server.key(tokens_per_day=1000)
