@@ -137,6 +137,20 @@ def test_streams_that_take_too_long_are_told(process: Callable[..., Process]) ->
     assert "the server is stopping" in last and "data: [DONE]" not in lines
 
 
+@pytest.mark.spec("SV8", "a server that is stopped says that it is not ready, and answers for a while yet")
+def test_not_ready_before_it_goes(serving: Callable[..., Any], watched: Callable[..., Any]) -> None:
+    _, model = watched()
+    running = serving(model, leave_s=600.0)
+    assert httpx.get(f"{running.url}/health/ready").status_code == 200
+    running.server.should_exit = True
+    assert wait_for(lambda: httpx.get(f"{running.url}/health/ready").status_code == 503)
+    body = {"model": "parrot", "prompt": "ab", "max_tokens": 2}
+    assert httpx.post(f"{running.url}/v1/completions", json=body).status_code == 200
+    running.server.force_exit = True  # as a second signal does
+    running.thread.join(20)
+    assert not running.thread.is_alive()
+
+
 def test_a_port_in_use() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

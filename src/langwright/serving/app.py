@@ -34,10 +34,11 @@ from langwright.serving.house import House
 from langwright.serving.jobs.asking import JobRequest, ResumeRequest
 from langwright.serving.jobs.cores import Sharing, Threads
 from langwright.serving.jobs.keeping import Jobs
-from langwright.serving.jobs.routes import job_routes
+from langwright.serving.jobs.routes import Nothing, job_routes
 from langwright.serving.monitoring.meters import Meters, engines, places
 from langwright.serving.monitoring.rounds import Rounds
 from langwright.serving.monitoring.routes import monitoring_routes
+from langwright.serving.monitoring.version_routes import ExchangeRequest, RollbackRequest, version_routes
 from langwright.serving.monitoring.watch import Watch
 from langwright.serving.openai.embeddings import embedding_routes
 from langwright.serving.openai.not_done import not_done_routes
@@ -70,6 +71,7 @@ ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # Non
     (dataset_routes, None),
     (run_routes, None),
     (stage_routes, None),
+    (version_routes, None),  # before those of models, whose names may hold slashes
     (model_routes, None),
     (health_routes, None),
     (monitoring_routes, "read"),
@@ -82,6 +84,9 @@ RESOURCES: tuple[type[BaseModel], ...] = (  # bodies that are sent to them
     LoadRequest,
     UnloadRequest,
     AdapterRequest,
+    ExchangeRequest,
+    RollbackRequest,
+    Nothing,
 )
 CLIENT_CLOSED = 499  # nginx's number for a caller that did not wait; nobody reads it
 
@@ -115,9 +120,9 @@ def build_app(
     meters = Meters()
     desk = Desk(settings.max_open, meters)
     meters.look_at(lambda: [*engines(writers), *places(desk.taken, desk.places)])
-    rounds = Rounds(settings.monitoring, meters, writers, doing)
     jobs = jobs_of(workspace or Workspace(), settings, doing)
     served = Served(writers, doing, desk, jobs)
+    rounds = Rounds(settings.monitoring, meters, served, lambda name: house.digest(name))
     house = House(writers, doing, desk, settings, stores or in_memory(), rounds, jobs, served)
 
     @asynccontextmanager

@@ -62,6 +62,10 @@ OTHERS = {
     "GET /metrics": "What the server counts, in Prometheus' text form",
     "GET /v1/alerts": "Each alert and the state it is in",
     "GET /v1/drift": "Whether what is asked of each model has changed",
+    "GET /v1/checks": "Models that are evaluated again, with what came of it",
+    "GET /v1/served/{name}/versions": "Which models a name led to",
+    "POST /v1/served/{name}/exchange": "Have a name lead to another model while the server runs",
+    "POST /v1/served/{name}/rollback": "Have it lead to the model before",
     "GET /openapi.json": "This interface for programs",
 }
 

@@ -53,7 +53,7 @@ def health_routes(house: House) -> APIRouter:
     @router.get("/health/ready", responses={503: {"model": Ready}})
     async def ready(response: Response) -> Ready:
         """Has every model make one token; 503 when one does not in time, has died, or the server is stopping."""
-        if house.desk.closing:
+        if house.desk.closing or house.desk.leaving:
             states: dict[str, State] = dict.fromkeys(house.models, "stopping")
         else:
             asked = probes()

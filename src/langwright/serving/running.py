@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
@@ -90,7 +91,7 @@ def server_for(
         ssl_keyfile=None if tls is None else str(tls.key),
         timeout_graceful_shutdown=int(settings.drain_s + LAST_RESORT_S) + 1,
     )
-    return Server(config, app.state.desk, settings.drain_s, lambda: announce(url))
+    return Server(config, app.state.desk, settings, lambda: announce(url))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -165,10 +166,12 @@ def print_ready(url: str, model: str) -> None:
 class Server(uvicorn.Server):
     """uvicorn's server, which says when it is ready and ends open answers in an orderly way."""
 
-    def __init__(self, config: uvicorn.Config, desk: Desk, drain_s: float, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, desk: Desk, settings: ServingSettings, ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._desk = desk
-        self._drain_s = drain_s
+        self._leave_s, self._drain_s = settings.leave_s, settings.drain_s
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -176,7 +179,14 @@ class Server(uvicorn.Server):
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Nothing new is taken on; open answers have `drain_s` to end by themselves, then they are told why not."""
+        """It says that it is not ready, and answers for `leave_s` yet; then nothing new is taken on.
+
+        Open answers have `drain_s` to end by themselves, then they are told why not. A second signal waits for nothing.
+        """
+        self._desk.leaving = True
+        until = time.monotonic() + self._leave_s
+        while time.monotonic() < until and not self.force_exit:
+            await asyncio.sleep(0.05)
         self._desk.closing = True
         last_call = asyncio.get_running_loop().call_later(self._drain_s, self._desk.cancel_all)
         await super().shutdown(sockets)

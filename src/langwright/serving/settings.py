@@ -44,6 +44,13 @@ class ServingSettings(Settings):
             description="Seconds that a caller may leave what was sent unread before the connection is closed",
         ),
     ] = 60.0
+    leave_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Seconds that a server which is stopped still answers, and says it is not ready: for a balancer",
+        ),
+    ] = 0.0
     ready_s: Annotated[
         float, Field(gt=0, description="Seconds within which each engine must make a token for /health/ready to say so")
     ] = 5.0

@@ -60,6 +60,7 @@ class Desk:
         self.places = places
         self.meters = meters or Meters()
         self.taken = 0
+        self.leaving = False  # asked to stop: not ready, though it still answers
         self.closing = False
         self.heard: dict[TextModel, float] = {}  # when each model last wrote something, by the monotonic clock
         self._open: set[Answers] = set()

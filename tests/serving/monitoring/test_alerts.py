@@ -55,7 +55,7 @@ def test_what_rules_look_at() -> None:
         recent.answered(float(second), seconds=float(second % 10), failed=second % 20 == 0)
         recent.firsts.append((float(second), 0.25))
     recent.waiting.extend([(90.0, 4.0), (95.0, 2.0)])
-    alerts = Alerts((), recent, {"drift": lambda: 2.0})
+    alerts = Alerts((), recent, {"drift": lambda: 2.0, "failing": lambda: 1.0})
     fast = {"window_s": 9.0, "least": 9}
     assert alerts.value(rule(Latency(quantile=0.5), **fast), 99.0) == 4.0  # of 0..9 without the failed ones
     assert alerts.value(rule(Latency(quantile=1.0), **fast), 99.0) == 9.0

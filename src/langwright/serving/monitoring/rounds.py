@@ -14,13 +14,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from langwright.inference.occupied import Counted
 from langwright.inference.texts.text import TextModel
 from langwright.serving.monitoring.alerts import Alert, Alerts
+from langwright.serving.monitoring.checking import Checking
 from langwright.serving.monitoring.drift import Drift, Looked
+from langwright.serving.monitoring.exchanging import Exchange
 from langwright.serving.monitoring.lines import Lines, stamp
 from langwright.serving.monitoring.meters import Meters
 from langwright.serving.monitoring.rules import read_rules
+from langwright.serving.monitoring.schedule import read_schedule
 from langwright.serving.monitoring.settings import MonitoringSettings
 from langwright.serving.monitoring.telling import Post, notice_of
-from langwright.tasks.front.model import Model
+from langwright.serving.resources.served import Served
 
 EVERY_S = 5.0
 log = logging.getLogger("langwright.serving")
@@ -30,14 +33,25 @@ class Rounds:
     """What is looked at beside the requests themselves."""
 
     def __init__(
-        self, settings: MonitoringSettings, meters: Meters, writers: Mapping[str, TextModel], doing: Mapping[str, Model]
+        self, settings: MonitoringSettings, meters: Meters, served: Served, digest_of: Callable[[str], str]
     ) -> None:
-        """raises  UserError for a log, an alert file or a data set that cannot be had"""
+        """digest_of: the digest of a model by the name that requests ask for.
+
+        raises  UserError for a log, an alert file or a file of checks that cannot be had
+        """
+        writers, doing = served.writers, served.doing
         rules = read_rules(Path(settings.alerts)) if settings.alerts else None
         self.settings, self.meters, self.writers, self.doing = settings, meters, writers, doing
         self.lines = Lines(settings, meters.dropped.inc)
         self.drift = Drift(settings.drift, doing.get)
-        self.alerts = Alerts(rules.rule if rules else (), meters.recent, {"drift": self.drift.changed})
+        checks = read_schedule(Path(settings.checks)) if settings.checks else ()
+        self.checking = Checking(checks, served.jobs, doing.get, digest_of)
+        self.exchange = Exchange(served)
+        self.failing: list[str] = []  # as of the last round
+        self.alerts = Alerts(
+            rules.rule if rules else (), meters.recent,
+            {"drift": self.drift.changed, "failing": lambda: float(len(self.failing))},
+        )  # fmt: skip
         self.post = Post(rules.post) if rules and rules.post else None
         self.every_s = rules.every_s if rules else EVERY_S
         meters.heed = self.drift.saw
@@ -58,6 +72,8 @@ class Rounds:
 
     async def go(self) -> None:
         """Until cancelled. What goes wrong once is written down and does not end it."""
+        await self.safely(lambda: asyncio.to_thread(self.exchange.note_all))
+        await self.safely(lambda: asyncio.to_thread(self.checking.adopt))
         if self.settings.drift.window and self.settings.drift.data:
             await self.safely(self.begin_drift)
         while True:
@@ -85,6 +101,9 @@ class Rounds:
         self.meters.recent.waiting.append((now, float(sum(waiting_in(self.writers)))))
         for name, looked in await asyncio.to_thread(self.drift.look, now, clock):
             self.say_drift(name, looked)
+        for outcome in await asyncio.to_thread(self.checking.look):
+            self.lines.write({"event": "check", **outcome.model_dump(), "time": stamp(outcome.ended)})
+        self.failing = await asyncio.to_thread(self.checking.failing)
         for alert in self.alerts.look(now):
             self.say(alert, clock)
         if self.post is not None:
@@ -121,7 +140,12 @@ class Rounds:
             for one in stream.last.findings if stream.last else ():
                 changed.add_metric([name, one.property], one.changed)
                 p.add_metric([name, one.property], one.p)
-        return [firing, changed, p]
+        failing = GaugeMetricFamily(
+            "langwright_model_failing", "1 for a model that did not meet its gate", labels=["model"]
+        )
+        for check in self.checking.checks:
+            failing.add_metric([check.model], check.model in self.failing)
+        return [firing, changed, p, failing]
 
 
 def waiting_in(models: Mapping[str, TextModel]) -> Iterable[int]:

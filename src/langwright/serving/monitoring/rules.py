@@ -51,7 +51,13 @@ class Drift(Settings):
     kind: Literal["drift"] = "drift"
 
 
-On = Latency | Errors | Queue | Drift
+class Failing(Settings):
+    """How many models did not meet their gate when they were last evaluated again."""
+
+    kind: Literal["failing"] = "failing"
+
+
+On = Latency | Errors | Queue | Drift | Failing
 
 
 class Rule(Settings):
@@ -60,7 +66,7 @@ class Rule(Settings):
     name: Annotated[str, Field(description="What the alert is called", examples=['"slow"'])]
     on: Annotated[
         Annotated[On, Field(discriminator="kind")],
-        Field(description="What is looked at: latency, errors, queue, or drift"),
+        Field(description="What is looked at: latency, errors, queue, drift, or failing models"),
     ]
     above: Annotated[
         float, Field(ge=0, description="Beyond this it is too much: seconds, a share, or a number, as it is looked at")

@@ -41,5 +41,10 @@ class MonitoringSettings(Settings):
         int, Field(ge=10_000, description="Bytes from which on a new log file is begun; the old one is kept as FILE.1")
     ] = 10_000_000
     log_files: Annotated[int, Field(ge=1, le=1000, description="Old log files that are kept")] = 5
-    alerts: Annotated[str, Field(description="TOML file of rules for alerts on latency, errors, queue and drift")] = ""
+    alerts: Annotated[
+        str, Field(description="TOML file of rules for alerts on latency, errors, queue, drift and failing models")
+    ] = ""
+    checks: Annotated[
+        str, Field(description="TOML file that says which models are evaluated again, how often, against which gate")
+    ] = ""
     drift: Annotated[DriftSettings, Field(description="Whether what is asked has changed")] = DriftSettings()

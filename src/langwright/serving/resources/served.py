@@ -20,6 +20,7 @@ from langwright.serving.resources.names import may_exist
 from langwright.serving.streaming import Desk
 from langwright.tasks.front.model import Model
 
+MAX_BATCH = 8  # of a model that takes the place of another
 ROOM = 1.2  # times the bytes of its weights must be free before a model is loaded
 
 
@@ -114,6 +115,37 @@ class Served:
             self.loaded.pop(name, None)
             self._facts.pop(id(model), None)
             return ended
+
+    async def exchange(self, name: str, folder: Path, wait_s: float) -> Model:
+        """Have a name lead to another model, opened beside the old one, with which open answers end; closes the old one.
+
+        raises  ApiError 404 for a name that is not served, 409 for one with adapters, 400 for a model of another kind,
+                507 when memory has no room for both; UserError when it cannot be opened
+        """
+        async with self._one:
+            old = self.find(name)
+            if ":" in name or any(self.is_twin(other, name) for other in self.doing):
+                raise ApiError(
+                    UserError("{name} is served with adapters beside it", fix="unload those first", name=name),
+                    status=409, param="name",
+                )  # fmt: skip
+            model = await self.desk.aside(opened, folder, name, MAX_BATCH)
+            if isinstance(old.text, TextModel) != isinstance(model.text, TextModel):
+                await asyncio.to_thread(model.close)
+                raise ApiError(
+                    UserError(
+                        "one of {name} and {other} writes, and the other does not", fix="take a model of the same kind",
+                        name=name, other=folder.name,
+                    ), param="run",
+                )  # fmt: skip
+            self.doing[name] = self.loaded[name] = model
+            if isinstance(model.text, TextModel):
+                self.writers[name] = model.text
+            if isinstance(old.text, TextModel):
+                await self.desk.let_go([old.text], wait_s)
+            await asyncio.to_thread(old.close)
+            self._facts.pop(id(old), None)
+            return model
 
     async def add_adapter(self, name: str, adapter: str, run: str | None) -> Model:
         """Serve a model with one of its adapters beside it, as `NAME:ADAPTER`.
