@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import socket
 import struct
 import threading
@@ -274,12 +275,7 @@ def test_no_route_serves_other_sites(client: TestClient) -> None:
                 {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
             ):  # fmt: skip
                 form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-                answer = client.request(
-                    verb.upper(),
-                    path.format_map({"task": "chat", "name": "m", "id": "k"}),
-                    content=b"text=a",
-                    headers=form,
-                )
+                answer = client.request(verb.upper(), re.sub(r"\{[^}]*\}", "x", path), content=b"text=a", headers=form)
                 assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
                 asked += 1
     assert asked > 40

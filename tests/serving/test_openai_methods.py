@@ -23,6 +23,7 @@ LOCAL = {  # they ask no server
     "webhooks.unwrap", "webhooks.verify_signature", "beta.agents.environments.files.prepare",
     "beta.agents.environments.files.prepare_directory", "beta.agents.sessions.artifacts.for_result",
 }  # fmt: skip
+OWN = {"conversations"}  # resources of ours that have the name of one of theirs
 GIVEN: dict[str, dict[str, Any]] = {  # what cannot be told from the names of arguments
     "audio.voices.create": {"audio_sample": b"x"},
     "beta.agents.environments.files.upload": {"path": "/workspace/x"},
@@ -139,7 +140,9 @@ def test_every_method_works_or_is_refused_by_name(client: openai.OpenAI) -> None
         seen.append(name)
         if name in DONE:
             DONE[name](client, resource)
-        elif name not in LOCAL and not name.endswith(".connect"):  # those open web sockets, below
+        elif (
+            name not in LOCAL and name.split(".")[0] not in OWN and not name.endswith(".connect")
+        ):  # those open web sockets, below
             try:
                 call(name, method)
                 wrong.append(f"{name}: answered, and stands in no list")
@@ -152,7 +155,7 @@ def test_every_method_works_or_is_refused_by_name(client: openai.OpenAI) -> None
             except Exception as error:
                 wrong.append(f"{name}: {type(error).__name__} {error}")
     assert not wrong, "\n".join(wrong)
-    assert {family.split("/")[0] for family in FAMILIES} <= families  # none is left over
+    assert {family.split("/")[0] for family in FAMILIES} - OWN <= families  # none is left over
     assert set(DONE) <= set(seen) and set(seen) >= LOCAL and len(seen) > 300
 
 
