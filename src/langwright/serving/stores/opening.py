@@ -164,7 +164,7 @@ def engine_for(url: URL) -> Engine:
         except ModuleNotFoundError as error:
             raise UserError(
                 "PostgreSQL needs the package {package}, which is not installed",
-                fix="pip install 'langwright[postgres]'",
+                fix="install it with `pip install 'langwright[postgres]'`",
                 package=error.name or "psycopg",
             ) from None
     from sqlalchemy.pool import QueuePool
