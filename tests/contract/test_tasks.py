@@ -47,8 +47,11 @@ LEARNED: dict[str, tuple[str, float]] = {
 MEASURED = {"code": {"sandbox.allow": True, "sandbox.seconds": 20.0, "sandbox.isolation": ISOLATION}}
 """By task: how it is measured besides; the programs of the examples are ours and are run."""
 MARKS = {
-    "repair": pytest.mark.heavy,  # learned as corrections are, from texts that have to be written out whole too
-    "code": pytest.mark.spec("G15", "a tiny model learns the shipped examples, and what it writes passes their tests"),
+    "repair": [pytest.mark.heavy],  # learned as corrections are, from texts that have to be written out whole too
+    "code": [  # a minute and a half on two cores
+        pytest.mark.heavy,
+        pytest.mark.spec("G15", "a tiny model learns the shipped examples, and what it writes passes their tests"),
+    ],
 }
 RATE = {"classification": 1e-3, "pair": 1e-3, "relation": 1e-3}
 STEPS = {
