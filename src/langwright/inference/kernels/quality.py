@@ -11,6 +11,7 @@ Shapes    R rows    T tokens    V vocabulary
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -59,14 +60,14 @@ class Held(Protocol):
         ...
 
 
-class Gate:
+class Gate(ABC):
     """What a model said to rows of tokens, to compare with what it says later."""
 
     rows: list[Tensor]
 
+    @abstractmethod
     def quality(self, model: PreTrainedModel) -> Held:
         """The model as it is now, beside what it was."""
-        raise NotImplementedError
 
     def damage(
         self, layers: Mapping[str, tuple[nn.Module, Sequence[nn.Module]]], model: PreTrainedModel
