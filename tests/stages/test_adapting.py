@@ -16,6 +16,8 @@ from langwright.runlog import Chosen, Resumed, Stepped, Warned, read_events
 from langwright.settings import read_settings
 from langwright.stages.adapt import AdaptSettings
 from langwright.stages.finetune import FinetuneSettings
+from langwright.stages.keeping import Kept, Learning
+from langwright.stages.sequences.settings import EWC, Replay
 from langwright.tasks.front.loading import load
 from langwright.tokenizers.loading import load_tokenizer
 
@@ -100,6 +102,65 @@ def test_more_tokens_for_the_text(domain):
     assert load_model(artifact.path).config.vocab_size == len(new)
     with load(artifact.path) as model:
         assert model.generate(LAW[0][:4], max_new_tokens=3)
+
+
+KEEPING = {
+    "replay": {"keeping.kind": "replay", "keeping.rows": 50, "keeping.share": 0.5},
+    "ewc": {"keeping.kind": "ewc", "keeping.strength": 100.0, "keeping.fisher_rows": 30},
+    "a-gem": {"keeping.kind": "a-gem", "keeping.rows": 50, "keeping.batch_rows": 16},
+}
+
+
+@pytest.mark.spec("F9", "text of the domain that a language model comes from is replayed while it learns another")
+@pytest.mark.spec(
+    "F10", "a language model that goes on with another domain is held by the first one's Fisher information"
+)
+@pytest.mark.parametrize("kind", KEEPING)
+def test_less_is_forgotten_of_the_domain_before(domain, lawyer, kind):
+    inputs = {"model": ["base"], "dataset": ["law"], "origin": ["text"]}
+    found = make(domain, "adapt", inputs, f"kept-by-{kind}", steps=20, learning_rate=3e-3, length=32, **KEEPING[kind])
+    before, after = (values(one)["source domain: change of bits per byte"].value for one in (lawyer, found))
+    print(kind, before, after, values(found)["target domain: change of bits per byte"].value)
+    assert after < before and values(found)["target domain: change of bits per byte"].high < -0.3
+    if kind == "a-gem":
+        events = read_events(found.path / "run" / "events.jsonl")
+        assert any(event.metrics["projected"] for event in events if isinstance(event, Stepped))
+
+
+@pytest.mark.heavy
+@pytest.mark.spec("F10", "a run that a domain's Fisher information holds, and that died, is resumed bit for bit")
+@pytest.mark.parametrize("kind", KEEPING)
+def test_a_run_that_keeps_is_resumed(domain, kind):
+    inputs = {"model": ["base"], "dataset": ["law"], "origin": ["text"]}
+    options = {"steps": 4, "length": 32, "dtype": "float32", "compare_rows": 0, "batch_rows": 4, **KEEPING[kind]}
+    whole = make(domain, "adapt", inputs, f"whole-{kind}", **options)
+
+    def dies(event):
+        if isinstance(event, Stepped) and event.step == 3:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        make(domain, "adapt", inputs, f"cut-{kind}", listeners=(dies,), **options)
+    again = make(domain, "adapt", inputs, f"cut-{kind}", **options)
+    one, other = load_file(whole.path / "model.safetensors"), load_file(again.path / "model.safetensors")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert any(isinstance(event, Resumed) for event in read_events(again.path / "run" / "events.jsonl"))
+
+
+def test_what_keeps_needs_text_to_keep(domain):
+    with pytest.raises(UserError, match="= ewc needs text of the domain") as error:
+        make(domain, "adapt", {"model": ["base"], "dataset": ["law"]}, "no", steps=1, **KEEPING["ewc"])
+    assert "behind the one to learn from" in error.value.fix()
+    assert not (domain.folder / "no").exists()
+
+
+def test_what_keeps_and_objectives_that_it_does_not_go_with():
+    class Comparing:
+        separable = False
+
+    for keeping, words in ((Replay(), "batches of two texts"), (EWC(), "has no logits")):
+        with pytest.raises(UserError, match=words):
+            Kept(keeping, [], 0).around(Learning(Comparing(), None), Comparing(), None, None)
 
 
 def test_an_adapter_learns_a_domain_and_leaves_the_weights(domain):

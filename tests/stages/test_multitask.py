@@ -12,6 +12,7 @@ from tests.stages.killing import Killable
 from tests.stages.test_continual import Die, as_toml, make, world
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from langwright.artifacts import partial_of
 from langwright.errors import UserError
 from langwright.models.shared import heads_of, open_head
 from langwright.runlog import Resumed, Stepped, read_events
@@ -21,6 +22,7 @@ from langwright.stages.execution import execute
 from langwright.tasks.front.headed import open_headed
 from langwright.tasks.front.loading import load
 from langwright.training import fit as fitting
+from langwright.training.together import Together
 
 __all__ = ["world"]
 
@@ -48,13 +50,13 @@ def talks(world):
     return world
 
 
-def multitask(world, out, datasets=("food", "weather"), listeners=(), **settings):
+def multitask(world, out, datasets=("food", "weather"), listeners=(), accept=False, on=None, **settings):
     options = {"device": "cpu", "dtype": "float32", "steps": 8, "batch_rows": 8, "learning_rate": 1e-3, **settings}
     given = {"model": [world.folder / "base"], "dataset": [world.folder / name for name in datasets]}
     chosen = read_settings(
         STAGES["multitask"].settings, sets=[f"{key}={as_toml(value)}" for key, value in options.items()]
     )
-    return execute(STAGES["multitask"], given, world.folder / out, chosen, workspace=world, listeners=listeners)
+    return execute(STAGES["multitask"], given, world.folder / out, chosen, workspace=world, listeners=listeners, accept=accept, on=on)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +130,32 @@ def test_a_run_that_died_ends_with_the_same_weights(world, monkeypatch):
     for file in ("model.safetensors", "heads/weather/head.safetensors"):
         one, other = load_file(whole.path / file), load_file(again.path / file)
         assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.spec("TR16", "a multi-task run goes on with more steps and another rate where that was accepted")
+def test_a_run_goes_on_with_what_was_accepted(world, monkeypatch):
+    def dying(event):
+        if isinstance(event, Stepped) and event.step == 3:
+            raise Die
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.Session, "next_save", property(lambda _: 0.0, lambda *_: None), raising=False)
+        with pytest.raises(Die):
+            multitask(world, "longer", listeners=[dying], steps=4)
+    changes = {"steps": 6, "learning_rate": 1e-4, "schedule": {"kind": "constant", "warmup_share": 0.0}}
+    with pytest.raises(UserError, match="steps: 4 -> 6"):
+        multitask(world, "longer", **changes)
+    found = multitask(world, "longer", accept=True, **changes)
+    made = [event for event in read_events(found.path / "run" / "events.jsonl") if isinstance(event, Stepped)]
+    assert [event.step for event in made] == [1, 2, 3, 4, 5, 6]
+    assert [event.learning_rate for event in made[-3:]] == [1e-4] * 3
+
+
+def test_several_tasks_are_not_kept_in_parts(world):
+    with pytest.raises(UserError, match="unequal batches") as error:
+        multitask(world, "parts", on=Together(2, "fsdp"))
+    assert "--on processes:2" in error.value.fix()
+    assert not partial_of(world.folder / "parts").exists()
 
 
 @pytest.mark.spec(

@@ -230,7 +230,7 @@ def test_what_the_model_says_is_shown_as_it_learns(world):
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"steps": 3, "minutes": 1.0}, "steps and minutes"),
+        ({"steps": 3, "minutes": 1.0}, "steps, minutes"),
         ({"preset": "tinny"}, "tinny"),
         ({"learning_rat": 1.0}, "learning_rat"),
         ({"device": "cuda"}, "no GPU"),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tests.objectives.test_heads import world as head_world
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
@@ -38,6 +39,7 @@ from langwright.training.together import Place, Together
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 20
+HEADS = ("single", "tag-chain", "tag-layers", "qa", "choice")
 
 
 class Own(NextToken):
@@ -117,6 +119,17 @@ def job(folder, name, *, steps=STEPS, objective=None, dropout=0.0, frozen=(), st
     )  # fmt: skip
 
 
+def taught(folder, name, kind):
+    """A run of a few updates that teaches a head, in FOLDER/NAME."""
+    model, objective, examples = head_world(kind, "llama")
+    # the bias of answers' edges changes no softmax, and AdamW would follow the rounding of its gradient
+    work = job(folder, name, steps=3, objective=objective, optimizer={"kind": "sgd"})
+    feed = Feed(examples, Order(7, len(examples)), batch_rows=6, micro_rows=2)
+    plan = work.plan.model_copy(update={"batch_rows": 6, "micro_rows": 2, "evaluate_rows": 6})
+    settings = work.settings.model_copy(update={"batch_rows": 6})
+    return replace(work, model=model, feed=feed, validation=examples, plan=plan, settings=settings)
+
+
 def is_first():
     """Whether this is the process that writes."""
     return os.environ.get("RANK", "0") == "0"
@@ -145,6 +158,10 @@ def cases(folder):
     yield "ddp-own", "ddp", lambda: job(folder, "ddp-own", steps=8, objective=Own())
     yield "fsdp-own", "fsdp", lambda: job(folder, "fsdp-own", steps=8, objective=Own())
     yield "fsdp-adafactor", "fsdp", lambda: job(folder, "fsdp-adafactor", steps=8, optimizer={"kind": "adafactor"})
+    for kind in HEADS:
+        name = f"fsdp-{kind}"
+        yield name, "fsdp", lambda name=name, kind=kind: taught(folder, name, kind)
+    yield "ddp-tag-chain", "ddp", lambda: taught(folder, "ddp-tag-chain", "tag-chain")
     yield "broken", "ddp", lambda: job(folder, "broken", objective=Broken())
     for strategy in ("ddp", "fsdp"):
         name = f"whole-{strategy}"

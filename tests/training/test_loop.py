@@ -117,6 +117,32 @@ def test_a_loss_that_is_not_finite_changes_no_weight():
         torch.testing.assert_close(old, new, rtol=0, atol=0)
 
 
+def test_a_weight_of_the_objectives_own_is_named():
+    """√a at 0 is 0, so the loss is a number; its slope is not."""
+    scale = nn.Parameter(torch.zeros(()))
+
+    class Rooted(Squares):
+        def __call__(self, model, batch):
+            found = super().__call__(model, batch)
+            return Loss(found.total + scale.sqrt(), found.units, found.metrics)
+
+        def parameters(self):
+            return [scale]
+
+    model = linear()
+    optimizer = torch.optim.SGD([*model.parameters(), scale], lr=1.0)
+    with pytest.raises(NonFinite, match=r"the gradient of objective\.0 is not a finite number"):
+        next(train(model, Rooted(), [[points(4)]], optimizer, rate=lambda _: 1.0, steps=1))
+
+
+def test_the_names_of_a_compiled_models_weights_are_its_own():
+    model, batch = linear(), points(4)
+    batch.x_BD[2, 1] = float("nan")
+    compiled = torch.compile(model, backend="eager")
+    with pytest.raises(NonFinite, match="the gradient of weight is not"):
+        next(train(compiled, Squares(), [[batch]], sgd(model), rate=lambda _: 1.0, steps=1))
+
+
 def test_the_meter_against_a_known_sleep():
     model = linear()
     steps = list(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langwright.training.mixing import BLOCK, MixedOrder, slots, temperature_shares
+from langwright.training.mixing import BLOCK, Blend, MixedOrder, Tasks, slots, temperature_shares
 
 
 @pytest.mark.spec("F8", "tasks are mixed in shares p ∝ n^(1/T)")
@@ -53,3 +53,32 @@ def test_a_position_does_not_need_those_before_it():
     for start in (0, 17, 1020, 2047, 2990):
         assert np.array_equal(order.many(np.arange(start, start + 10)), all_rows[start : start + 10])
     assert all_rows.max() == 51 and all_rows.min() == 0
+
+
+class Numbered:
+    """Rows that are numbers from `first` on; a batch is the list of them."""
+
+    def __init__(self, first, count):
+        self.first, self.count = first, count
+
+    def __len__(self):
+        return self.count
+
+    def arrange(self, rows):
+        return np.argsort(rows, kind="stable")
+
+    def batch(self, rows, epochs=None):
+        return [self.first + int(row) for row in rows]
+
+
+def test_sources_of_one_kind_are_blended_in_their_shares():
+    sources = Tasks({"new": Numbered(0, 30), "old": Numbered(100, 10)})
+    feed = Blend(sources, MixedOrder(5, (30, 10), (0.75, 0.25)), batch_rows=8, micro_rows=3)
+    updates = [feed.update(number) for number in range(BLOCK // 8)]
+    assert all(len(part) <= 3 and len({row >= 100 for row in part}) == 1 for update in updates for part in update)
+    rows = [row for update in updates for part in update for row in part]
+    assert len(rows) == BLOCK and sum(row >= 100 for row in rows) == BLOCK // 4
+    shares = [feed.shared(rank, 2, 3) for rank in (0, 1)]
+    for number in (0, 7):
+        of_two = [row for share in shares for part in share.update(number) for row in part]
+        assert sorted(of_two) == sorted(row for part in updates[number] for row in part)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training.pairs import LOGS, STEPS, Own, cases, job, run_cases
+from tests.training.pairs import HEADS, LOGS, STEPS, Own, cases, job, run_cases
 
 from langwright.data.order import Order
 from langwright.errors import UserError
@@ -92,6 +92,18 @@ def test_other_ways_of_training_equal_one_process(folder, together, name):
         assert isinstance(work.objective, Own) and isinstance(theirs, Own)
         for mine, other in zip(theirs.parameters(), work.objective.parameters(), strict=True):
             assert mine.item() == pytest.approx(other.item(), abs=1e-5) and other.item() != 0
+
+
+@pytest.mark.spec("DP3", "every head, a conditional random field among them, is learned in parts as in one process")
+@pytest.mark.parametrize("name", [*(f"fsdp-{kind}" for kind in HEADS), "ddp-tag-chain"])
+def test_every_head_is_learned_by_two_as_by_one(folder, together, name):
+    work = builder(folder, name)
+    before = {n: w.detach().clone() for n, w in work.model.named_parameters()}
+    outcome = fit(work)
+    assert_equal(together[name][1], {n: w.detach() for n, w in work.model.named_parameters()})
+    assert together[name][0].validation == pytest.approx(outcome.validation, abs=1e-5)
+    own = [n for n in before if n.startswith(("score.weight", "qa_outputs.weight", "chain"))]
+    assert own and all(not torch.equal(before[n], together[name][1][n]) for n in own)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -23,8 +25,11 @@ from langwright.runlog import Warned
 from langwright.stages.courses import COURSES
 from langwright.stages.courses.course import Course, Reading
 from langwright.stages.declaration import Input, Stage, Work
+from langwright.stages.keeping import Keeping, Kept, check_keeping
+from langwright.stages.sequences.settings import Naive
 from langwright.stages.teaching import TeachingSettings, foresee, teach
 from langwright.tokenizers.extension import VocabularySettings
+from langwright.training.settings import CHANGEABLE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +49,7 @@ class AdaptSettings(TeachingSettings):
     vocabulary: Annotated[VocabularySettings, Field(description="More tokens for the text's language or domain")] = (
         VocabularySettings()
     )
+    keeping: Keeping = Naive()
     stop_at_documents: Annotated[
         bool,
         Field(
@@ -72,6 +78,7 @@ class Ground:
 
         self.work = work
         self.settings: AdaptSettings = work.settings
+        check_keeping(self.settings.keeping, origin=bool(work.artifacts.get("origin")))
         self.source = work.one("model").path
         self.dataset = open_dataset(work.one("dataset").path)
         self.course = course_of(self.settings, str(read_config(self.source).model_type))
@@ -80,6 +87,9 @@ class Ground:
         self.parts: dict[int, tuple[int, ...]] = {}
         if self.settings.vocabulary.tokens:
             self.folder = work.out
+            if work.place is not None and work.place.rank:  # the first process alone writes there
+                self.aside = TemporaryDirectory()
+                self.folder = Path(self.aside.name)
             self.parts = extend_tokenizer(self.old, self.sampled(), self.settings.vocabulary, self.folder)
         self.plain, self.tokenizer = load_tokenizer(self.folder), load_tokenizer(self.folder)
         self.course.prepare(self.tokenizer)
@@ -119,12 +129,28 @@ class Ground:
         wanted = self.settings.stop_at_documents and not isinstance(self.settings.method, VIRTUAL)
         return wanted and (self.course.head != "causal" or keep_documents_apart(self.model, self.work.log))
 
-    def rows(self, split: str, length: int) -> StoreExamples:
-        """The rows of a split."""
+    def rows(self, split: str, length: int, dataset: Dataset | None = None) -> StoreExamples:
+        """The rows of a split, of what is learned from unless another is named."""
         reading = Reading(
-            self.work, self.dataset, self.plain, self.folder, self.tokenizer, length, self.apart, self.settings.seed
+            self.work,
+            dataset or self.dataset,
+            self.plain,
+            self.folder,
+            self.tokenizer,
+            length,
+            self.apart,
+            self.settings.seed,
         )
         return self.course.examples(reading, split, self.learning)
+
+    def kept(self, length: int) -> Kept | None:
+        """What keeps the domain that the model comes from."""
+        from langwright.data.dataset import open_dataset
+
+        if isinstance(self.settings.keeping, Naive):
+            return None
+        old = self.rows("train", length, open_dataset(self.work.one("origin").path))
+        return Kept(self.settings.keeping, old, self.settings.seed)
 
     def lesson(self) -> Lesson:
         """The text made ready for training."""
@@ -155,6 +181,7 @@ class Ground:
             length=length,
             report=report,
             sampler=self.course.sampler(self.tokenizer, prompts) if self.course.sampler and prompts else None,
+            kept=self.kept(length),
             bytes_per_unit=facts.bytes / facts.tokens if self.course.per_byte else None,
         )
 
@@ -290,4 +317,6 @@ STAGE = Stage(
     next="langwright generate {out} 'Once upon a time'",
     options={"--objective": "objective.kind", "--method": "method.kind", "--steps": "steps", "--seed": "seed"},
     check=check,
+    together=True,
+    changeable=CHANGEABLE,
 )

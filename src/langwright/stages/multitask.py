@@ -57,7 +57,7 @@ class MultitaskSettings(LearningSettings):
             raise UserError(
                 "{names} were given together, and each says how long to train",
                 fix="keep one of them",
-                names="steps and epochs",
+                names="steps, epochs",
             )
         return self
 
@@ -88,7 +88,7 @@ def run(work: Work) -> Made:
     settings: MultitaskSettings = work.settings
     rule = build_rule(settings.gradients, settings.seed, len(work.artifacts["dataset"]))
     together = prepared(work)
-    resolved = read_plan(work.making.run) if work.making.resumed else None
+    resolved = read_plan(work.making.run, settings) if work.making.resumed else None
     if resolved is None:
         resolved = plan(work, together)
         save_plan(work.making.run, resolved)

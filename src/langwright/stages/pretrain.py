@@ -75,7 +75,7 @@ class PretrainSettings(LearningSettings):
             raise UserError(
                 "{names} were given together, and each says how long to train",
                 fix="keep one of them",
-                names=" and ".join(given),
+                names=", ".join(given),
             )
         return self
 

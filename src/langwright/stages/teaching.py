@@ -55,7 +55,7 @@ class TeachingSettings(LearningSettings):
             raise UserError(
                 "{names} were given together, and each says how long to train",
                 fix="keep one of them",
-                names="steps and epochs",
+                names="steps, epochs",
             )
         return self
 
@@ -107,6 +107,7 @@ def teach(
     from langwright.data.order import Order
     from langwright.models.loading import save_model
     from langwright.objectives.next_token import NextToken
+    from langwright.stages.keeping import Learning
     from langwright.training.feed import Feed
     from langwright.training.fit import Fit, fit
     from langwright.training.planning import read_plan, save_plan
@@ -122,11 +123,17 @@ def teach(
         save_plan(work.making.run, resolved)
     if resolved.compile and isinstance(lesson.objective, NextToken):
         lesson.objective.compile_loss()
+    order = Order(settings.seed, len(lesson.train))
+    feed = Feed(lesson.train, order, resolved.batch_rows, resolved.micro_rows)
+    learning = Learning(wrapped(lesson.objective, settings.around, model), feed)
+    if lesson.kept is not None:
+        learning = lesson.kept.around(learning, lesson.objective, model, settings)
     outcome = fit(
         Fit(
             model=model,
-            objective=wrapped(lesson.objective, settings.around, model),
-            feed=Feed(lesson.train, Order(settings.seed, len(lesson.train)), resolved.batch_rows, resolved.micro_rows),
+            objective=learning.objective,
+            feed=learning.feed,
+            gradients=learning.rule,
             validation=lesson.validation,
             plan=resolved,
             settings=settings,
@@ -313,9 +320,10 @@ def plan(work: Work, lesson: Lesson, model: nn.Module, default_epochs: float) ->
     in_texts = lesson.head in ENDINGS or lesson.head in ("seq2seq", "backbone")
     usual = TEXTS_PER_UPDATE if in_texts else max(1, POSITIONS_PER_UPDATE // lesson.length)
     epochs = settings.epochs or default_epochs
-    for_enough_updates = max(2, round(epochs * len(lesson.train) / UPDATES))
+    rows = len(lesson.train) if lesson.kept is None else lesson.kept.rows(len(lesson.train))
+    for_enough_updates = max(2, round(epochs * rows / UPDATES))
     batch_rows = settings.batch_rows or min(usual, for_enough_updates, len(lesson.train))
-    steps = steps_for(settings.steps, epochs, len(lesson.train), batch_rows)
+    steps = steps_for(settings.steps, epochs, rows, batch_rows)
     probed = probe(
         model,
         wrapped(lesson.objective, settings.around, model),

@@ -168,8 +168,9 @@ def fit_together(job: Fit, crew: Crew) -> Outcome:
         except NonFinite as error:
             set_generators(session.generators)  # the update that failed has drawn from them
             session.save()
-            if crew.rank == (error.rank or 0):
-                write_whole(job.run / "bad-batch.safetensors", save_tensors(tensors_of(error.batches)))
+            if error.rank in (None, crew.rank):  # whose it was is not always known: then everyone's
+                name = "bad-batch" if error.rank is not None or crew.rank == 0 else f"bad-batch-{crew.rank}"
+                write_whole(job.run / f"{name}.safetensors", save_tensors(tensors_of(error.batches)))
             crew.gather("kept")  # the first to leave would end the others
             raise
     session.settle()

@@ -22,6 +22,8 @@ from langwright.training.gradients import GradientRule, Part, Sum
 from langwright.training.loss import Batch, Loss, Objective, task_of
 from langwright.training.scaling import LossScale
 
+COMPILED = "_orig_mod."  # what torch.compile puts before the names of a model's weights
+
 
 @dataclass(frozen=True)
 class Step:
@@ -59,10 +61,10 @@ class NonFinite(UserError):
 
     def __init__(self, step: int, weight: str, batches: Sequence[Batch], rank: int | None = None) -> None:
         """
-        weight  the first whose gradient is not finite; empty when it is the loss itself
+        weight  the first whose gradient is not finite, of the model or of the objective; empty when it is the loss itself
         rank    the process in which it began, where there are several and it is known
         """
-        fix = "lower the learning rate or raise the warm-up; the last good checkpoint and the batch are kept beside it"
+        fix = "lower the learning rate or raise the warm-up; the unfinished run keeps its last good checkpoint in checkpoints/ and the batch in run/bad-batch.safetensors"
         if rank is None:
             super().__init__(
                 "training broke down at step {step}: the gradient of {weight} is not a finite number"
@@ -175,7 +177,7 @@ def train(
             if scale is None or scale.back(weights, gathered.total, crew):
                 break
             optimizer.zero_grad(set_to_none=True)
-        norm = finite_norm(model, weights, gathered, number, parts, crew)
+        norm = finite_norm(model, objective, weights, gathered, number, parts, crew)
         clip_gradient(weights, norm, clip, clip_value, crew)
         learning_rate = rate(number - 1)
         for group in optimizer.param_groups:
@@ -234,15 +236,23 @@ def forward_precision(model: nn.Module, autocast: torch.dtype | None) -> context
 
 
 def finite_norm(
-    model: nn.Module, weights: list[nn.Parameter], gathered: Gathered, number: int, parts: Sequence[Batch], crew: Crew
+    model: nn.Module,
+    objective: Objective[Any],
+    weights: list[nn.Parameter],
+    gathered: Gathered,
+    number: int,
+    parts: Sequence[Batch],
+    crew: Crew,
 ) -> Tensor:
     """The gradient's norm; NonFinite names the first weight that went wrong."""
     norm = norm_of(weights, crew)
     assert gathered.total is not None  # an update has at least one part
     if not (torch.isfinite(norm) and torch.isfinite(gathered.total)):
+        named = [(name.removeprefix(COMPILED), weight) for name, weight in model.named_parameters()]
+        named += [(f"objective.{own}", weight) for own, weight in enumerate(objective.parameters())]
         broken = [
             name
-            for name, weight in model.named_parameters()
+            for name, weight in named
             if weight.grad is not None and not torch.isfinite(crew.whole(weight.grad)).all()
         ]
         raise NonFinite(number, broken[0] if broken else "", parts, gathered.broken[0] if gathered.broken else None)

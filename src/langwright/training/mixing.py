@@ -258,3 +258,16 @@ class Mixture(Feed):
             units = examples.batch(places.rows[mine], places.epochs[mine]).units
         scale, share = len(mine) / max(units, 1), len(mine) / self.batch_rows
         return [TaskBatch(task, batch, len(cut), scale, share) for cut, batch in zip(cuts, batches, strict=True)]
+
+
+@dataclass(frozen=True)
+class Blend(Mixture):
+    """The updates of a run over several sources of the same kind of rows, whose units are of one kind and are added up.
+
+    Every micro-batch is of one source.
+    """
+
+    def of_task(self, task: str, examples: Examples, places: Place, mine: Indices, own: Indices) -> list[Batch]:
+        """The micro-batches of one source: `own` of its positions."""
+        cuts = [own[i : i + self.micro_rows] for i in range(0, len(own), self.micro_rows)]
+        return [examples.batch(places.rows[cut], places.epochs[cut]) for cut in cuts]

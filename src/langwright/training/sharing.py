@@ -13,6 +13,7 @@ from langwright.errors import UserError
 from langwright.runlog import Chosen, Warned
 from langwright.training.gradients import PlainSum
 from langwright.training.loss import Batch
+from langwright.training.mixing import Mixture
 from langwright.training.optimizers import Adafactor
 from langwright.training.planning import save_plan
 from langwright.training.together import Strategy
@@ -74,6 +75,12 @@ def check_shareable(job: Fit, count: int, strategy: Strategy) -> None:
         raise UserError(
             "weights that join one after the other cannot be kept in parts", fix="use ddp: --on processes:{count}", count=count
         )  # fmt: skip
+    if strategy == "fsdp" and isinstance(job.feed, Mixture):
+        raise UserError(
+            "rows of several datasets fall to the processes in unequal batches, and with fsdp all must compute in step",
+            fix="use ddp: --on processes:{count}",
+            count=count,
+        )
     if strategy == "fsdp" and isinstance(job.settings.optimizer, Adafactor):
         raise UserError(
             "adafactor looks at rows and columns of whole matrices, which fsdp keeps in parts",

@@ -120,7 +120,7 @@ def test_choices_may_be_lists_of_tables():
         ('[search.end_with]\nchoices = ["last", "luckiest"]', "one of: auto, last, best"),
         ("[search.schedule.decay_share]\nlow = 0.1\nhigh = 0.2", "schedule.kind is trapezoid"),
         ("[search.steps]\nlow = 1\nhigh = 2", "fixed at 10"),
-        ("[search.epochs]\nlow = 1\nhigh = 3", "steps and epochs"),
+        ("[search.epochs]\nlow = 1\nhigh = 3", "steps, epochs"),
         ("[search.seed]\nlow = 1\nhigh = 3", "luckiest seed"),
         ("[search]\nclip = 3", "neither a range nor choices"),
         ("[search.optimizer]\nchoices = ['adamw', 'sgd']", "optimizer.kind"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from langwright.data.dataset import Dataset
     from langwright.models.heads import Head
+    from langwright.stages.keeping import Kept
     from langwright.stages.sequences.settings import ContinualSettings
     from langwright.stages.teaching import TeachingSettings
     from langwright.stages.transfer import TransferSettings
@@ -43,6 +44,7 @@ class Lesson:
     judge: Judge | None = None
     task: str = ""  # its name, where the head does not tell it
     finish: Callable[[nn.Module], None] | None = None  # what is set beside the weights once they are learned
+    kept: Kept | None = None  # what keeps what was learned before
     bytes_per_unit: float | None = None  # UTF-8 bytes that a unit of loss stands for, where the loss is over text
 
 
