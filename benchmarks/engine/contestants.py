@@ -36,7 +36,7 @@ def ours(
     from langwright.models.loading import load_model
 
     kept = {} if prefix else {"prefix_bytes": 0}
-    numbers = Preparation(None if precision == "float32" else precision, strict, keep=False)  # type: ignore[arg-type]
+    numbers = Preparation(precision, strict, keep=False)  # type: ignore[arg-type]
     engine = TorchEngine(load_model(folder), max_batch=32, preparation=numbers, **kept)  # type: ignore[arg-type]
 
     def work(prompts: Ids, tokens: int, at: list[float]) -> Done:

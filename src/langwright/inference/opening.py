@@ -44,7 +44,7 @@ def open_text_model(
     adapter, or one is asked for, it is merged in memory, or works beside the model where it cannot be.
 
     max_batch   most continuations made at the same time; max_tokens, context: see `TorchEngine`
-    numbers     what it computes in; float32 when left out, exactly as transformers does
+    numbers     what it computes in; float32 when left out
     device      auto takes a GPU where there is one, else the CPU
     name        what it is called in answers; the folder's name when left out
     adapter     name of one of the model's adapters; the one its card names when left out, none when ""
@@ -55,8 +55,7 @@ def open_text_model(
     artifact = open_artifact(path, "model")
     tokenizer = load_tokenizer(path)
     model = read_model(artifact, adapter, stretch).to(choose_device(device))
-    precision = None if numbers.precision == "float32" else numbers.precision  # it is opened in float32
-    preparation = Preparation(precision, numbers.strict, keep=False)  # nobody else has the model
+    preparation = Preparation(numbers.precision, numbers.strict, keep=False)  # nobody else has the model
     engine = TorchEngine(
         model,
         max_batch=max_batch,

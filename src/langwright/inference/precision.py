@@ -26,8 +26,7 @@ class Preparation:
     rows       token ids on which int8 and int4 may cost one per cent of perplexity; what the model writes by itself
                when left out, and nothing is measured on none
     keep       hold what is exchanged, so that the model is given back as it came; without, memory is freed
-    reads      it reads many rows at a time, for several callers at once: float32 weights too are laid out for oneDNN,
-               and each linear layer computes by itself
+    reads      it reads many rows at a time, for several callers at once: each linear layer computes by itself
     """
 
     precision: Precision | None = None

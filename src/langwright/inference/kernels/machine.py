@@ -32,7 +32,7 @@ from langwright.wording import say
 NAMES = ("packed bfloat16", "int8 float32", "int8 bfloat16", "int4 bfloat16")
 """Kinds of products with the type of what they multiply, which processors may lack."""
 ANYWHERE = ("packed float32",)
-"""What needs no trial: oneDNN's float32 products are those of torch's own convolutions."""
+"""What needs no trial, only a torch with oneDNN: its float32 products are those of torch's own convolutions."""
 PATIENCE_S = 120.0
 MOST_TIME = 50  # times what float32 takes: no kernel is that slow, and what stands in for one is slower
 MOST_ERROR: dict[Kind, float] = {"plain": 1e-5, "packed": 1e-2, "int8": 0.03, "int4": 0.2}
@@ -59,6 +59,11 @@ def why_not(kind: Kind, weight_NK: Tensor) -> str | None:
     if kind == "int4" and (inputs % GROUP or outputs % 16):
         return say("4 bits need inputs in 32s and outputs in 16s")
     return None
+
+
+def most_error(kind: Kind, dtype: torch.dtype) -> float:
+    """Largest error that a kind of product may have in a type."""
+    return MOST_ERROR["plain" if kind == "packed" and dtype == torch.float32 else kind]
 
 
 def error_of(product: Product, weight_NK: Tensor, bias_N: Tensor | None, rows: int, dtype: torch.dtype) -> float:
@@ -107,7 +112,7 @@ def try_kind(name: str) -> bool:
         bias_N = torch.randn(outputs, generator=generator).to(dtype)
         product = product_of(kind, weight_NK, bias_N)
         for rows in (1, 3, 17, 64):
-            if not error_of(product, weight_NK, bias_N, rows, dtype) <= MOST_ERROR[kind]:
+            if not error_of(product, weight_NK, bias_N, rows, dtype) <= most_error(kind, dtype):
                 return False
         if time_of(product, inputs, dtype) > MOST_TIME * time_of(Plain(weight_NK.float(), None), inputs, torch.float32):
             return False
@@ -126,7 +131,7 @@ def try_kind(name: str) -> bool:
 def works(kind: Kind, dtype_name: str) -> bool:
     """Whether this machine computes a kind of product rightly; the first time ever in a child process."""
     name = f"{kind} {dtype_name}"
-    return kind == "plain" or name in ANYWHERE or found_out()[name]
+    return kind == "plain" or (torch.backends.mkldnn.is_available() if name in ANYWHERE else found_out()[name])
 
 
 def found_out() -> dict[str, bool]:

@@ -1,7 +1,7 @@
 """A model made ready to serve in a precision: its linear layers exchanged, tried, and put back at the end.
 
-    float32   as it is; strict: its products are computed in tiles
-    bfloat16  weights laid out once for oneDNN
+    float32   weights laid out once for oneDNN; torch's own float32 products, those of MKL, are slow on AMD
+    bfloat16  the same
     int8      W8A8, each row of activations scaled on its own
     int4      weights of 4 bits for one to four rows, int8 for more
 
@@ -25,7 +25,7 @@ from transformers import PreTrainedModel
 
 from langwright.errors import UserError
 from langwright.inference.kernels.linears import Site, Stand, joined, weighed_alike
-from langwright.inference.kernels.machine import MOST_ERROR, error_of, product_of, why_not, works
+from langwright.inference.kernels.machine import error_of, most_error, product_of, why_not, works
 from langwright.inference.kernels.products import FEW, Int4, Int8, Kind, Product
 from langwright.inference.kernels.quality import Gate, Held, Yardstick, keep_until, own_text
 from langwright.inference.kernels.rows import Multiply, Steady, same_bits, trial_rows
@@ -36,14 +36,12 @@ from langwright.models import chain, lexical
 from langwright.wording import say
 
 WISHES: dict[Precision, tuple[Kind, ...]] = {
-    "float32": ("plain",),
+    "float32": ("packed", "plain"),
     "bfloat16": ("packed", "plain"),
     "int8": ("int8", "packed", "plain"),
     "int4": ("int4", "int8", "packed", "plain"),
 }
 """What each layer is to be, the first that it can be."""
-READING: tuple[Kind, ...] = ("packed", "plain")
-"""The same of float32 in a model that reads many rows at a time: torch's own float32 products are slow on AMD."""
 CHEAP: tuple[Kind, ...] = ("int8", "int4")
 
 
@@ -84,7 +82,7 @@ class Report:
     @property
     def wishes(self) -> tuple[Kind, ...]:
         """What each layer is to be, the first that it can be."""
-        return READING if self.reads and self.precision == "float32" else WISHES[self.precision]
+        return WISHES[self.precision]
 
     def counts(self) -> dict[Kind, int]:
         """Linear layers of each kind."""
@@ -178,12 +176,13 @@ def yardstick_of(model: PreTrainedModel, rows: Rows | None) -> Yardstick | None:
 
 def exchanged(model: PreTrainedModel, report: Report, dtype: torch.dtype) -> list[Place]:
     """What comes to stand for the linear layers; nothing where all are to be as they are."""
-    if report.wishes == ("plain",) and not report.strict:
+    as_it_is = report.precision == "float32" and not works("packed", "float32")
+    if as_it_is and not report.strict:
         return []
     linears = linear_names(model)
     # plain weights stay where they are, and are not copied to lie end to end; what is shared is not for two at once
     groups, called = shared_inputs(model, linears)
-    if report.precision == "float32" or report.reads:
+    if as_it_is or report.reads:
         groups = [(name,) for name in linears]
     places = [place for names in groups for place in placed([linears[name] for name in names], names, report, dtype)]
     for place in places:
@@ -233,7 +232,7 @@ def chosen(
             )
             product = product_of(kind, *given, strict)
             error = error_of(product, weight_NK, bias_N, FEW, dtype)
-            if error <= MOST_ERROR[kind] or kind == "plain":
+            if error <= most_error(kind, dtype) or kind == "plain":
                 multiply = kept_apart(product, *given, dtype) if strict else product
                 return multiply, Layer(names, (weight_NK.shape[0], weight_NK.shape[1]), kind, error, why)
             reason = say("its error in {kind} is {error:.1%}", kind=kind, error=error)

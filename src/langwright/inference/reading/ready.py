@@ -77,7 +77,7 @@ def exchanged(model: PreTrainedModel, precision: Precision, strict: bool, gate: 
 
     raises  Unpackable where it does not run so, or says something else; it is as it was then
     """
-    preparation = Preparation(None if precision == "float32" else precision, strict, reads=True)
+    preparation = Preparation(precision, strict, reads=True)
     done = refused(lambda: prepared(model, preparation, gate))
     try:
         same_as_ever(refused(lambda: gate.quality(model)), say("in {precision}", precision=precision))
