@@ -62,6 +62,8 @@ def twins() -> Iterator[tuple[Path, Path]]:
     """(English, Chinese) pages."""
     yield ROOT / "README.md", ROOT / "README.zh-CN.md"
     yield from ((DOCS / "en" / name, DOCS / "zh" / name) for name in ENGLISH)
+    examples = sorted((ROOT / "examples").glob("*/README.zh-CN.md"))
+    yield from ((page.with_name("README.md"), page) for page in examples)
 
 
 @pytest.mark.parametrize(("english", "chinese"), list(twins()), ids=lambda path: path.relative_to(ROOT).as_posix())

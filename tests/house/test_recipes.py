@@ -1,4 +1,4 @@
-"""The pipelines in recipes/ can be run as they stand."""
+"""The pipelines in recipes/ and examples/ can be run as they stand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from tests.house.source import ROOT
 
-RECIPES = [*sorted((ROOT / "recipes").glob("*.toml")), *sorted((ROOT / "recipes" / "claims").glob("*.toml"))]
+RECIPES = [
+    *sorted((ROOT / "recipes").glob("*.toml")), *sorted((ROOT / "recipes" / "claims").glob("*.toml")),
+    *sorted((ROOT / "examples").glob("*/*.toml")),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -29,6 +32,10 @@ def test_every_recipe_can_be_planned(
     (tmp_path / "poems").mkdir()  # stands for what `benchmarks.verse prepare` writes
     (tmp_path / "poems" / "poems.jsonl").write_text('{"text": "春眠不覺曉，處處聞啼鳥。"}\n', encoding="utf-8")
     monkeypatch.setenv("POEMS", str(tmp_path / "poems"))
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "runs").mkdir()  # stands for what the examples' programs write
+    for name in ("phrases", "reports"):
+        (tmp_path / "runs" / f"{name}.jsonl").write_text('{"text": "a", "translation": "b"}\n', encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     planned = plan(read_pipeline(recipe, STAGES, Workspace(tmp_path)))
     assert [one.step.name for one in planned]
