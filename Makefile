@@ -39,7 +39,7 @@ demo: .venv/.core ## text to tokenizer to model to chat to report, in minutes ##
 	@$(PY) -m scripts.demo
 
 test: .venv/.dev check ## style, types and all quick tests; records what they prove ## 风格、类型与全部快速测试；记录证明了什么
-	@LANGWRIGHT_RECORD=1 $(PY) -m pytest; code=$$?; $(PY) -m scripts.coverage && exit $$code
+	@LANGWRIGHT_RECORD=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder; code=$$?; $(PY) -m scripts.coverage && exit $$code
 
 check: .venv/.dev
 	$(PY) -m ruff check

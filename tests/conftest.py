@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 os.environ["LC_ALL"] = "C.UTF-8"  # messages in English unless a test asks otherwise
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests share the cores by processes, so each computes with one thread
+    os.environ["OMP_NUM_THREADS"] = "1"
+    assert "torch" not in sys.modules, "too late to choose the number of threads"
 
 pytest_plugins = [
     *(["tests.house.recording"] if os.environ.get("LANGWRIGHT_RECORD") == "1" else []),

@@ -56,9 +56,9 @@ def test_small_counts_reach_every_order() -> None:
 @pytest.mark.spec("TR16", "a position far into training is found at once, whatever came before")
 def test_a_late_position_costs_no_more_than_an_early_one() -> None:
     order = Order(0, 50_000_000)
-    begin = time.perf_counter()
+    begin = time.process_time()
     order.at(10**12)
-    assert time.perf_counter() - begin < 0.05
+    assert time.process_time() - begin < 0.05
 
 
 def test_no_rows_is_a_programming_error() -> None:

@@ -55,13 +55,17 @@ def function_of(nodeid: str) -> str:
 
 
 class Recorder:
-    """A pytest plugin that gathers outcomes and merges them into the record."""
+    """A pytest plugin that gathers outcomes and merges them into the record.
+
+    Where pytest-xdist shares the tests out, its workers know the tests and the process that started them hears how
+    they came out: each worker sends what it knows when it ends, and the record is written once, by that process.
+    """
 
     def __init__(self, record: Path, date: str) -> None:
         self.record, self.date = record, date
-        self.shown: dict[tuple[str, str], Shown] = {}  # (row, test)
         self.seen: set[str] = set()  # every test function collected, deselected ones included
-        self.rows_of: dict[str, list[tuple[str, str]]] = {}  # nodeid -> its keys in `shown`
+        self.expected: dict[str, list[tuple[str, str, bool]]] = {}  # nodeid -> row, what it shows, whether it is heavy
+        self.words: dict[str, str] = {}  # nodeid -> passed, failed, skipped: reason
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -73,52 +77,67 @@ class Recorder:
 
     def expect(self, item: pytest.Item) -> None:
         """Note the rows that a selected test will speak for."""
-        test = function_of(item.nodeid)
-        self.seen.add(test)
-        for row, shows in marks(item):
-            heavy = item.get_closest_marker("heavy") is not None
-            self.shown.setdefault((row, test), Shown(row, shows, test, heavy))
-            self.rows_of.setdefault(item.nodeid, []).append((row, test))
+        self.seen.add(function_of(item.nodeid))
+        heavy = item.get_closest_marker("heavy") is not None
+        if rows := [(row, shows, heavy) for row, shows in marks(item)]:
+            self.expected[item.nodeid] = rows
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for key in self.rows_of.get(report.nodeid, []):
-            outcomes = self.shown[key].outcomes
-            if report.failed:
-                outcomes[report.nodeid] = "failed"
-            elif report.skipped:
-                outcomes[report.nodeid] = f"skipped: {reason_of(report)}"
-            elif report.when == "call":
-                outcomes.setdefault(report.nodeid, "passed")
+        if report.failed:
+            self.words[report.nodeid] = "failed"
+        elif report.skipped:
+            self.words[report.nodeid] = f"skipped: {reason_of(report)}"
+        elif report.when == "call":
+            self.words.setdefault(report.nodeid, "passed")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Hear what a worker knew; one that died knew no more than the others."""
+        if error is None:
+            self.seen |= node.workeroutput["seen"]
+            self.expected |= node.workeroutput["expected"]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if session.config.option.collectonly:
+            return
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput |= {"seen": self.seen, "expected": self.expected}
             return
         old = json.loads(self.record.read_text(encoding="utf-8"))["shown"] if self.record.is_file() else []
         table = {"format": 1, "date": self.date, "shown": self.merged(old)}
         self.record.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
-    def finished(self, key: tuple[str, str]) -> bool:
-        """Whether all cases that were to speak for a row have; not where the run was stopped among them."""
-        return all(case in self.shown[key].outcomes for case, keys in self.rows_of.items() if key in keys)
+    def shown(self) -> dict[tuple[str, str], Shown]:
+        """(row, test) -> what was shown by tests of which all cases came to an end; not where the run was stopped."""
+        found: dict[tuple[str, str], Shown] = {}
+        stopped: set[tuple[str, str]] = set()
+        for case, rows in self.expected.items():
+            test = function_of(case)
+            for row, shows, heavy in rows:
+                if case in self.words:
+                    shown = found.setdefault((row, test), Shown(row, shows, test, heavy))
+                    shown.outcomes[case] = self.words[case]
+                else:
+                    stopped.add((row, test))
+        return {key: shown for key, shown in found.items() if key not in stopped}
 
     def merged(self, old: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """The new outcomes, and the old ones of tests that exist and were not run this time."""
         files = {test.partition("::")[0] for test in self.seen}
+        found = self.shown()
+        ran = {test for _, test in found}
         kept = {}
         for entry in old:
             file = entry["test"].partition("::")[0]
             gone = not (ROOT / file).is_file() or (file in files and entry["test"] not in self.seen)
-            if not gone:
+            if not gone and entry["test"] not in ran:
                 kept[entry["row"], entry["test"]] = entry
-        ran = {test for (row, test), shown in self.shown.items() if shown.outcomes and self.finished((row, test))}
-        kept = {key: entry for key, entry in kept.items() if key[1] not in ran}
-        for key, shown in self.shown.items():
-            if shown.outcomes and self.finished(key):
-                outcome, reason = shown.outcome()
-                kept[key] = {
-                    "row": shown.row, "test": shown.test, "shows": shown.shows, "outcome": outcome,
-                    "reason": reason, "heavy": shown.heavy, "cases": len(shown.outcomes), "date": self.date,
-                }  # fmt: skip
+        for key, shown in found.items():
+            outcome, reason = shown.outcome()
+            kept[key] = {
+                "row": shown.row, "test": shown.test, "shows": shown.shows, "outcome": outcome,
+                "reason": reason, "heavy": shown.heavy, "cases": len(shown.outcomes), "date": self.date,
+            }  # fmt: skip
         return [kept[key] for key in sorted(kept)]
 
 

@@ -45,6 +45,16 @@ def broken(): raise ValueError
 def test_broken(broken): pass
 """
 
+RECORDER = """
+from pathlib import Path
+from tests.house import recording
+
+def pytest_configure(config):
+    recording.ROOT = Path({folder!r})
+    config.pluginmanager.register(recording.Recorder(Path({folder!r}, "coverage.json"), "2030-01-02"))
+"""
+SHARED = ("-p", "no:cacheprovider", "-p", "xdist.plugin")
+
 
 def run(pytester: pytest.Pytester, *arguments: str) -> dict[tuple[str, str], dict[str, object]]:
     """A run in a fresh folder with the recorder; what it wrote, by row and test."""
@@ -67,6 +77,45 @@ def test_outcomes_are_recorded(pytester: pytest.Pytester, monkeypatch: pytest.Mo
         ("T4", "test_long"): ("passed", "", 1),
         ("T6", "test_broken"): ("failed", "", 1),
     }
+
+
+def shared_out(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder in every process of a run; of the installed plugins only the one that shares the tests out."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest(RECORDER.format(folder=str(pytester.path)))
+
+
+def test_two_processes_record_what_one_does(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.house.recording.ROOT", pytester.path)
+    run(pytester)
+    record = pytester.path / "coverage.json"
+    alone = record.read_bytes()
+    shared_out(pytester, monkeypatch)
+    for selection in ((), ("-m", "not heavy")):
+        record.unlink()
+        pytester.inline_run(*SHARED, "-n", "2", *selection)
+        found = json.loads(record.read_bytes())["shown"]
+        assert found == [entry for entry in json.loads(alone)["shown"] if not selection or not entry["heavy"]]
+
+
+def test_a_worker_that_dies_leaves_a_failure(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.house.recording.ROOT", pytester.path)
+    pytester.makefile(".ini", pytest=INI)
+    pytester.makepyfile(
+        test_dies="""
+import os, pytest
+
+@pytest.mark.spec("D1", "dies")
+def test_dies(): os._exit(1)
+
+@pytest.mark.spec("D2", "goes on")
+def test_after(): pass
+"""
+    )
+    shared_out(pytester, monkeypatch)
+    pytester.inline_run(*SHARED, "-n", "1")
+    shown = json.loads((pytester.path / "coverage.json").read_bytes())["shown"]
+    assert [(entry["row"], entry["outcome"]) for entry in shown] == [("D1", "failed"), ("D2", "passed")]
 
 
 def test_a_run_of_some_tests_keeps_the_others(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
