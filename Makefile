@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 PY := .venv/bin/python
 TORCH_INDEX ?=
+WORKERS ?= 2
 export LANGWRIGHT_DATA ?= $(abspath ../shared/data)
 export POEMS ?= $(abspath runs/poems-rows)
 PINS := pyproject.toml constraints.txt scripts/setup.py scripts/speech.py $(if $(TORCH_INDEX),force)
@@ -39,7 +40,7 @@ demo: .venv/.core ## text to tokenizer to model to chat to report, in minutes ##
 	@$(PY) -m scripts.demo
 
 test: .venv/.dev check ## style, types and all quick tests; records what they prove ## 风格、类型与全部快速测试；记录证明了什么
-	@LANGWRIGHT_RECORD=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder; code=$$?; $(PY) -m scripts.coverage && exit $$code
+	@LANGWRIGHT_RECORD=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder; code=$$?; $(PY) -m scripts.coverage && exit $$code
 
 check: .venv/.dev
 	$(PY) -m ruff check

@@ -145,7 +145,8 @@ def prepare_machine() -> None:
     """What the library does before it trains: threads, and memory that is kept."""
     import torch
 
-    from langwright.training.devices import keep_freed_memory, physical_cores
+    from langwright.training.cores import physical_cores
+    from langwright.training.devices import keep_freed_memory
 
     torch.set_num_threads(physical_cores())
     keep_freed_memory()

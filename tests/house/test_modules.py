@@ -49,6 +49,10 @@ def test_declarations_are_light() -> None:
         pytest.fail("\n".join(f"{name} loads {', '.join(found)}" for name, found in guilty.items()))
 
 
+def test_a_server_is_there_before_a_model_is() -> None:
+    assert not {"torch", "transformers"} & set(heavy_after(["langwright.serving.running", "langwright.inference.fake"]))
+
+
 def test_a_heavy_module_is_noticed() -> None:
     assert "torch" in heavy_after(["langwright.training.loss"])
 

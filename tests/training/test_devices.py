@@ -17,14 +17,12 @@ from langwright.training import devices
 from langwright.training.devices import (
     available_memory,
     bfloat16_gain,
-    cgroup_cpus,
     cgroup_memory,
     choose_device,
     compile_available,
     compute_dtype,
     matrix_rate,
     peak_memory_bytes,
-    physical_cores,
 )
 
 CPU = torch.device("cpu")
@@ -137,31 +135,14 @@ def test_a_busy_machine_does_not_change_what_is_faster(monkeypatch: pytest.Monke
     bfloat16_gain.cache_clear()
 
 
-def test_threads_keep_to_every_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    most = physical_cores()
-    assert most >= 1
-    monkeypatch.setattr(devices, "cgroup_cpus", lambda: 0.5)
-    assert physical_cores() == 1
-    monkeypatch.setattr(devices, "cgroup_cpus", lambda: 1000.0)
-    assert physical_cores() == most
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert physical_cores() == 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "junk")
-    assert physical_cores() == most
-
-
-def test_a_containers_limits(tmp_path: Path) -> None:
-    assert cgroup_cpus(tmp_path) is None and cgroup_memory(tmp_path) is None
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
+def test_a_containers_memory(tmp_path: Path) -> None:
+    assert cgroup_memory(tmp_path) is None
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("700\n")
     (tmp_path / "memory.stat").write_text("anon 400\ninactive_file 200\nactive_file 100\n")
-    assert cgroup_cpus(tmp_path) == 1.5
     assert cgroup_memory(tmp_path) == 500
-    (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert cgroup_cpus(tmp_path) is None and cgroup_memory(tmp_path) is None
+    assert cgroup_memory(tmp_path) is None
 
 
 def test_memory_readers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,7 @@ def resources() -> Iterator[Check]:
     """Cores, memory, and the disk of the current folder."""
     import psutil
 
-    from langwright.training.devices import physical_cores
+    from langwright.training.cores import physical_cores
 
     yield Check("cores", "good", "{cores}", values={"cores": physical_cores()})
     memory = psutil.virtual_memory()

@@ -54,7 +54,7 @@ from langwright.serving.stores.complaints import StoreError
 from langwright.serving.stores.opening import Stores, in_memory
 from langwright.serving.streaming import RETRY_AFTER_S, Desk, broken
 from langwright.tasks.front.model import Model
-from langwright.training.devices import physical_cores
+from langwright.training.cores import physical_cores
 from langwright.workspace import Workspace
 
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}

@@ -97,7 +97,8 @@ TEXTS_PER_UPDATE = 32
 def planned(work: Work, curriculum: Curriculum, model: PreTrainedModel) -> Plan:
     """What this machine decides; the steps are each task's own."""
     from langwright.models.sizes import estimate
-    from langwright.training.devices import available_memory, choose_device, compute_dtype, physical_cores
+    from langwright.training.cores import physical_cores
+    from langwright.training.devices import available_memory, choose_device, compute_dtype
     from langwright.training.fit import Plan
     from langwright.training.planning import USUAL_EVALUATION, finetuning_rate, rows_that_fit
 

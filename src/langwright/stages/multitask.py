@@ -202,7 +202,8 @@ def plan(work: Work, together: Together) -> Plan:
     import torch
 
     from langwright.models.sizes import estimate
-    from langwright.training.devices import choose_device, compute_dtype, physical_cores
+    from langwright.training.cores import physical_cores
+    from langwright.training.devices import choose_device, compute_dtype
     from langwright.training.fit import Plan
     from langwright.training.planning import evaluation_rows, finetuning_rate, steps_for
     from langwright.training.probing import probe

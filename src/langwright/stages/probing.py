@@ -115,7 +115,8 @@ class Probed:
 
     def plan(self, settings: PretrainSettings, preset: str, steps: int, work: Work) -> Plan:
         """The plan for this many updates."""
-        from langwright.training.devices import compile_available, physical_cores
+        from langwright.training.cores import physical_cores
+        from langwright.training.devices import compile_available
         from langwright.training.fit import Plan, worth_compiling
         from langwright.training.planning import evaluation_rows, pretraining_rate
 
@@ -152,7 +153,8 @@ def probe(text: Text, preset: str, rows: StoreExamples, length: int) -> Probed:
     import torch
 
     from langwright.models.sizes import estimate
-    from langwright.training.devices import choose_device, compute_dtype, physical_cores
+    from langwright.training.cores import physical_cores
+    from langwright.training.devices import choose_device, compute_dtype
     from langwright.training.probing import probe as probe_rows
 
     settings = text.settings

@@ -307,7 +307,8 @@ def plan(work: Work, lesson: Lesson, model: nn.Module, default_epochs: float) ->
 
     from langwright.models.sizes import estimate
     from langwright.models.task_heads import ENDINGS
-    from langwright.training.devices import choose_device, compile_available, compute_dtype, physical_cores
+    from langwright.training.cores import physical_cores
+    from langwright.training.devices import choose_device, compile_available, compute_dtype
     from langwright.training.fit import Plan, worth_compiling
     from langwright.training.planning import evaluation_rows, finetuning_rate, steps_for
     from langwright.training.probing import probe

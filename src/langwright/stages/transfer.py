@@ -183,7 +183,8 @@ def at_random(model: PreTrainedModel, seed: int) -> PreTrainedModel:
 
 def planned(settings: TransferSettings, model: PreTrainedModel, length: int) -> Plan:
     """What this machine decides; the steps and rows of an update are each point's own."""
-    from langwright.training.devices import choose_device, compute_dtype, physical_cores
+    from langwright.training.cores import physical_cores
+    from langwright.training.devices import choose_device, compute_dtype
     from langwright.training.fit import Plan
     from langwright.training.planning import USUAL_EVALUATION, finetuning_rate
 

@@ -1,4 +1,4 @@
-"""What this machine can do: device, matrix rates, compute type, threads, memory, compiler.
+"""What this machine can do: device, matrix rates, compute type, memory, compiler.
 
 Nothing is assumed from a processor's name: rates are measured, and limits that a container sets are read.
 """
@@ -22,10 +22,10 @@ import psutil
 import torch
 
 from langwright.errors import UserError
+from langwright.training.cores import CGROUP
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
 
-CGROUP = Path("/sys/fs/cgroup")
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 MULTIPLY = (512, 768, 768)  # rows, inner, columns: a small model's layer
 FASTER = 1.3  # less is lost again to conversions
@@ -128,29 +128,6 @@ def compute_dtype(setting: str, device: torch.device) -> DtypeName:
     if setting != "auto":
         return "bfloat16" if setting == "bfloat16" else "float32"
     return "bfloat16" if bfloat16_gain(device.type) > FASTER else "float32"
-
-
-def physical_cores() -> int:
-    """Threads to compute with: the cores this process may use, a container's share of them, at most OMP_NUM_THREADS."""
-    process = psutil.Process()
-    allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
-    limits = [allowed, psutil.cpu_count(logical=False) or allowed]
-    quota = cgroup_cpus()
-    if quota is not None:
-        limits.append(max(1, int(quota)))
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        limits.append(int(asked))
-    return max(1, min(limits))
-
-
-def cgroup_cpus(folder: Path = CGROUP) -> float | None:
-    """Cores that the container may use, or None where there is no limit."""
-    try:
-        quota, period = (folder / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):  # another system, or an older kind of control group
-        return None
 
 
 def autocast_type(name: str) -> torch.dtype | None:
