@@ -106,9 +106,13 @@ def process(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def ours(folder: str, at_once: int) -> Iterator[tuple[str, psutil.Process]]:
-    """Our server of a model folder, or of a parrot; "parrot 5" waits 5 ms before each token."""
-    with process(["-m", "benchmarks.serving", "--serve", folder, "--at-once", str(at_once)]) as child:
+def ours(folder: str, at_once: int, bound: int = 64) -> Iterator[tuple[str, psutil.Process]]:
+    """Our server of a model folder, or of a parrot; "parrot 5" waits 5 ms before each token.
+
+    bound  most answers that are open at once, those that wait among them
+    """
+    words = ["-m", "benchmarks.serving", "--serve", folder, "--at-once", str(at_once), "--bound", str(bound)]
+    with process(words) as child:
         assert child.stdout is not None
         url = child.stdout.readline().strip()
         yield url, psutil.Process(child.pid)
@@ -149,10 +153,11 @@ def theirs(folder: str, *options: str) -> Iterator[str]:
         yield url
 
 
-def serve_here(folder: str, at_once: int) -> None:
+def serve_here(folder: str, at_once: int, bound: int) -> None:
     """The child of `ours`: prints its URL and serves."""
     from langwright.inference.opening import open_text_model
     from langwright.serving.running import serve
+    from langwright.serving.settings import ServingSettings
 
     name, _, pause_ms = folder.partition(" ")
     model = (
@@ -160,7 +165,8 @@ def serve_here(folder: str, at_once: int) -> None:
         if name == "parrot"
         else open_text_model(Path(folder), max_batch=at_once, name="model")
     )
-    serve({"model": model}, port=0, ready=lambda url: print(url, flush=True))
+    settings = ServingSettings(max_open=bound)
+    serve({"model": model}, port=0, settings=settings, ready=lambda url: print(url, flush=True))
 
 
 # --- measuring ---------------------------------------------------------------------------------------
@@ -267,9 +273,10 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--bound", type=int, default=64, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        serve_here(given.serve, given.at_once)
+        serve_here(given.serve, given.at_once, given.bound)
         return
     asked = contest(2 * given.at_once, given.tokens, given.at_once)
     measures = cost_of_http(contest(8 * given.at_once, PROMPT_TOKENS, given.at_once), given.rounds)

@@ -6,8 +6,10 @@ import random
 from pathlib import Path
 
 VOCABULARY, CONTEXT = 32_000, 1024
+SMALLER = {"toy": 512, "8M": 8192}  # vocabularies of those that have another
 SHAPES: dict[str, tuple[int, int, int, int]] = {  # width, layers, heads, feed-forward width; embeddings are tied
     "toy": (64, 2, 4, 128),
+    "8M": (288, 6, 6, 768),
     "15M": (288, 6, 6, 768),
     "110M": (768, 12, 12, 2048),
     "335M": (1024, 24, 16, 2816),
@@ -22,7 +24,7 @@ def make(shape: str, folder: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     width, layers, heads, inner = SHAPES[shape]
-    vocabulary = 512 if shape == "toy" else VOCABULARY
+    vocabulary = SMALLER.get(shape, VOCABULARY)
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=vocabulary, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
@@ -44,7 +46,7 @@ def prompts(
     shared  tokens that all begin with, beside their own `length`
     mixed   between an eighth of the length and twice of it
     """
-    draw, most = random.Random(seed), 512 if shape == "toy" else VOCABULARY
+    draw, most = random.Random(seed), SMALLER.get(shape, VOCABULARY)
     head = [draw.randrange(3, most) for _ in range(shared)]
     lengths = [draw.randint(max(1, length // 8), 2 * length) if mixed else length for _ in range(count)]
     return [[*head, *(draw.randrange(3, most) for _ in range(own))] for own in lengths]

@@ -15,8 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 from starlette.testclient import TestClient
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import Parrot, letters, parrot
 from langwright.inference.precision import Preparation
 from langwright.inference.texts.text import TextModel
@@ -30,22 +33,21 @@ NEIGHBOURS = [
 ]
 
 
+def little(**more: Any) -> TorchEngine:
+    """An engine of a tiny Llama with random weights over the 256 bytes."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(letters()), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=256, eos_token_id=None, bos_token_id=None, pad_token_id=None,
+    )  # fmt: skip
+    return TorchEngine(LlamaForCausalLM(config), max_batch=6, **more)
+
+
 @pytest.fixture(scope="module")
 def strict() -> Iterator[TextModel]:
     """A model whose requests have the same bits alone and beside others."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from langwright.inference.engine import TorchEngine
-
-    torch.manual_seed(0)
-    tokenizer = letters()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, max_position_embeddings=256, eos_token_id=None, bos_token_id=None, pad_token_id=None,
-    )  # fmt: skip
-    engine = TorchEngine(LlamaForCausalLM(config), max_batch=6, preparation=Preparation(strict=True))
-    yield TextModel(engine, tokenizer, "strict")
+    engine = little(preparation=Preparation(strict=True))
+    yield TextModel(engine, letters(), "strict")
     engine.close()
 
 
@@ -239,6 +241,60 @@ def test_chinese_in_pieces(serving: Callable[..., Any]) -> None:
     events = [line[6:] for line in read.split(b"\r\n") if line.startswith(b"data: {")]
     assert "".join(json.loads(event.decode())["choices"][0]["text"] for event in events) == text
     one.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_that_dies_tells_those_who_wait(serving: Callable[..., Any]) -> None:
+    engine = little()
+    running = serving(TextModel(engine, letters(), "mortal"))
+    body = {"model": "mortal", "prompt": "ab", "max_tokens": 200, "stream": True}
+    under_way, last = threading.Barrier(4), []
+
+    def stream() -> None:
+        with httpx.stream("POST", f"{running.url}/v1/completions", json=body, timeout=60) as answer:
+            lines = (line for line in answer.iter_lines() if line)
+            first = next(lines)
+            under_way.wait(20)
+            last.append([first, *lines][-1])
+
+    turn = engine._worker._turn
+
+    def struck(*given: Any) -> Any:
+        if under_way.n_waiting < 3:
+            time.sleep(0.01)  # that none is done before all have begun
+            return turn(*given)
+        under_way.wait(20)
+        raise MemoryError("the lightning struck")
+
+    engine._worker._turn = struck  # type: ignore[method-assign]
+    threads = [threading.Thread(target=stream) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(last) == 3 and all("the server made a mistake" in line for line in last)
+    assert httpx.post(f"{running.url}/v1/completions", json={**body, "stream": False}).status_code == 500
+    assert httpx.get(f"{running.url}/health/live").status_code == 200
+    assert httpx.get(f"{running.url}/health/ready").json()["models"] == {"mortal": "broken"}
+    assert empty(running.server)
+
+
+def test_a_clock_that_jumps_ends_nothing(serving: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    running = serving(parrot(token_s=0.02), sender_s=5.0)
+    text = "x" * 40
+    body = {"model": "parrot", "prompt": text, "max_tokens": 99, "stream": True}
+    said = []
+    for jump in (4e9, 1e6):  # to the year 2096, and to 1970
+        with httpx.stream("POST", f"{running.url}/v1/completions", json=body, timeout=20) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: {"):
+                    monkeypatch.setattr(time, "time", lambda jump=jump: jump)
+                    said.append(json.loads(line[6:])["choices"][0]["text"])
+        assert line == "" and "".join(said) == text
+        said.clear()
+        quick = httpx.post(f"{running.url}/v1/completions", json={**body, "stream": False, "prompt": "ab"}, timeout=20)
+        assert quick.json()["choices"][0]["text"] == "ab"
+        assert httpx.get(f"{running.url}/health/ready").status_code == 200
 
 
 # --- every route ---------------------------------------------------------------------------------

@@ -50,3 +50,25 @@ def test_no_more_wait_than_may() -> None:
         thread.join(0.5)
         ended += not thread.is_alive()
     assert ended == 6 and len(hands._free) == 2 and all(thread.daemon for thread in used)
+
+
+def test_all_work_computes_with_as_many_threads_as_it_is_told() -> None:
+    import torch
+
+    hands, seen = Hands(), SimpleQueue[int]()
+
+    def threads(beside: int = 1) -> set[int]:
+        together = threading.Barrier(beside)
+
+        def look() -> None:
+            together.wait(20)
+            seen.put(torch.get_num_threads())
+
+        for _ in range(beside):
+            hands.do(look)
+        return {seen.get(timeout=20) for _ in range(beside)}
+
+    (before,) = threads()
+    for number in (before + 1, before + 2, before):
+        hands.compute_with(number)
+        assert threads() == threads(beside=3) == {number}  # threads that are there, and those that come

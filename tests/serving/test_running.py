@@ -243,8 +243,8 @@ def test_the_busy_server_says_when_to_come_back(serving: Callable[..., Any]) -> 
         lines = answer.iter_lines()  # kept: httpx closes the connection when it goes
         next(lines)
         busy = httpx.post(f"{running.url}/v1/completions", json=body)
-        assert busy.status_code == 503 and busy.headers["retry-after"] == "1"
-        assert busy.json()["error"]["type"] == "overloaded_error"
+        assert busy.status_code == 429 and busy.headers["retry-after"] == "1"
+        assert busy.json()["error"]["type"] == "rate_limit_error"
         assert httpx.get(f"{running.url}/health/live").status_code == 200
 
 

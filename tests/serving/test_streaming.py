@@ -42,14 +42,14 @@ def test_pieces_arrive_in_order_and_places_come_back() -> None:
     asyncio.run(main())
 
 
-def test_beyond_the_last_place_is_503_with_retry_after(watched: Watching) -> None:
+def test_beyond_the_last_place_is_429_with_retry_after(watched: Watching) -> None:
     async def main() -> None:
         desk = Desk(2)
         engine, model = watched(token_s=0.05)
         answers = await desk.open(model, [ask()])
         with pytest.raises(ApiError) as refused:
             await desk.open(model, [ask(), ask()])
-        assert refused.value.status == 503
+        assert refused.value.status == 429
         assert refused.value.headers == {"Retry-After": "1"}
         assert refused.value.error.params == {"taken": 1, "places": 2, "seconds": 1}
         assert len(engine.streams) == 1  # nothing of the refused request was begun

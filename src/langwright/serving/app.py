@@ -21,6 +21,7 @@ from langwright.serving.access.guards import Audience, Guard
 from langwright.serving.access.retaining import retaining
 from langwright.serving.access.routes import access_routes
 from langwright.serving.access.scopes import Scope, needs, undeclared
+from langwright.serving.access.senders import Pace
 from langwright.serving.access.visits import visiting
 from langwright.serving.complaints import ApiError, ErrorBody
 from langwright.serving.dialogue.bodies import DIALOGUE_BODIES
@@ -29,6 +30,7 @@ from langwright.serving.dialogue.routes import conversation_routes
 from langwright.serving.docs_page import BODIES, docs_routes
 from langwright.serving.doing.tasks import task_routes
 from langwright.serving.doing.tutorials import tutorial_routes
+from langwright.serving.hands import hands
 from langwright.serving.health import health_routes
 from langwright.serving.house import House
 from langwright.serving.jobs.asking import JobRequest, ResumeRequest
@@ -150,7 +152,7 @@ def build_app(
         app.add_middleware(
             CORSMiddleware, allow_origins=sorted(audience.origins), allow_methods=["*"], allow_headers=["*"]
         )
-    app.add_middleware(Guard, audience=audience)
+    app.add_middleware(Guard, audience=audience, pace=Pace(settings.sender_s, settings.sender_bytes_s))
     app.add_middleware(Watch, meters=meters, lines=rounds.lines)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     return app
@@ -159,8 +161,10 @@ def build_app(
 def jobs_of(workspace: Workspace, settings: ServingSettings, doing: Mapping[str, Model]) -> Jobs:
     """The jobs of a workspace, which share the cores with what these models compute."""
     sharing = Sharing(physical_cores(), settings.max_jobs, settings.job_threads)
-    engines = Threads(lambda: [getattr(model.text, "engine", None) for model in doing.values()], sharing.cores)
-    return Jobs(workspace, sharing, engines, settings.job_stop_s)
+    computing = Threads(
+        lambda: [hands(), *(getattr(model.text, "engine", None) for model in list(doing.values()))], sharing.cores
+    )
+    return Jobs(workspace, sharing, computing, settings.job_stop_s)
 
 
 def add_refusals(app: FastAPI) -> None:

@@ -17,6 +17,7 @@ import uvicorn
 from langwright.errors import UserError
 from langwright.inference.texts.text import TextModel
 from langwright.serving.access.guards import audience, is_loopback
+from langwright.serving.access.senders import Pace, wire
 from langwright.serving.access.tls import Tls
 from langwright.serving.app import build_app
 from langwright.serving.docs_page import curl
@@ -82,7 +83,7 @@ def server_for(
     announce = ready or (lambda url: print_ready(url, next(iter(models))))
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=wire(Pace(settings.sender_s, settings.sender_bytes_s)),  # type: ignore[arg-type]  # called like a class
         ws="none",
         log_level="warning",
         access_log=False,

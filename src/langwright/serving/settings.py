@@ -25,7 +25,7 @@ class ServingSettings(Settings):
         1_048_576
     )
     max_open: Annotated[
-        int, Field(ge=1, description="Most continuations running or waiting at once; a request beyond it gets 503")
+        int, Field(ge=1, description="Most continuations running or waiting at once; a request beyond it gets 429")
     ] = 64
     max_choices: Annotated[
         int, Field(ge=1, description="Most continuations one request may ask for: its prompts times n")
@@ -44,6 +44,17 @@ class ServingSettings(Settings):
             description="Seconds that a caller may leave what was sent unread before the connection is closed",
         ),
     ] = 60.0
+    sender_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=86400,
+            description="Seconds that a caller has to send a request, longer by one for each sender_bytes_s bytes of it; then 408",
+        ),
+    ] = 20.0
+    sender_bytes_s: Annotated[
+        int, Field(ge=1, description="Bytes of a request that give its caller one second more to send the rest")
+    ] = 500
     leave_s: Annotated[
         float,
         Field(
@@ -90,7 +101,7 @@ class ServingSettings(Settings):
         Field(gt=0, description="Seconds that a cancelled job has to save its state and leave, before it is ended"),
     ] = 60.0
     max_watchers: Annotated[
-        int, Field(ge=1, description="Most callers that follow the events of a job at once; one beyond it gets 503")
+        int, Field(ge=1, description="Most callers that follow the events of a job at once; one beyond it gets 429")
     ] = 64
     max_upload_bytes: Annotated[
         int, Field(ge=1, description="Largest file that may be uploaded, in bytes; a larger one gets 413")

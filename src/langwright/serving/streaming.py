@@ -70,7 +70,7 @@ class Desk:
     async def open(self, model: TextModel, asks: Sequence[Ask]) -> Answers:
         """Begin continuations, all or none.
 
-        raises  ApiError 503 when there is no room or the server is stopping; what the engine refuses
+        raises  ApiError 429 when there is no room, 503 when the server is stopping; what the engine refuses
         """
         self._take(len(asks))
         try:
@@ -161,7 +161,7 @@ class Desk:
                     places=self.places,
                     seconds=RETRY_AFTER_S,
                 ),
-                status=503,
+                status=429,
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
         self.taken += count

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from langwright.errors import UserError
 from langwright.inference.fake import parrot
 from langwright.serving.access.guards import Audience, audience, host_name
+from langwright.serving.access.senders import Pace
 from langwright.serving.app import build_app
 from langwright.serving.settings import ServingSettings
 
@@ -47,7 +48,7 @@ def test_no_host_at_all_is_turned_away() -> None:
 
     from langwright.serving.access.guards import Guard
 
-    assert Guard(build_app({"m": parrot()}), Audience()).refusal(Headers({}), "GET") is not None
+    assert Guard(build_app({"m": parrot()}), Audience(), Pace(20, 500)).refusal(Headers({}), "GET") is not None
 
 
 def test_an_allowed_host_is_served() -> None:

@@ -55,7 +55,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.heavy, pytest.mark.timeout(1800)])])
 def test_jobs_outlive_the_server(
     world: Workspace, kills: int, server: Callable[[], tuple[subprocess.Popen[str], str]], pretraining: Callable[..., dict[str, Any]],
     until: Callable[..., Any],

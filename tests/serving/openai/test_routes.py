@@ -560,7 +560,7 @@ def test_limits_are_those_of_the_settings() -> None:
 def test_what_never_fits_is_no_matter_of_waiting() -> None:
     app = build_app({"parrot": parrot()}, settings=ServingSettings(max_open=1))
     with TestClient(app, base_url="http://localhost") as client:
-        assert complete(client, n=2).status_code == 400  # not 503: there will never be two places
+        assert complete(client, n=2).status_code == 400  # not 429: there will never be two places
         assert complete(client, n=1).status_code == 200
 
 

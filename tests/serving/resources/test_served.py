@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from langwright.artifacts import Card
 from langwright.inference.engine import TorchEngine
 from langwright.inference.fake import letters
 from langwright.serving.app import build_app
+from langwright.serving.settings import ServingSettings
 from langwright.workspace import Workspace
 
 
@@ -150,6 +152,23 @@ def test_the_plan_takes_threads_from_the_engines_while_a_job_runs(engine: TorchE
     for running in (0, 1, 1, 2, 0):
         threads.tell(sharing.plan(running).engine_threads)
     assert told == [6, 4, 8]
+    late = Listening()  # a model that is loaded while jobs run is told too, and when they have ended
+    threads = Threads(lambda: [late], alone=8)
+    threads.tell(6)
+    threads.tell(8)
+    assert told == [6, 4, 8, 6, 8]
+
+
+def test_heads_and_encoders_keep_to_the_plan(space: Workspace) -> None:
+    """What they compute is computed by the threads beside the loop."""
+    from langwright.serving.app import jobs_of
+    from langwright.serving.streaming import in_thread
+
+    before = asyncio.run(in_thread(torch.get_num_threads))
+    jobs = jobs_of(space, ServingSettings(), {})
+    for threads in (jobs.sharing.cores + 1, before):
+        jobs._threads.tell(threads)
+        assert asyncio.run(in_thread(torch.get_num_threads)) == threads
 
 
 def test_adapters_by_name(space: Workspace, watched: Callable[..., Any]) -> None:

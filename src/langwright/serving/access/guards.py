@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from langwright.errors import UserError
+from langwright.serving.access.senders import Pace, in_time
 from langwright.serving.complaints import ApiError, preferred
 from langwright.wording import use_language
 
@@ -106,11 +107,13 @@ def is_loopback(name: str) -> bool:
 
 
 class Guard:
-    """In front of everything: speaks the caller's language, and turns away whom the server does not listen to."""
+    """In front of everything: speaks the caller's language, turns away whom the server does not listen to, waits for
+    nobody for ever."""
 
-    def __init__(self, app: ASGIApp, audience: Audience) -> None:
+    def __init__(self, app: ASGIApp, audience: Audience, pace: Pace) -> None:
         self.app = app
         self.audience = audience
+        self.pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -122,6 +125,7 @@ class Guard:
             if refusal is not None:
                 await refusal.response()(scope, receive, send)
                 return
+            receive = in_time(receive, self.pace)
         await self.app(scope, receive, send)
 
     def refusal(self, headers: Headers, method: str) -> ApiError | None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
@@ -51,20 +52,22 @@ class Sharing:
 
 
 class Threads:
-    """Has the engines compute with as many threads as the plan says."""
+    """Has whatever computes do so with as many threads as the plan says."""
 
     def __init__(self, engines: Callable[[], Iterable[Any]], alone: int) -> None:
-        """engines: those that are open now; alone: the threads they began with."""
+        """engines: those that are open now, and all else that can be told; alone: the threads they began with."""
         self._engines = engines
         self._alone = alone
-        self._told: dict[int, int] = {}  # id of an engine -> threads
+        self._shared = False  # until a job has run, they are left as they began
+        self._told: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
     def tell(self, threads: int) -> None:
-        """Have every engine that can be told compute with so many threads from its next step on."""
-        for engine in self._engines():
-            if threads != self._told.get(id(engine), self._alone) and hasattr(engine, "compute_with"):
+        """Have all that can be told compute with so many threads from its next step on."""
+        self._shared = self._shared or threads != self._alone
+        for engine in self._engines() if self._shared else ():
+            if hasattr(engine, "compute_with") and self._told.get(engine) != threads:
                 try:
                     engine.compute_with(threads)
                 except RuntimeError as error:  # it is closed, or its thread has died
                     log.warning("an engine was not told to compute with %d threads: %s", threads, error)
-                self._told[id(engine)] = threads
+                self._told[engine] = threads

@@ -198,5 +198,5 @@ def too_many(most: int) -> ApiError:
     """As many callers follow events as may."""
     return ApiError(
         UserError("{most} callers follow events already", fix="ask for pages of events instead, or later", most=most),
-        status=503, headers={"Retry-After": str(RETRY_AFTER_S)},
+        status=429, headers={"Retry-After": str(RETRY_AFTER_S)},
     )  # fmt: skip

@@ -24,6 +24,7 @@ from langwright.serving.monitoring.schedule import read_schedule
 from langwright.serving.monitoring.settings import MonitoringSettings
 from langwright.serving.monitoring.telling import Post, notice_of
 from langwright.serving.resources.served import Served
+from langwright.serving.streaming import in_thread
 
 EVERY_S = 5.0
 log = logging.getLogger("langwright.serving")
@@ -93,13 +94,13 @@ class Rounds:
         """Take the texts of a data set as the reference of every model."""
         texts = await asyncio.to_thread(texts_of, Path(self.settings.drift.data), self.settings.drift.reference)
         for name in list(self.doing):
-            await asyncio.to_thread(self.drift.begin, name, texts)
+            await in_thread(self.drift.begin, name, texts)
 
     async def go_round(self) -> None:
         """Look at everything once."""
         now, clock = time.monotonic(), time.time()
         self.meters.recent.waiting.append((now, float(sum(waiting_in(self.writers)))))
-        for name, looked in await asyncio.to_thread(self.drift.look, now, clock):
+        for name, looked in await in_thread(self.drift.look, now, clock):
             self.say_drift(name, looked)
         for outcome in await asyncio.to_thread(self.checking.look):
             self.lines.write({"event": "check", **outcome.model_dump(), "time": stamp(outcome.ended)})

@@ -114,7 +114,7 @@ def dataset_routes(house: House) -> APIRouter:
         if len(coming) >= AT_ONCE:
             raise ApiError(
                 UserError("{most} files are coming in already", fix="send it when one of them is there", most=AT_ONCE),
-                status=503, headers={"Retry-After": str(RETRY_AFTER_S)},
+                status=429, headers={"Retry-After": str(RETRY_AFTER_S)},
             )  # fmt: skip
         coming.append(name)
         try:
