@@ -32,6 +32,7 @@ from langwright.serving.monitoring.meters import Meters, Writing
 
 RETRY_AFTER_S = 1
 ASIDE = 8  # threads at most for work beside the continuations
+DONE = b"data: [DONE]\n\n"
 log = logging.getLogger("langwright.serving")
 T = TypeVar("T")
 
@@ -365,9 +366,13 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        last = b""
         async for event in said_in_stream(self._events):
+            if event == DONE:  # leaves with the end of the answer, which the audit log has first
+                last = event
+                continue
             await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def said_in_stream(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -419,7 +419,7 @@ def test_a_flood_without_a_key_does_not_fill_the_log(served: Callable[..., Serve
 
 
 def test_an_answer_that_cannot_be_recorded_is_not_given(served: Callable[..., Served], tmp_path: Any) -> None:
-    """The store is full: the caller hears 503 and not the answer, and the server goes on when there is room."""
+    """The store is full: the caller hears 503 and not the answer, of a stream not its end, and it goes on with room."""
     stores = open_stores(f"sqlite:///{tmp_path}/s.db")
     server = served(stores=stores)
     assert server.ask().status_code == 200
@@ -440,8 +440,10 @@ def test_an_answer_that_cannot_be_recorded_is_not_given(served: Callable[..., Se
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("langwright.serving.access.gate.note", full)
         answer = server.ask()
+        stream = server.client.post("/v1/chat/completions", json=CHAT)
     assert answer.status_code == 503 and "disk is full" in answer.json()["error"]["problem"]
     assert answer.headers["retry-after"] == "1" and note is audit_store.note
+    assert "disk is full" in stream.text.split("data: ")[-1] and "[DONE]" not in stream.text
     with stores.writing() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     assert server.ask().status_code == 200

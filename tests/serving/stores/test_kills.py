@@ -137,6 +137,7 @@ def test_two_kills(url: str, opened: Callable[..., Stores]) -> None:
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.spec("S15", "20 kills under load on SQLite and on PostgreSQL: nothing acknowledged is lost")
 @pytest.mark.spec(
     "DM10", "20 kills under load: every conversation, turn, judgement and key that was acknowledged is there"
@@ -168,6 +169,7 @@ def test_postgresql_restarts_under_a_server(postgres: Postgres) -> None:
         assert client.post("/v1/completions", json=ASK).status_code == 200
 
 
+@pytest.mark.heavy
 @pytest.mark.spec(
     "S15", "a database that restarts in the middle of requests: each is on record, or its caller hears 503"
 )

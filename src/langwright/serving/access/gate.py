@@ -25,6 +25,7 @@ from langwright.serving.stores.keys import Key, any_key, find_key
 from langwright.serving.stores.opening import Stores
 from langwright.serving.stores.quotas import Used, used
 from langwright.serving.stores.times import now
+from langwright.serving.streaming import event_of
 
 STRANGERS_RECORDED = 60  # refusals a minute that are written down without a key: a flood must not fill the disk
 BUSY_S = 1
@@ -165,7 +166,7 @@ class Answer:
         self.headers = headers
         self._send = send
         self._held: Message | None = None  # the status of an answer of which nothing else is there yet
-        self._begun = self._ended = False
+        self._begun = self._ended = self._events = False
         self._body = bytearray() if gate.settings.audit_prompts else None
 
     def hear(self, receive: Receive) -> Receive:
@@ -189,7 +190,8 @@ class Answer:
             for name, value in self.headers.items():
                 headers.setdefault(name, value)
             message["headers"] = headers.raw
-            if headers.get("content-type", "").startswith("text/event-stream"):
+            self._events = headers.get("content-type", "").startswith("text/event-stream")
+            if self._events:
                 await self._forward(message)
             else:
                 self._held = message
@@ -204,7 +206,7 @@ class Answer:
         await self._forward(message)
 
     async def end(self, otherwise: str) -> bool:
-        """Write the row, once; False when it could not be written and the caller was told so instead."""
+        """Write the row, once; False when it could not be written, and the caller was told so instead of the end."""
         if self._ended:
             return True
         self._ended = True
@@ -216,13 +218,12 @@ class Answer:
             await asyncio.to_thread(self.gate.write, self.visit, route_of(self.scope), asked)
         except StoreError as error:
             log.error("the audit log could not be written: %s", error)
-            if self._begun:
-                return True
-            self._held = None
-            await ApiError(error, status=503, headers={"Retry-After": str(BUSY_S)}).response()(
-                self.scope, nothing, self._send
-            )
-            self._begun = True
+            refusal = ApiError(error, status=503, headers={"Retry-After": str(BUSY_S)})
+            if self._events:
+                await self._send({"type": "http.response.body", "body": event_of(refusal.body())})
+            elif not self._begun:
+                self._held, self._begun = None, True
+                await refusal.response()(self.scope, nothing, self._send)
             return False
         return True
 

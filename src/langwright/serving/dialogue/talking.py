@@ -27,7 +27,7 @@ from langwright.serving.dialogue.shown import Answered, Piece, Reply, turn_shown
 from langwright.serving.house import House
 from langwright.serving.stores.conversations import Conversation, Turn, add_turn, path_to, turns_of
 from langwright.serving.stores.profiles import profile
-from langwright.serving.streaming import Answers, Ask, EventStream, event_of, unless_gone
+from langwright.serving.streaming import DONE, Answers, Ask, EventStream, event_of, unless_gone
 from langwright.tasks.dialogue.context import Context, Summary, fitted, summary_of
 from langwright.tasks.dialogue.feelings import Strategy, strategy_for
 from langwright.tasks.dialogue.pinning import pinned
@@ -150,7 +150,7 @@ class Answering:
                 yield event_of(Piece(kind="piece", text=part.text))
             else:
                 yield event_of(Piece(kind="answer", answer=await self.keep(part)))
-        yield b"data: [DONE]\n\n"
+        yield DONE
 
     async def keep(self, done: TextCompletion) -> Answered:
         """Keep the answer; what the caller is told."""

@@ -31,9 +31,9 @@ from langwright.serving.openai.answers import (
     usage,
 )
 from langwright.serving.openai.chat import ChatRequest
-from langwright.serving.openai.measure import DONE, check_choices, json_response, reason, room_for
+from langwright.serving.openai.measure import check_choices, json_response, reason, room_for
 from langwright.serving.openai.tools import Calling, Said, special_in
-from langwright.serving.streaming import Answers, Ask, EventStream, event_of, unless_gone
+from langwright.serving.streaming import DONE, Answers, Ask, EventStream, event_of, unless_gone
 
 
 async def answer_chat(house: House, request: Request, asked: ChatRequest) -> Response:

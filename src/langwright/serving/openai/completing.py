@@ -22,8 +22,8 @@ from langwright.serving.openai.answers import (
     usage,
 )
 from langwright.serving.openai.bodies import COMPLETION_TOKENS, CompletionRequest
-from langwright.serving.openai.measure import DONE, check_choices, json_response, reason, room_for, tokens_of
-from langwright.serving.streaming import Answers, Ask, EventStream, event_of, unless_gone
+from langwright.serving.openai.measure import check_choices, json_response, reason, room_for, tokens_of
+from langwright.serving.streaming import DONE, Answers, Ask, EventStream, event_of, unless_gone
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from langwright.inference.texts.written import TextCompletion
 from langwright.serving.house import House
 from langwright.serving.openai.answers import FinishReason
 
-DONE = b"data: [DONE]\n\n"
 SHORT = 1000  # characters that are made tokens at once: waking a thread takes longer
 
 
