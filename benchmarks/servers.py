@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,11 +118,9 @@ def llama_server(folder: Path, kind: str, at_once: int) -> Iterator[str]:
 def wait_for(url: str, child: subprocess.Popen[bytes]) -> None:
     """Until it says that it is well; LeftOut when it ends instead."""
     while child.poll() is None:
-        try:
+        with suppress(httpx.TransportError):  # nobody listens yet
             if httpx.get(f"{url}/health", timeout=2).status_code == 200:
                 return
-        except httpx.TransportError:
-            pass
         time.sleep(0.2)
     raise LeftOut(f"it ended with {child.returncode}")
 
