@@ -16,8 +16,8 @@ from langwright.runlog import Chosen, Resumed, Stepped, Warned, read_events
 from langwright.settings import read_settings
 from langwright.stages.adapt import AdaptSettings
 from langwright.stages.finetune import FinetuneSettings
-from langwright.stages.keeping import Kept, Learning
-from langwright.stages.sequences.settings import EWC, Replay
+from langwright.stages.keeping import Kept, Learning, TextEWC
+from langwright.stages.sequences.settings import Replay
 from langwright.tasks.front.loading import load
 from langwright.tokenizers.loading import load_tokenizer
 
@@ -106,7 +106,7 @@ def test_more_tokens_for_the_text(domain):
 
 KEEPING = {
     "replay": {"keeping.kind": "replay", "keeping.rows": 50, "keeping.share": 0.5},
-    "ewc": {"keeping.kind": "ewc", "keeping.strength": 100.0, "keeping.fisher_rows": 30},
+    "ewc": {"keeping.kind": "ewc", "keeping.fisher_rows": 30},
     "a-gem": {"keeping.kind": "a-gem", "keeping.rows": 50, "keeping.batch_rows": 16},
 }
 
@@ -120,7 +120,6 @@ def test_less_is_forgotten_of_the_domain_before(domain, lawyer, kind):
     inputs = {"model": ["base"], "dataset": ["law"], "origin": ["text"]}
     found = make(domain, "adapt", inputs, f"kept-by-{kind}", steps=20, learning_rate=3e-3, length=32, **KEEPING[kind])
     before, after = (values(one)["source domain: change of bits per byte"].value for one in (lawyer, found))
-    print(kind, before, after, values(found)["target domain: change of bits per byte"].value)
     assert after < before and values(found)["target domain: change of bits per byte"].high < -0.3
     if kind == "a-gem":
         events = read_events(found.path / "run" / "events.jsonl")
@@ -158,7 +157,7 @@ def test_what_keeps_and_objectives_that_it_does_not_go_with():
     class Comparing:
         separable = False
 
-    for keeping, words in ((Replay(), "batches of two texts"), (EWC(), "has no logits")):
+    for keeping, words in ((Replay(), "batches of two texts"), (TextEWC(), "has no logits")):
         with pytest.raises(UserError, match=words):
             Kept(keeping, [], 0).around(Learning(Comparing(), None), Comparing(), None, None)
 
@@ -173,7 +172,10 @@ def test_an_adapter_learns_a_domain_and_leaves_the_weights(domain):
         length=32,
         method="lora",
         merge=False,
+        compile="on",
     )
+    said = [e.message for e in read_events(artifact.path / "run" / "events.jsonl") if isinstance(e, Warned)]
+    assert any(message.startswith("compile = on is left out") for message in said)
     assert values(artifact)["target domain: change of bits per byte"].value < 0
     base, kept = load_file(domain.folder / "base" / "model.safetensors"), load_file(artifact.path / "model.safetensors")
     assert all(torch.equal(base[name], kept[name]) for name in base)

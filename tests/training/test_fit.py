@@ -19,12 +19,14 @@ from langwright.data.store import Document, build_store
 from langwright.errors import UserError
 from langwright.objectives.next_token import NextToken, RowExamples
 from langwright.runlog import Chosen, Evaluated, Resumed, RunLog, Saved, Stepped, Stopped, Warned, read_events
+from langwright.settings import read_settings
 from langwright.training import checkpoints
 from langwright.training.averaging import EMA
 from langwright.training.checkpoints import newest_whole, whole_checkpoints
 from langwright.training.feed import Feed
 from langwright.training.fit import Fit, Plan, due, fit
 from langwright.training.loop import NonFinite
+from langwright.training.optimizers import SGD
 from langwright.training.planning import read_plan, save_plan
 from langwright.training.schedules import Constant, Plateau
 from langwright.training.settings import TrainingSettings
@@ -436,3 +438,7 @@ def test_what_goes_by_a_loss_that_nobody_measures_is_refused(store, tmp_path, se
 def test_settings_that_contradict_each_other_are_named_together():
     with pytest.raises(UserError, match="micro_rows = 8 is more than batch_rows = 4"):
         TrainingSettings(micro_rows=8, batch_rows=4)
+    with pytest.raises(UserError, match=r"nesterov = true .*momentum = 0") as refused:
+        read_settings(TrainingSettings, sets=["optimizer.kind=sgd", "optimizer.nesterov=true"])
+    assert refused.value.problem("zh") != refused.value.problem("en")
+    assert TrainingSettings(optimizer=SGD(momentum=0.9, nesterov=True)).optimizer.nesterov

@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from langwright.training.loss import Batch, Objective
     from langwright.training.settings import TrainingSettings
 
+
+class TextEWC(EWC):
+    """Weights are held where training begins, as firmly as their Fisher information on rows of text says (Kirkpatrick et al. 2017, arXiv:1612.00796)."""
+
+    strength: Annotated[float, Field(ge=0, description="What the penalty is multiplied with")] = 100.0
+
+
 Keeping = Annotated[
-    Naive | Replay | EWC | AGEM,
+    Naive | Replay | TextEWC | AGEM,
     Field(
         discriminator="kind",
         description="What is done so that the domain the model comes from is not forgotten, whose text is the last input: "
@@ -84,7 +91,7 @@ class Kept:
     old  its rows
     """
 
-    keeping: Replay | EWC | AGEM
+    keeping: Replay | TextEWC | AGEM
     old: Examples
     seed: int
 
@@ -101,7 +108,7 @@ class Kept:
         match self.keeping:
             case Replay():
                 return self.replayed(plain, self.keeping)
-            case EWC():
+            case TextEWC():
                 return self.held(plain, self.keeping, inner, model)
             case AGEM():
                 return self.put_right(plain, self.keeping, inner, model, settings)
@@ -126,7 +133,7 @@ class Kept:
         both = Tasks({"new": feed.examples, "old": old})
         return replace(plain, feed=Blend(both, order, feed.batch_rows, feed.micro_rows))
 
-    def held(self, plain: Learning, own: EWC, inner: Objective[Any], model: nn.Module) -> Learning:
+    def held(self, plain: Learning, own: TextEWC, inner: Objective[Any], model: nn.Module) -> Learning:
         """Weights anchored where they are, by the Fisher information of old rows."""
         from langwright.objectives.penalties import Anchored, Penalised, fisher_diagonal
         from langwright.objectives.wrapping import own_weights

@@ -339,6 +339,12 @@ def plan(work: Work, lesson: Lesson, model: nn.Module, default_epochs: float) ->
     seconds_per_update = probed.seconds * batch_rows / probed.micro_rows
     # Texts of every length would be compiled one by one; rows of one width are compiled once.
     one_shape = lesson.head == "causal" and isinstance(settings.method, Full)
+    if settings.compile == "on" and not one_shape:
+        work.log.write(
+            Warned(
+                message="compile = on is left out: texts of every length, or weights beside frozen ones, are not compiled"
+            )
+        )
     adapter = isinstance(settings.method, Adapter)
     return Plan(
         steps=steps,

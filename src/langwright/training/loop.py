@@ -21,8 +21,7 @@ from langwright.training.crew import ALONE, Crew
 from langwright.training.gradients import GradientRule, Part, Sum
 from langwright.training.loss import Batch, Loss, Objective, task_of
 from langwright.training.scaling import LossScale
-
-COMPILED = "_orig_mod."  # what torch.compile puts before the names of a model's weights
+from langwright.training.trainable import plain_name
 
 
 @dataclass(frozen=True)
@@ -248,7 +247,7 @@ def finite_norm(
     norm = norm_of(weights, crew)
     assert gathered.total is not None  # an update has at least one part
     if not (torch.isfinite(norm) and torch.isfinite(gathered.total)):
-        named = [(name.removeprefix(COMPILED), weight) for name, weight in model.named_parameters()]
+        named = [(plain_name(name), weight) for name, weight in model.named_parameters()]
         named += [(f"objective.{own}", weight) for own, weight in enumerate(objective.parameters())]
         broken = [
             name

@@ -7,10 +7,11 @@ Norms and biases are never decayed, by any of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, assert_never
+from typing import TYPE_CHECKING, Annotated, Literal, Self, assert_never
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from langwright.errors import UserError
 from langwright.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ class SGD(Settings):
     )
     nesterov: Annotated[bool, Field(description="Look ahead along the momentum, as Nesterov does")] = False
     weight_decay: Annotated[float, Field(ge=0, description=IN_GRADIENT)] = 0.0
+
+    @model_validator(mode="after")
+    def momentum_to_look_along(self) -> Self:
+        """UserError for Nesterov's look ahead where no momentum is kept."""
+        if self.nesterov and not self.momentum:
+            raise UserError(
+                "optimizer.nesterov = true looks ahead along the momentum, and optimizer.momentum = 0 keeps none",
+                fix="give optimizer.momentum too, such as 0.9, or leave nesterov out",
+            )
+        return self
 
 
 class Adagrad(Settings):
