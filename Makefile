@@ -11,10 +11,12 @@ export POEMS ?= $(abspath runs/poems-rows)
 PINS := pyproject.toml constraints.txt scripts/setup.py scripts/speech.py $(if $(TORCH_INDEX),force)
 INSTALL = $(or $(PYTHON),python3) -m scripts.setup
 INDEX = $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
+STUDIO := $(shell find studio/src -type f) $(addprefix studio/,package-lock.json index.html vite.config.ts tsconfig.json)
+WEB := src/langwright/serving/web/built-from.txt
 RECIPES := $(filter-out recipes/demo.toml,$(wildcard recipes/*.toml)) $(wildcard recipes/claims/*.toml)
 
 .NOTPARALLEL:
-.PHONY: help setup demo test prove results bench data docs lint check wheel clean force
+.PHONY: help setup studio demo test prove results bench data docs lint check wheel clean force
 
 help: ## this list ## 本列表
 	@case "$${LC_ALL:-$${LC_MESSAGES:-$$LANG}}" in zh*) n=3; first="第一次来？先试 make demo。所需的安装会自动完成，下载前先报大小。";; \
@@ -22,7 +24,7 @@ help: ## this list ## 本列表
 	echo "$$first"; echo; \
 	awk -F ' ## ' -v n=$$n '/^[a-z]+:.* ## / { split($$1, t, ":"); printf "  make %-9s %s\n", t[1], $$n }' Makefile
 
-setup: .venv/.all ## virtual environment in .venv with everything pinned ## 在 .venv 中装好全部固定版本
+setup: .venv/.all $(WEB) ## virtual environment in .venv with everything pinned ## 在 .venv 中装好全部固定版本
 
 .venv/.core: $(PINS)
 	@$(INSTALL) core $(INDEX)
@@ -35,6 +37,12 @@ setup: .venv/.all ## virtual environment in .venv with everything pinned ## 在 
 
 .venv/.all: $(PINS)
 	@$(INSTALL) core dev docs all $(INDEX)
+
+studio: .venv/.core ## the web page that `langwright studio` shows; needs Node, or fetches it ## `langwright studio` 显示的网页；需要 Node，没有则下载
+	@$(PY) -m scripts.studio build
+
+$(WEB): $(STUDIO) | .venv/.core
+	@$(PY) -m scripts.studio build --try
 
 demo: .venv/.core ## text to tokenizer to model to chat to report, in minutes ## 几分钟内：文本、分词器、模型、对话、报告
 	@$(PY) -m scripts.demo
@@ -72,8 +80,9 @@ docs: .venv/.docs ## both languages of the handbook into docs/_build ## 构建�
 	@$(PY) -m scripts.docs
 
 wheel: .venv/.dev ## a wheel in dist ## 在 dist 中构建 wheel
+	@$(PY) -m scripts.studio build --try
 	$(PY) -m build --wheel --no-isolation
 
 clean: ## remove what can be made again, never runs and data ## 删除可重建之物，绝不动 runs 与数据
-	rm -rf .venv dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist build docs/_build src/langwright/serving/web studio/node_modules studio/test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

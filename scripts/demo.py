@@ -28,6 +28,7 @@ say = speaker(
         "talk to it": "与它对话",
         "serve it over HTTP": "通过 HTTP 提供服务",
         "open the report": "打开报告",
+        "see all of it in a browser": "在浏览器中查看全部",
         "replies that hold the right phrase, questions it was taught": "教过的问题，回答含正确短语的比例",
         "of these, English": "其中英文",
         "of these, Chinese": "其中中文",
@@ -56,6 +57,7 @@ def main() -> int:
         ("talk to it", ".venv/bin/langwright chat runs/chat"),
         ("serve it over HTTP", ".venv/bin/langwright serve runs/chat"),
         ("open the report", str(RUNS / "report" / "report.html")),
+        ("see all of it in a browser", ".venv/bin/langwright studio"),
     ):
         print(f"  {say(words)}: {command}")
     return 0

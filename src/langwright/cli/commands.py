@@ -26,6 +26,7 @@ from langwright.cli.score import SCORE
 from langwright.cli.serve import SERVE
 from langwright.cli.stage import check_command, stage_command
 from langwright.cli.stores import STORES
+from langwright.cli.studio import STUDIO
 from langwright.cli.tasks import TASKS_COMMAND
 from langwright.cli.teaching import Command
 from langwright.cli.templates import TEMPLATES
@@ -104,7 +105,7 @@ def all_commands() -> dict[str, Command]:
     stages = [stage_command(stage, SECTIONS[0], EXAMPLES[name]) for name, stage in STAGES.items()]
     checks = [check_command(stage) for stage in STAGES.values()]
     commands = [
-        *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, ASK, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *REWRITE, *COWRITE, *RECOMMEND, *RUNS,
+        *stages, RUN, GENERATE, PREDICT, TASKS_COMMAND, CHAT, ASK, STUDIO, SERVE, BENCH, SCORE, FILL, EMBED, INSPECT, *WATERMARK, *TEMPLATES, *REWRITE, *COWRITE, *RECOMMEND, *RUNS,
         HISTORY, *RATE, GATE, RECIPE, *checks, DOCTOR, *KEYS, *STORES, LOGS,
     ]  # fmt: skip
     return {command.name: command for command in commands}

@@ -47,6 +47,7 @@ from langwright.serving.openai.not_done import not_done_routes
 from langwright.serving.openai.routes import openai_routes
 from langwright.serving.openai.tokens import token_routes
 from langwright.serving.resources.datasets import dataset_routes
+from langwright.serving.resources.looking import TokensRequest, looking_routes
 from langwright.serving.resources.models import AdapterRequest, LoadRequest, UnloadRequest, model_routes
 from langwright.serving.resources.runs import run_routes
 from langwright.serving.resources.served import Served
@@ -55,6 +56,7 @@ from langwright.serving.settings import ServingSettings
 from langwright.serving.stores.complaints import StoreError
 from langwright.serving.stores.opening import Stores, in_memory
 from langwright.serving.streaming import RETRY_AFTER_S, Desk, broken
+from langwright.serving.studio import studio_routes
 from langwright.tasks.front.model import Model
 from langwright.training.cores import physical_cores
 from langwright.workspace import Workspace
@@ -71,6 +73,7 @@ ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # Non
     (access_routes, None),
     (job_routes, None),
     (dataset_routes, None),
+    (looking_routes, None),  # before those of runs, whose names may hold slashes
     (run_routes, None),
     (stage_routes, None),
     (version_routes, None),  # before those of models, whose names may hold slashes
@@ -78,6 +81,7 @@ ROUTES: tuple[tuple[Callable[[House], APIRouter], Scope | None], ...] = (  # Non
     (health_routes, None),
     (monitoring_routes, "read"),
     (docs_routes, None),
+    (studio_routes, None),
     (not_done_routes, "ask"),  # behind all others
 )
 RESOURCES: tuple[type[BaseModel], ...] = (  # bodies that are sent to them
@@ -88,6 +92,7 @@ RESOURCES: tuple[type[BaseModel], ...] = (  # bodies that are sent to them
     AdapterRequest,
     ExchangeRequest,
     RollbackRequest,
+    TokensRequest,
     Nothing,
 )
 CLIENT_CLOSED = 499  # nginx's number for a caller that did not wait; nobody reads it
@@ -103,16 +108,14 @@ def build_app(
 ) -> FastAPI:
     """The application.
 
-    models    of any kind, by the name that requests ask for; not closed by the application
+    models    of any kind, by the name that requests ask for; not closed by the application. None will do: the
+              workspace is shown, and a model of it loaded
     audience  whom it listens to; callers on this computer only when left out
     stores    for keys, the audit log, conversations; in memory when left out. Not closed by the application
     workspace whose runs and data it shows and makes; the current folder when left out
-    raises    UserError when there is no model
 
     Its `state.desk` knows what is open.
     """
-    if not models:
-        raise UserError("there is no model to serve", fix="name at least one: `langwright serve MODEL`")
     settings = settings or ServingSettings()
     audience = audience or Audience()
     doing = {

@@ -55,6 +55,8 @@ OTHERS = {
     "GET /v1/jobs": "What waits, runs or is finished; POST starts any stage, with a stream of its events",
     "GET /v1/stages": "What can be made of what, with every setting",
     "GET /v1/datasets": "Files that were uploaded, with PUT, and the data sets read from such",
+    "GET /v1/samples": "Small files to begin with; POST puts one among those that were uploaded",
+    "POST /v1/preflight": "What a job would read and learn, before it is begun",
     "GET /v1/runs": "What was made, from what, with which results",
     "GET /v1/served": "Models that are served; POST loads one of the workspace",
     "GET /health/live": "Says that the process runs; asks no model",
@@ -74,7 +76,6 @@ def docs_routes(house: House) -> APIRouter:
     """The page, in the caller's language."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/", response_class=HTMLResponse)
     @router.get("/docs", response_class=HTMLResponse)
     async def docs() -> HTMLResponse:
         """The page."""
@@ -91,13 +92,14 @@ def page(writers: list[str], models: list[str]) -> str:
     writers  models that write, by whose first the examples ask
     """
     title = say("What this server does")
+    first = writers[0] if writers else "MODEL"
     parts = [
         f"<h1>{title}</h1>",
         f"<p>{say('Models')}: {', '.join(code(name) for name in models)}</p>",
         f"<p>{say('Fields that are not listed are refused by name; nothing is ignored in silence.')}</p>",
     ]
     for path, body in BODIES.items():
-        parts += [f"<h2>POST {path}</h2>", f"<pre>{html.escape(curl(path, writers[0]))}</pre>", table(body)]
+        parts += [f"<h2>POST {path}</h2>", f"<pre>{html.escape(curl(path, first))}</pre>", table(body)]
     rows = "".join(f"<tr><td>{code(path)}</td><td>{html.escape(say(text))}</td></tr>" for path, text in OTHERS.items())
     parts.append(f"<h2>{say('Also')}</h2><table>{rows}</table>")
     return (

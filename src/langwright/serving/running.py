@@ -80,7 +80,7 @@ def server_for(
     url = url_of(host, listener, tls)
     if not is_loopback(host):
         say_who_may_ask(url, stores, tls)
-    announce = ready or (lambda url: print_ready(url, next(iter(models))))
+    announce = ready or (lambda url: print_ready(url, next(iter(models), "MODEL")))
     config = uvicorn.Config(
         app,
         http=wire(Pace(settings.sender_s, settings.sender_bytes_s)),  # type: ignore[arg-type]  # called like a class

@@ -540,11 +540,16 @@ def test_an_engine_that_breaks_midway_ends_the_stream_with_an_error() -> None:
         assert complete(client, prompt="abc").status_code == 500
 
 
-def test_no_model_to_serve() -> None:
-    from langwright.errors import UserError
-
-    with pytest.raises(UserError, match="no model to serve"):
-        build_app({})
+def test_without_a_model_it_still_shows_what_there_is() -> None:
+    with TestClient(build_app({}), base_url="http://localhost") as client:
+        assert client.get("/v1/models").json()["data"] == []
+        assert complete(client, model="anything").status_code == 404
+        assert (
+            client.get("/v1/runs").status_code
+            == client.get("/docs").status_code
+            == client.get("/health/ready").status_code
+            == 200
+        )
 
 
 def test_limits_are_those_of_the_settings() -> None:

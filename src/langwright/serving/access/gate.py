@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from langwright.errors import UserError
 from langwright.serving.access.limits import Buckets
-from langwright.serving.access.scopes import OPEN
+from langwright.serving.access.scopes import is_open
 from langwright.serving.access.visits import Caller, Visit, arrive, until_midnight, used_up
 from langwright.serving.complaints import ApiError
 from langwright.serving.settings import ServingSettings
@@ -50,7 +50,7 @@ class Gate:
         self.buckets = Buckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN or scope["method"] == "OPTIONS":
+        if scope["type"] != "http" or is_open(scope["path"]) or scope["method"] == "OPTIONS":
             await self.app(scope, receive, send)
             return
         visit = Visit(

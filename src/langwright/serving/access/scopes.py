@@ -23,6 +23,7 @@ SCOPES: dict[Scope, str] = {
     "admin": "make and revoke keys, read the audit log, and all of the above",
 }
 assert tuple(SCOPES) == get_args(Scope)
+ASSETS = "/assets/"  # the studio's files, which are open as its page is
 OPEN = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})  # without a key, and unrecorded
 
 
@@ -52,12 +53,17 @@ def needs(scope: Scope) -> Any:
     return Depends(Needed(scope))
 
 
+def is_open(path: str) -> bool:
+    """Whether a path is answered without a key, and without a row in the audit log."""
+    return path in OPEN or path.startswith(ASSETS)
+
+
 def undeclared(routes: Iterable[BaseRoute]) -> list[str]:
     """Paths that name no scope and are not open: a key for anything would open them."""
     return [
         route.path
         for route in routes
         if isinstance(route, APIRoute)
-        and route.path not in OPEN
+        and not is_open(route.path)
         and not any(isinstance(one.dependency, Needed) for one in route.dependencies)
     ]
