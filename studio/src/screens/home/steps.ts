@@ -30,7 +30,7 @@ export const STEPS: Asked[] = [
     stage: "finetune",
     name: ANSWERS,
     inputs: { model: ["guide-base"], dataset: ["guide-talks"] },
-    settings: { task: "chat", minutes: 1, learning_rate: 0.002, batch_rows: 2, compile: "off" },
+    settings: { task: "chat", epochs: 20, learning_rate: 0.002, batch_rows: 2, compile: "off" },
   },
 ];
 
