@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,15 @@ def test_damaged_folders(folder: Path, harm: Callable[[Path], None], word: str) 
     harm(folder)
     with pytest.raises(UserError, match=word):
         load_model(folder)
+
+
+def test_weights_of_another_account_are_no_riddle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """safetensors writes weights for their owner alone, and says to others that the file does not exist."""
+    (folder / "model.safetensors").write_bytes(b"")  # root, who may read everything, finds it torn instead
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).suffix != ".safetensors")
+    with pytest.raises(UserError, match="Permission denied") as refused:
+        load_model(folder)
+    assert f"chmod -R a+rX {folder}" in refused.value.fix("en")
 
 
 def test_weights_that_are_missing_are_not_made_up(folder: Path) -> None:

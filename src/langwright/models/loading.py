@@ -6,6 +6,7 @@ a checkpoint is never run.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import warnings
@@ -346,6 +347,15 @@ def unreadable(path: Path, config: PreTrainedConfig, head: Head, error: Exceptio
             path=path,
             kind=config.model_type,
             head=head,
+        )
+    closed = [file for file in sorted(path.glob("*.safetensors")) if not os.access(file, os.R_OK)]
+    if closed:  # safetensors says of such a file that it does not exist
+        return UserError(
+            "{file} cannot be read: {reason}",
+            fix="let this account read it: chmod -R a+rX {path}",
+            file=closed[0],
+            path=path,
+            reason=os.strerror(errno.EACCES),
         )
     return UserError(
         "the weights of {path} cannot be read: {reason}",

@@ -150,7 +150,8 @@ def build_app(
         assert not bare, f"name the scope that these routes need: {bare}"
         app.include_router(router, dependencies=[] if scope is None else [needs(scope)])
     add_refusals(app)
-    app.add_middleware(Gate, stores=house.stores, settings=settings, required=audience.any_address, digest=house.digest)
+    required = audience.any_address or settings.require_key
+    app.add_middleware(Gate, stores=house.stores, settings=settings, required=required, digest=house.digest)
     if audience.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=sorted(audience.origins), allow_methods=["*"], allow_headers=["*"]

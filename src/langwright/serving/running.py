@@ -25,6 +25,7 @@ from langwright.serving.settings import ServingSettings
 from langwright.serving.stores.keys import any_key
 from langwright.serving.stores.opening import Stores
 from langwright.serving.streaming import Desk
+from langwright.serving.supervisor import notify
 from langwright.tasks.front.model import Model
 from langwright.wording import say
 
@@ -78,8 +79,8 @@ def server_for(
     listened = audience(host, settings.allowed_hosts, settings.allowed_origins)
     app = build_app(models, audience=listened, settings=settings, stores=stores)
     url = url_of(host, listener, tls)
-    if not is_loopback(host):
-        say_who_may_ask(url, stores, tls)
+    if not is_loopback(host) or settings.require_key:
+        say_who_may_ask(url, stores, tls, others=not is_loopback(host))
     announce = ready or (lambda url: print_ready(url, next(iter(models), "MODEL")))
     config = uvicorn.Config(
         app,
@@ -139,11 +140,11 @@ def cannot_listen(host: str, port: int, error: OSError) -> UserError:
     )
 
 
-def say_who_may_ask(url: str, stores: Stores | None, tls: Tls | None) -> None:
-    """What someone should know who opens a server to others."""
+def say_who_may_ask(url: str, stores: Stores | None, tls: Tls | None, others: bool) -> None:
+    """What someone should know whose server asks for keys; others: whether it can be reached from elsewhere."""
     if stores is None or not any_key(stores):
         print(say("nobody can use {url} yet: make a key with `langwright keys create`", url=url), file=sys.stderr)
-    if tls is None:
+    if others and tls is None:
         print(
             say("warning: keys and texts travel unencrypted to {url}: give --tls-cert and --tls-key", url=url),
             file=sys.stderr,
@@ -178,12 +179,14 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+        notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """It says that it is not ready, and answers for `leave_s` yet; then nothing new is taken on.
 
         Open answers have `drain_s` to end by themselves, then they are told why not. A second signal waits for nothing.
         """
+        notify("STOPPING=1")
         self._desk.leaving = True
         until = time.monotonic() + self._leave_s
         while time.monotonic() < until and not self.force_exit:

@@ -21,6 +21,9 @@ class ServingSettings(Settings):
         tuple[str, ...],
         Field(description="Web pages' origins that may call the server from a browser, such as https://notes.example"),
     ] = ()
+    require_key: Annotated[
+        bool, Field(description="Ask for a key from the beginning on this computer too: for a server behind a proxy")
+    ] = False
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body, in bytes; a larger one gets 413")] = (
         1_048_576
     )
