@@ -11,21 +11,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, assert_never
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from langwright.data.drawing import draws
 from langwright.errors import UserError
 from langwright.stages.sequences.settings import AGEM, EWC, Naive, Replay
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from langwright.training.feed import Examples, Feed
     from langwright.training.gradients import GradientRule
     from langwright.training.loss import Batch, Objective
     from langwright.training.settings import TrainingSettings
+
+    Rows = NDArray[np.int64]
 
 
 class TextEWC(EWC):
@@ -43,7 +44,6 @@ Keeping = Annotated[
         "a-gem, what would raise its loss is taken out of the gradient",
     ),
 ]
-Rows = NDArray[np.int64]
 
 
 def check_keeping(keeping: Keeping, *, origin: bool) -> None:
@@ -116,6 +116,10 @@ class Kept:
 
     def some(self, most: int) -> Some:
         """Old rows, drawn once and for all."""
+        import numpy as np
+
+        from langwright.data.drawing import draws
+
         generator = draws(self.seed, 0, 0, "kept rows")
         return Some(self.old, np.sort(generator.choice(len(self.old), min(most, len(self.old)), replace=False)))
 
@@ -155,6 +159,7 @@ class Kept:
         self, plain: Learning, own: AGEM, inner: Objective[Any], model: nn.Module, settings: TrainingSettings
     ) -> Learning:
         """What in a gradient points against that on old rows is taken out."""
+        from langwright.data.drawing import draws
         from langwright.training.devices import autocast_type, compute_dtype
         from langwright.training.gradients import AGEM as Rule
         from langwright.training.gradients import build_rule
@@ -175,5 +180,7 @@ class Kept:
 
 def singles(examples: Examples) -> Iterator[Batch]:
     """Each row as a batch of its own."""
+    import numpy as np
+
     for row in range(len(examples)):
         yield examples.batch(np.array([row], dtype=np.int64))
