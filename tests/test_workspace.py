@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.stages.toys import GATHER, GatherSettings
 
+from langwright import artifacts, workspace
 from langwright.artifacts import Request
 from langwright.errors import UserError
 from langwright.runlog import Evaluated, Event, Failed, Progressed, RunLog, Saved, Started, Stepped
@@ -39,6 +42,11 @@ def begin(space: Workspace, name: str, *events: Event) -> Path:
         log.write(event)
     log.close()
     return folder
+
+
+def gathered(space: Workspace, name: str) -> None:
+    (space.folder / "x.txt").write_text("a\n")
+    execute(GATHER, {"source": [space.folder / "x.txt"]}, space.runs_folder / name, GatherSettings(), workspace=space)
 
 
 def test_names_lead_to_what_exists(space: Workspace) -> None:
@@ -99,6 +107,35 @@ def test_an_unknown_run_names_the_nearest(space: Workspace) -> None:
     begin(space, "base")
     with pytest.raises(UserError, match="did you mean 'base'"):
         space.find("bse")
+
+
+def test_a_run_is_found_at_every_moment_of_its_making(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(space, "base")
+    seen: list[str] = []
+    for name in ("empty", "write_whole"):  # what a new beginning clears away, and what it writes
+        plain = getattr(artifacts, name)
+
+        def watched(*given: Any, plain: Any = plain, **named: Any) -> None:
+            plain(*given, **named)
+            seen.append(space.find("base").status)
+
+        monkeypatch.setattr(artifacts, name, watched)
+    gathered(space, "base")
+    assert len(seen) >= 3
+
+
+def test_a_run_that_is_finished_between_two_looks_is_found(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered(space, "base")
+    out, held_back = space.runs_folder / "base", space.runs_folder / "away"
+    out.rename(held_back)
+    begin(space, "base")
+
+    def finished_meanwhile(folder: Path) -> None:
+        shutil.rmtree(folder)
+        held_back.rename(out)
+
+    monkeypatch.setattr(workspace, "read_request", finished_meanwhile)
+    assert space.find("base").status == "finished"
 
 
 def test_a_damaged_card_or_request_is_no_run(space: Workspace) -> None:

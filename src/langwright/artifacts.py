@@ -38,6 +38,7 @@ from langwright.settings import differences, to_toml
 from langwright.wording import Term
 
 FORMAT = 1
+REQUEST = "run/request.json"
 Kind = Literal["dataset", "tokenizer", "model", "index", "report"]
 
 MAKERS: dict[str, str] = {
@@ -374,9 +375,9 @@ def making(
             if resumed:
                 changes = accepted_changes(path, request, accept, changeable)
             else:
-                empty(path, keep=("lock", JOB, PROCESS, OUTPUT))
+                empty(path, keep=("lock", JOB, PROCESS, OUTPUT, REQUEST))  # who looks meanwhile sees a run
             (path / "run").mkdir(exist_ok=True)
-            write_whole(path / "run" / "request.json", request.model_dump_json(indent=2).encode() + b"\n")
+            write_whole(path / REQUEST, request.model_dump_json(indent=2).encode() + b"\n")
             if settings is not None:
                 write_whole(path / "run" / "settings.toml", to_toml(settings).encode())
             yield Making(out, path, request, kind, resumed, time.monotonic(), changes)
@@ -398,7 +399,7 @@ def refuse_existing(out: Path) -> None:
 
 def accepted_changes(path: Path, request: Request, accept: bool, changeable: Sequence[str]) -> tuple[str, ...]:
     """What a resume asks for that is not what was begun; UserError with the differences unless all of them are accepted."""
-    file = path / "run" / "request.json"
+    file = path / REQUEST
     try:
         begun = Request.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from langwright.artifacts import Card, Kind, Request, partial_of, read_card
+from langwright.artifacts import REQUEST, Card, Kind, Request, partial_of, read_card
 from langwright.errors import UserError, unknown
 from langwright.files import holder
 from langwright.jobrecord import at_work, broke, read_job, read_process, waits
@@ -65,7 +65,7 @@ class Workspace:
         """Where a name leads: a path that exists as given, else `runs/NAME` if that exists, else the path as given."""
         given = Path(name)
         for place in (given, self.folder / given, self.runs_folder / given):
-            if place.exists() or partial_of(place).exists():
+            if partial_of(place).exists() or place.exists():  # the first becomes the second, and may do so between
                 return place
         return given
 
@@ -127,14 +127,11 @@ def outputs_below(folder: Path, depth: int) -> Iterator[Path]:
 def read_run(out: Path, name: str) -> Run | None:
     """What can be said of a run from its directory; None when there is no run there."""
     if out.is_dir():
-        card = readable_card(out)
-        if card is None:
-            return None
-        return described(name, out, out, "finished", card.stage, kind=card.kind)
+        return read_finished(out, name)
     folder = partial_of(out)
     request = read_request(folder)
     if request is None:
-        return None
+        return read_finished(out, name)  # it may have been finished between the two looks
     pid = holder(folder)
     if pid is not None or at_work(folder):
         return described(name, out, folder, "running", request.stage, pid=pid)
@@ -142,6 +139,12 @@ def read_run(out: Path, name: str) -> Run | None:
     if job is not None and waits(job, process):
         return described(name, out, folder, "queued", request.stage)
     return described(name, out, folder, "stopped", request.stage, broken=broke(job, process))
+
+
+def read_finished(out: Path, name: str) -> Run | None:
+    """What can be said of an artifact; None where there is none, or its card cannot be read."""
+    card = readable_card(out)
+    return None if card is None else described(name, out, out, "finished", card.stage, kind=card.kind)
 
 
 def readable_card(out: Path) -> Card | None:
@@ -155,7 +158,7 @@ def readable_card(out: Path) -> Card | None:
 def read_request(folder: Path) -> Request | None:
     """What a run was asked for; None where nothing was, or it was half written."""
     try:
-        return Request.model_validate_json((folder / "run" / "request.json").read_text(encoding="utf-8"))
+        return Request.model_validate_json((folder / REQUEST).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValidationError):
         return None
 

@@ -33,6 +33,7 @@ def model(request: pytest.FixtureRequest) -> PreTrainedModel:
 def engine_of() -> Iterator[Callable[..., TorchEngine]]:
     """`engine_of(model, max_batch=2)`; closed at the end, and its thread must be gone then."""
     made: list[TorchEngine] = []
+    before = set(threading.enumerate())  # of engines that others share
 
     def make(model: PreTrainedModel, **options: Any) -> TorchEngine:
         made.append(TorchEngine(model, **options))
@@ -42,7 +43,7 @@ def engine_of() -> Iterator[Callable[..., TorchEngine]]:
     for engine in made:
         engine.close()
     deadline = time.monotonic() + 5
-    while any(thread.name == "langwright-engine" for thread in threading.enumerate()):
+    while any(thread.name == "langwright-engine" for thread in set(threading.enumerate()) - before):
         assert time.monotonic() < deadline, "an engine's thread outlived its engine"
         time.sleep(0.01)
 

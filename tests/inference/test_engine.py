@@ -359,6 +359,8 @@ def test_closing_ends_what_is_open(llama: PreTrainedModel, engine_of: EngineOf, 
 
 
 def test_an_engine_nobody_holds_is_closed(llama: PreTrainedModel) -> None:
+    before = set(threading.enumerate())
+
     def tokens() -> list[int]:
         stream = TorchEngine(llama).submit(greedy([1, 2, 3], 5))  # the stream keeps its engine alive
         gc.collect()
@@ -366,7 +368,7 @@ def test_an_engine_nobody_holds_is_closed(llama: PreTrainedModel) -> None:
 
     assert len(tokens()) == 5
     deadline = time.monotonic() + 5
-    while any(thread.name == "langwright-engine" for thread in threading.enumerate()):
+    while any(thread.name == "langwright-engine" for thread in set(threading.enumerate()) - before):
         gc.collect()
         assert time.monotonic() < deadline
         time.sleep(0.01)
