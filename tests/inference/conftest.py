@@ -42,7 +42,7 @@ def engine_of() -> Iterator[Callable[..., TorchEngine]]:
     yield make
     for engine in made:
         engine.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(thread.name == "langwright-engine" for thread in set(threading.enumerate()) - before):
         assert time.monotonic() < deadline, "an engine's thread outlived its engine"
         time.sleep(0.01)

@@ -367,7 +367,7 @@ def test_an_engine_nobody_holds_is_closed(llama: PreTrainedModel) -> None:
         return [token.id for token in stream]
 
     assert len(tokens()) == 5
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(thread.name == "langwright-engine" for thread in set(threading.enumerate()) - before):
         gc.collect()
         assert time.monotonic() < deadline

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from starlette.testclient import TestClient
 
 from langwright.inference.fake import Parrot, ParrotStream, letters, parrot
@@ -29,6 +30,8 @@ from langwright.settings import read_settings
 from langwright.stages import STAGES
 from langwright.stages.execution import execute
 from langwright.workspace import Workspace
+
+DEFAULT_TIMEOUT_CONFIG.read = 60.0  # a call without a limit of its own does not fail where others keep the machine busy
 
 SENTENCES = (
     "The river bends twice before it reaches the old bridge.", "A train leaves the station at seven.",
