@@ -58,7 +58,7 @@ def git(*arguments: str) -> str:
 def changes() -> bool:
     """Whether anything but the records themselves differs from the commit."""
     records = {"docs/proof.json", "docs/coverage.json", "docs/coverage.md"}
-    return any(line[3:] not in records for line in git("status", "--porcelain").splitlines())
+    return any(line.split(maxsplit=1)[1] not in records for line in git("status", "--porcelain").splitlines())
 
 
 def heading() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,24 @@ def test_uncommitted_changes_are_marked(record: Path, monkeypatch: pytest.Monkey
     prove.main()
     assert json.loads(record.read_text(encoding="utf-8"))["changed"] is True
     assert prove.begun(again=False)["tests"] == {}
+
+
+@pytest.mark.parametrize(("file", "marked"), [("docs/proof.json", False), ("docs/log.md", True)])
+def test_the_record_itself_is_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, marked: bool
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / file).write_text("before")
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    monkeypatch.setattr(prove, "ROOT", tmp_path)
+    assert not prove.changes()
+    (tmp_path / file).write_text("after")
+    assert prove.changes() is marked
 
 
 def test_figures_and_outcomes_are_kept(pytester: pytest.Pytester) -> None:
