@@ -129,7 +129,7 @@ class Int4:
 
 def row_scales(x_MK: Tensor) -> Tensor:
     """What one step of 127 stands for in each row, float32 (M, 1); `LEAST` for a row of zeros."""
-    size_MK = x_MK.abs() if x_MK.dtype == torch.float32 else x_MK.float().abs_()  # 30 times faster than a norm
+    size_MK = x_MK.abs() if x_MK.dtype == torch.float32 else x_MK.float().abs_()  # a norm takes 16 times as long
     return (
         size_MK.amax(-1, keepdim=True).div_(127).clamp_(min=LEAST)
     )  # NaN stays NaN, so that nobody takes it for a number
