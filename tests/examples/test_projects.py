@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from tests.examples.readme import ADDRESS, PROJECTS, ROOT, Command, commands, copied, made_small
 
-FIELDS = {"news": "predicted_label", "translation": "translated_text", "writing": "generated_text"}
+FIELDS = {"news": "predicted_label", "writing": "generated_text"}
 FEW = {"examples.writing.checked": ("--count", "2")}  # what makes a program of an example short
 
 
@@ -46,9 +46,6 @@ def test_both_readmes_run_the_same_commands(project: str) -> None:
 
 
 @pytest.mark.parametrize("project", PROJECTS)
-@pytest.mark.spec(
-    "SV10", "a finished project goes from data to service by the commands of its README, in a few updates"
-)
 def test_the_commands(
     project: str, serving: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,9 +75,6 @@ def test_the_commands(
 
 
 @pytest.mark.parametrize("project", PROJECTS)
-@pytest.mark.spec(
-    "SV10", "with the public data sets in place, a project's pipelines for them are planned without a complaint"
-)
 def test_the_real_data_can_be_put_in(
     project: str, shared_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,14 +132,11 @@ def measured(folder: Path) -> dict[str, float]:
 
 
 # What a run must reach at least; the READMEs say what one reached.
-REACHED = {"news": ("accuracy", 0.5), "translation": ("chrF", 80.0), "writing": ("bits per byte", -0.6)}
+REACHED = {"news": ("accuracy", 0.5), "writing": ("bits per byte", -0.6)}
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("project", PROJECTS)
-@pytest.mark.spec(
-    "SV10", "a project runs whole from its README in a fresh folder, reaches its measure and answers over HTTP"
-)
 def test_the_whole_of_it(project: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     copied(project, tmp_path, small=False)
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

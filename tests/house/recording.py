@@ -64,6 +64,7 @@ class Recorder:
     def __init__(self, record: Path, date: str) -> None:
         self.record, self.date = record, date
         self.seen: set[str] = set()  # every test function collected, deselected ones included
+        self.marked: set[tuple[str, str]] = set()  # (row, test function) of those that have a mark
         self.expected: dict[str, list[tuple[str, str, bool]]] = {}  # nodeid -> row, what it shows, whether it is heavy
         self.words: dict[str, str] = {}  # nodeid -> passed, failed, skipped: reason
 
@@ -73,11 +74,18 @@ class Recorder:
             self.expect(item)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        self.seen |= {function_of(item.nodeid) for item in items}
+        for item in items:
+            self.see(item)
+
+    def see(self, item: pytest.Item) -> None:
+        """Note that a test is there, and the rows that it is marked with."""
+        test = function_of(item.nodeid)
+        self.seen.add(test)
+        self.marked |= {(row, test) for row, _ in marks(item)}
 
     def expect(self, item: pytest.Item) -> None:
         """Note the rows that a selected test will speak for."""
-        self.seen.add(function_of(item.nodeid))
+        self.see(item)
         heavy = item.get_closest_marker("heavy") is not None
         if rows := [(row, shows, heavy) for row, shows in marks(item)]:
             self.expected[item.nodeid] = rows
@@ -95,13 +103,14 @@ class Recorder:
         """Hear what a worker knew; one that died knew no more than the others."""
         if error is None:
             self.seen |= node.workeroutput["seen"]
+            self.marked |= node.workeroutput["marked"]
             self.expected |= node.workeroutput["expected"]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if session.config.option.collectonly:
             return
         if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput |= {"seen": self.seen, "expected": self.expected}
+            session.config.workeroutput |= {"seen": self.seen, "marked": self.marked, "expected": self.expected}
             return
         old = json.loads(self.record.read_text(encoding="utf-8"))["shown"] if self.record.is_file() else []
         table = {"format": 1, "date": self.date, "shown": self.merged(old)}
@@ -122,14 +131,14 @@ class Recorder:
         return {key: shown for key, shown in found.items() if key not in stopped}
 
     def merged(self, old: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The new outcomes, and the old ones of tests that exist and were not run this time."""
+        """The new outcomes, and the old ones of tests that exist, are marked so still, and were not run this time."""
         files = {test.partition("::")[0] for test in self.seen}
         found = self.shown()
         ran = {test for _, test in found}
         kept = {}
         for entry in old:
             file = entry["test"].partition("::")[0]
-            gone = not (ROOT / file).is_file() or (file in files and entry["test"] not in self.seen)
+            gone = not (ROOT / file).is_file() or (file in files and (entry["row"], entry["test"]) not in self.marked)
             if not gone and entry["test"] not in ran:
                 kept[entry["row"], entry["test"]] = entry
         for key, shown in found.items():

@@ -131,10 +131,12 @@ def test_a_test_that_is_gone_is_forgotten(pytester: pytest.Pytester, monkeypatch
     recorder = Recorder(pytester.path / "r.json", "")
     (pytester.path / "tests").mkdir()
     (pytester.path / "tests" / "test_a.py").write_text("")
-    recorder.seen = {"tests/test_a.py::test_new"}
+    recorder.seen, recorder.marked = {"tests/test_a.py::test_new"}, {("D2", "tests/test_a.py::test_new")}
     old = {"row": "D1", "test": "tests/test_a.py::test_old"}
     elsewhere = {"row": "D1", "test": "tests/test_b.py::test_old"}
-    assert recorder.merged([old, elsewhere]) == []
+    unmarked = {"row": "D1", "test": "tests/test_a.py::test_new"}
+    kept = {"row": "D2", "test": "tests/test_a.py::test_new"}
+    assert recorder.merged([old, elsewhere, unmarked, kept]) == [kept]
 
 
 def test_one_failed_case_fails_the_function() -> None:

@@ -34,17 +34,22 @@ class Address(Settings):
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 picks a free one")] = 8000
 
 
+HostName = Annotated[
+    str | None, typer.Option("--host", metavar="H", help="Address to listen on; 127.0.0.1 is this computer alone")
+]
+PortNumber = Annotated[str | None, typer.Option("--port", metavar="P", help="Port to listen on; 0 picks a free one")]
+ServerSets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again")
+]
+
+
 def serve(
     ctx: typer.Context,
     models: Annotated[
         list[str], typer.Argument(metavar="MODEL", help="Models: their folders, names of runs, or hf:owner/name")
     ],
-    host: Annotated[
-        str | None, typer.Option("--host", metavar="H", help="Address to listen on; 127.0.0.1 is this computer alone")
-    ] = None,
-    port: Annotated[
-        str | None, typer.Option("--port", metavar="P", help="Port to listen on; 0 picks a free one")
-    ] = None,
+    host: HostName = None,
+    port: PortNumber = None,
     max_batch: Annotated[
         str, typer.Option("--max-batch", metavar="N", help="Most texts a model writes at the same time")
     ] = "8",
@@ -70,10 +75,7 @@ def serve(
     tls_key: Annotated[
         str | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's private key, in PEM")
     ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
-    ] = None,
+    sets: ServerSets = None,
 ) -> None:
     """Claim the port, load the models, answer until Ctrl-C or SIGTERM."""
     screen = screen_of(ctx)

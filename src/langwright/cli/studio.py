@@ -9,7 +9,7 @@ import typer
 
 from langwright.cli.sampling import read_ways
 from langwright.cli.screen import Screen, screen_of
-from langwright.cli.serve import Address, open_all
+from langwright.cli.serve import Address, HostName, PortNumber, ServerSets, open_all
 from langwright.cli.stores import SealKey, StoreUrl, opened
 from langwright.cli.teaching import Command
 from langwright.settings import parse_value, read_settings
@@ -28,19 +28,12 @@ def studio(
         list[str] | None,
         typer.Argument(metavar="[MODEL]", help="Models to load at once; others are loaded in the studio"),
     ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", metavar="H", help="Address to listen on; 127.0.0.1 is this computer alone")
-    ] = None,
-    port: Annotated[
-        str | None, typer.Option("--port", metavar="P", help="Port to listen on; 0 picks a free one")
-    ] = None,
+    host: HostName = None,
+    port: PortNumber = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only say where it is")] = False,
     store: StoreUrl = None,
     seal_key: SealKey = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting of the server; may be given again"),
-    ] = None,
+    sets: ServerSets = None,
 ) -> None:
     """Open the browser on a server that runs already, or start one and answer until Ctrl-C or SIGTERM."""
     screen = screen_of(ctx)
